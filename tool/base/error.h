@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The two error domains of virt-keep and the exit codes they lead to. */
+#pragma once
+
+#include <glib.h>
+#include <libvirt/virterror.h>
+
+/* virt-keep's own failures.  Each class has one exit code, see
+ * vk_error_exit_code(); both are part of the documented interface. */
+#define VK_ERROR (vk_error_quark ())
+GQuark vk_error_quark (void);
+
+typedef enum
+{
+  VK_ERROR_FAILED,      /* anything without a class of its own */
+  VK_ERROR_USAGE,       /* the command line is wrong */
+  VK_ERROR_NOT_FOUND,   /* no such domain, disk, restore point or store */
+  VK_ERROR_BUSY,        /* another backup of the domain is running */
+  VK_ERROR_REFUSED,     /* refused before anything was started or written */
+  VK_ERROR_GUEST,       /* the guest went away or was paused during the job */
+  VK_ERROR_ABORTED,     /* somebody else aborted the job */
+  VK_ERROR_CONNECTION,  /* libvirt cannot be reached, or went away */
+  VK_ERROR_STORE,       /* the store or target cannot be written or read */
+  VK_ERROR_NOT_CLOSED,  /* QEMU could not be shown to have let go */
+  VK_ERROR_INTERRUPTED, /* SIGINT: stopped by the user */
+  VK_ERROR_TERMINATED,  /* SIGTERM: stopped by the system */
+  VK_ERROR_HUNG_UP,     /* SIGHUP: the terminal is gone */
+} VkError;
+
+/* A failure that libvirt reported; the code is libvirt's virErrorNumber. */
+#define VK_LIBVIRT_ERROR (vk_libvirt_error_quark ())
+GQuark vk_libvirt_error_quark (void);
+
+/* Sets *error (which may be NULL) from libvirt's last error on this thread:
+ * "CONTEXT: libvirt's words", followed by ": HINT" when hint is not NULL.
+ * Call it directly after the libvirt call that failed. */
+void vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...) G_GNUC_PRINTF (3, 4);
+
+/* The process exit code for error; 0 for NULL. */
+int vk_error_exit_code (const GError *error);
+
+/* A stable lower-case word for the class of error, as in JSON results:
+ * "failed", "usage", "not-found", ... */
+const char *vk_error_class_name (const GError *error);

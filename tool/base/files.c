@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+
+enum { COPY_BUFFER_BYTES = 1 << 20 };
+
+typedef int AutoFd;
+
+static void
+close_fd (AutoFd *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AutoFd, close_fd)
+
+typedef DIR AutoDir;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (AutoDir, closedir)
+
+/* Sets *error from errno.  Returns FALSE, to be returned. */
+static gboolean
+set_errno_error (GError **error, const char *what, const char *path)
+{
+  int number = errno;
+
+  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot %s '%s': %s", what, path, g_strerror (number));
+  return FALSE;
+}
+
+static gboolean
+write_all (int fd, const char *data, gsize length, const char *path, GError **error)
+{
+  while (length > 0)
+    {
+      gssize written = write (fd, data, length);
+
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written < 0)
+        return set_errno_error (error, "write", path);
+      data += written;
+      length -= (gsize) written;
+    }
+  return TRUE;
+}
+
+static int
+create_file (const char *path, GError **error)
+{
+  int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    set_errno_error (error, "create", path);
+  return fd;
+}
+
+/* Opens a regular file for reading; -1 with *error set otherwise. */
+static int
+open_regular (const char *path, struct stat *status, GError **error)
+{
+  int fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+  if (fd < 0)
+    {
+      set_errno_error (error, "open", path);
+      return -1;
+    }
+  if (fstat (fd, status) < 0)
+    set_errno_error (error, "examine", path);
+  else if (!S_ISREG (status->st_mode))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
+  else
+    return fd;
+  close (fd);
+  return -1;
+}
+
+gboolean
+vk_file_write (const char *path, const void *data, gsize length, GError **error)
+{
+  g_auto (AutoFd) fd = create_file (path, error);
+
+  if (fd < 0 || !write_all (fd, data, length, path, error))
+    return FALSE;
+  if (fsync (fd) < 0)
+    return set_errno_error (error, "sync", path);
+  return TRUE;
+}
+
+char *
+vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
+{
+  struct stat status;
+  g_auto (AutoFd) fd = open_regular (path, &status, error);
+  g_autoptr (GByteArray) content = g_byte_array_new ();
+  guint8 buffer[65536];
+
+  if (fd < 0)
+    return NULL;
+  for (;;)
+    {
+      gssize got = read (fd, buffer, sizeof buffer);
+
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        {
+          set_errno_error (error, "read", path);
+          return NULL;
+        }
+      if (got == 0)
+        break;
+      if (content->len + (gsize) got > limit)
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is larger than the %" G_GSIZE_FORMAT " bytes that are accepted", path, limit);
+          return NULL;
+        }
+      g_byte_array_append (content, buffer, (guint) got);
+    }
+  if (length != NULL)
+    *length = content->len;
+  g_byte_array_append (content, (const guint8 *) "", 1);
+  return (char *) g_byte_array_free (g_steal_pointer (&content), FALSE);
+}
+
+/* Copies [from, to) of one open file to the same place of another. */
+static gboolean
+copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *from_path, const char *to_path, GError **error)
+{
+  if (lseek (in, from, SEEK_SET) < 0)
+    return set_errno_error (error, "read", from_path);
+  if (lseek (out, from, SEEK_SET) < 0)
+    return set_errno_error (error, "write", to_path);
+  while (from < to)
+    {
+      gssize got = read (in, buffer, (gsize) MIN (to - from, COPY_BUFFER_BYTES));
+
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        return set_errno_error (error, "read", from_path);
+      if (got == 0)
+        break;
+      if (!write_all (out, buffer, (gsize) got, to_path, error))
+        return FALSE;
+      from += got;
+    }
+  return TRUE;
+}
+
+static gboolean
+copy_data (int in, int out, off_t size, const char *from_path, const char *to_path, GError **error)
+{
+  g_autofree void *buffer = g_malloc (COPY_BUFFER_BYTES);
+  off_t position = 0;
+
+  while (position < size)
+    {
+      off_t data = lseek (in, position, SEEK_DATA);
+      off_t hole;
+
+      if (data < 0 && errno == ENXIO)
+        break;
+      if (data < 0)
+        return set_errno_error (error, "read", from_path);
+      hole = lseek (in, data, SEEK_HOLE);
+      if (hole < 0)
+        return set_errno_error (error, "read", from_path);
+      if (!copy_range (in, out, data, MIN (hole, size), buffer, from_path, to_path, error))
+        return FALSE;
+      position = hole;
+    }
+  if (ftruncate (out, size) < 0 || fsync (out) < 0)
+    return set_errno_error (error, "write", to_path);
+  return TRUE;
+}
+
+gboolean
+vk_file_copy (const char *from_path, const char *to_path, GError **error)
+{
+  struct stat status;
+  g_auto (AutoFd) in = open_regular (from_path, &status, error);
+  g_auto (AutoFd) out = in < 0 ? -1 : create_file (to_path, error);
+
+  if (in < 0 || out < 0)
+    return FALSE;
+  if (copy_data (in, out, status.st_size, from_path, to_path, error))
+    return TRUE;
+  unlink (to_path);
+  return FALSE;
+}
+
+gboolean
+vk_file_sync (const char *path, GError **error)
+{
+  g_auto (AutoFd) fd = open (path, O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return set_errno_error (error, "open", path);
+  if (fsync (fd) < 0)
+    return set_errno_error (error, "sync", path);
+  return TRUE;
+}
+
+/* link(2)-and-unlink would do on file systems without RENAME_NOREPLACE, but
+ * not for directories; there the check and the rename are two steps, made
+ * safe by the lock that every writer of a store holds. */
+static gboolean
+rename_without_replacing (const char *from_path, const char *to_path)
+{
+  struct stat status;
+
+  if (renameat2 (AT_FDCWD, from_path, AT_FDCWD, to_path, RENAME_NOREPLACE) == 0)
+    return TRUE;
+  if (errno != EINVAL && errno != ENOSYS)
+    return FALSE;
+  if (lstat (to_path, &status) == 0)
+    {
+      errno = EEXIST;
+      return FALSE;
+    }
+  return rename (from_path, to_path) == 0;
+}
+
+gboolean
+vk_file_rename (const char *from_path, const char *to_path, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (to_path);
+
+  if (!rename_without_replacing (from_path, to_path))
+    return set_errno_error (error, "create", to_path);
+  return vk_file_sync (directory, error);
+}
+
+gboolean
+vk_directory_make (const char *path, int mode, GError **error)
+{
+  if (g_mkdir_with_parents (path, mode) < 0)
+    return set_errno_error (error, "create the directory", path);
+  return TRUE;
+}
+
+static gboolean
+remove_below (int parent, const char *name, const char *path, GError **error)
+{
+  g_auto (AutoFd) fd = -1;
+  g_autoptr (AutoDir) directory = NULL;
+  struct dirent *entry;
+
+  if (unlinkat (parent, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  if (errno != EISDIR && errno != EPERM)
+    return set_errno_error (error, "remove", path);
+  fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return set_errno_error (error, "remove", path);
+  directory = fdopendir (dup (fd));
+  if (directory == NULL)
+    return set_errno_error (error, "read the directory", path);
+  while ((entry = readdir (directory)) != NULL)
+    {
+      g_autofree char *entry_path = g_build_filename (path, entry->d_name, NULL);
+
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        continue;
+      if (!remove_below (fd, entry->d_name, entry_path, error))
+        return FALSE;
+    }
+  if (unlinkat (parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+    return set_errno_error (error, "remove", path);
+  return TRUE;
+}
+
+gboolean
+vk_tree_remove (const char *path, GError **error)
+{
+  return remove_below (AT_FDCWD, path, path, error);
+}
+
+char *
+vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error)
+{
+  struct stat status;
+  g_auto (AutoFd) fd = open_regular (path, &status, error);
+  g_autoptr (VkDigest) digest = vk_digest_new ();
+  g_autofree void *buffer = g_malloc (COPY_BUFFER_BYTES);
+  guint64 total = 0;
+
+  if (fd < 0)
+    return NULL;
+  posix_fadvise (fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+  for (;;)
+    {
+      gssize got;
+
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return NULL;
+      got = read (fd, buffer, COPY_BUFFER_BYTES);
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        {
+          set_errno_error (error, "read", path);
+          return NULL;
+        }
+      if (got == 0)
+        break;
+      vk_digest_update (digest, buffer, (gsize) got);
+      total += (guint64) got;
+    }
+  if (length != NULL)
+    *length = total;
+  return vk_digest_finish (digest);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files that have to be on disk when we say so.  All functions set
+ * VK_ERROR_STORE (VK_ERROR_NOT_FOUND where noted) to a sentence with the path
+ * and the reason. */
+#pragma once
+
+#include <gio/gio.h>
+
+/* Creates path (which must not exist) with mode 0600, writes length bytes of
+ * data and syncs the file. */
+gboolean vk_file_write (const char *path, const void *data, gsize length, GError **error);
+
+/* The whole of a file of at most limit bytes, NUL-terminated; symbolic links
+ * as last component are not followed.  VK_ERROR_NOT_FOUND when it is missing.
+ * Returns: (transfer full), *length without the NUL (length may be NULL). */
+char *vk_file_read (const char *path, gsize limit, gsize *length, GError **error);
+
+/* Copies a regular file to to_path, which must not exist (mode 0600), holes
+ * kept, and syncs it. */
+gboolean vk_file_copy (const char *from_path, const char *to_path, GError **error);
+
+/* fsync(2) of a file or directory. */
+gboolean vk_file_sync (const char *path, GError **error);
+
+/* rename(2) that refuses to replace anything, then a sync of the directory
+ * that now holds to_path. */
+gboolean vk_file_rename (const char *from_path, const char *to_path, GError **error);
+
+/* Creates the directory path, and its parents, with mode for what is new. */
+gboolean vk_directory_make (const char *path, int mode, GError **error);
+
+/* Removes path and everything below it, without following symbolic links.
+ * Nothing there is success. */
+gboolean vk_tree_remove (const char *path, GError **error);
+
+/* SHA-256 of the file as 64 lower-case hexadecimal digits, and its length in
+ * bytes.  Returns: (transfer full) or NULL. */
+char *vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/json.h"
+
+#include "base/error.h"
+
+JsonObject *
+vk_json_parse (const char *text, const char *name, GError **error)
+{
+  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (GError) failure = NULL;
+  JsonNode *root;
+
+  if (!g_utf8_validate (text, -1, NULL))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not UTF-8 text", name);
+      return NULL;
+    }
+  if (!json_parser_load_from_data (parser, text, -1, &failure))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not JSON: %s", name, failure->message);
+      return NULL;
+    }
+  root = json_parser_get_root (parser);
+  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not a JSON object", name);
+      return NULL;
+    }
+  return json_object_ref (json_node_get_object (root));
+}
+
+/* The member when it is there and not null. */
+static JsonNode *
+find_member (JsonObject *object, const char *member)
+{
+  JsonNode *node = json_object_get_member (object, member);
+
+  return node && !JSON_NODE_HOLDS_NULL (node) ? node : NULL;
+}
+
+static gboolean
+set_type_error (GError **error, const char *member, const char *expected)
+{
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is not %s", member, expected);
+  return FALSE;
+}
+
+gboolean
+vk_json_get_string (JsonObject *object, const char *member, const char *fallback, char **value, GError **error)
+{
+  JsonNode *node = find_member (object, member);
+
+  if (node != NULL && json_node_get_value_type (node) != G_TYPE_STRING)
+    return set_type_error (error, member, "a string");
+  *value = g_strdup (node ? json_node_get_string (node) : fallback);
+  return TRUE;
+}
+
+gboolean
+vk_json_get_uint64 (JsonObject *object, const char *member, guint64 fallback, guint64 *value, GError **error)
+{
+  JsonNode *node = find_member (object, member);
+
+  if (node != NULL && (json_node_get_value_type (node) != G_TYPE_INT64 || json_node_get_int (node) < 0))
+    return set_type_error (error, member, "a whole number from 0 to 2^63-1");
+  *value = node ? (guint64) json_node_get_int (node) : fallback;
+  return TRUE;
+}
+
+gboolean
+vk_json_get_boolean (JsonObject *object, const char *member, gboolean fallback, gboolean *value, GError **error)
+{
+  JsonNode *node = find_member (object, member);
+
+  if (node != NULL && json_node_get_value_type (node) != G_TYPE_BOOLEAN)
+    return set_type_error (error, member, "true or false");
+  *value = node ? json_node_get_boolean (node) : fallback;
+  return TRUE;
+}
+
+gboolean
+vk_json_get_array (JsonObject *object, const char *member, JsonArray **value, GError **error)
+{
+  JsonNode *node = find_member (object, member);
+
+  if (node != NULL && !JSON_NODE_HOLDS_ARRAY (node))
+    return set_type_error (error, member, "an array");
+  *value = node ? json_node_get_array (node) : NULL;
+  return TRUE;
+}
+
+gboolean
+vk_json_get_object (JsonObject *object, const char *member, JsonObject **value, GError **error)
+{
+  JsonNode *node = find_member (object, member);
+
+  if (node != NULL && !JSON_NODE_HOLDS_OBJECT (node))
+    return set_type_error (error, member, "an object");
+  *value = node ? json_node_get_object (node) : NULL;
+  return TRUE;
+}
+
+void
+vk_json_set_string (JsonObject *object, const char *member, const char *value)
+{
+  if (value != NULL)
+    json_object_set_string_member (object, member, value);
+  else
+    json_object_set_null_member (object, member);
+}
+
+void
+vk_json_append_string (JsonObject *object, const char *member, const char *value)
+{
+  if (!json_object_has_member (object, member))
+    json_object_set_array_member (object, member, json_array_new ());
+  json_array_add_string_element (json_object_get_array_member (object, member), value);
+}
+
+char *
+vk_json_to_string (JsonObject *object, gboolean indented)
+{
+  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
+
+  json_node_set_object (node, object);
+  return json_to_string (node, indented);
+}

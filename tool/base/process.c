@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/process.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/error.h"
+
+struct program_package
+{
+  const char *program;
+  const char *debian;
+};
+
+static const struct program_package packages[] = {
+  { "qemu-img", "qemu-utils" },
+  { "qemu-nbd", "qemu-utils" },
+};
+
+/* Runs in the child between fork and exec: async-signal-safe calls only.  The
+ * signal mask and SIGINT's disposition are ours: Ctrl-C reaches the whole
+ * foreground process group, but it is for virt-keep to end its children. */
+static void
+prepare_child (gpointer user_data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGTERM);
+  signal (SIGINT, SIG_IGN);
+}
+
+GSubprocess *
+vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (flags);
+  g_autofree char *program = g_find_program_in_path (argv[0]);
+  g_autoptr (GError) failure = NULL;
+  GSubprocess *process;
+
+  if (program == NULL)
+    {
+      const char *package = NULL;
+
+      for (gsize i = 0; i < G_N_ELEMENTS (packages); i++)
+        if (strcmp (packages[i].program, argv[0]) == 0)
+          package = packages[i].debian;
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the program '%s' is not installed%s%s", argv[0],
+                   package ? ": install the package " : "", package ? package : "");
+      return NULL;
+    }
+  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  process = g_subprocess_launcher_spawnv (launcher, argv, &failure);
+  if (process == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);
+  return process;
+}
+
+/* The last non-empty line of text, in place. */
+static const char *
+last_line (char *text)
+{
+  char *newline;
+
+  g_strchomp (text);
+  newline = strrchr (text, '\n');
+  return newline ? newline + 1 : text;
+}
+
+gboolean
+vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
+{
+  GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE | (output ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
+  g_autoptr (GSubprocess) process = vk_process_start (argv, flags, error);
+  g_autofree char *out = NULL;
+  g_autofree char *err = NULL;
+
+  if (process == NULL)
+    return FALSE;
+  if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, &out, &err, error))
+    {
+      g_subprocess_force_exit (process);
+      return FALSE;
+    }
+  if (!g_subprocess_get_successful (process))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s failed: %s", argv[0],
+                   *err ? last_line (err) : "it said nothing");
+      return FALSE;
+    }
+  if (output != NULL)
+    *output = g_steal_pointer (&out);
+  return TRUE;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Child programs: started from an argument vector, never through a shell, and
+ * ended by the kernel when virt-keep dies (also by SIGKILL). */
+#pragma once
+
+#include <gio/gio.h>
+
+/* Starts argv[0], searched in PATH, with the flags of GSubprocess.  The child
+ * gets SIGTERM when the thread that started it ends.
+ * Returns: (transfer full), or NULL with VK_ERROR_REFUSED set to a sentence that names the
+ * package to install when the program is missing, VK_ERROR_FAILED otherwise. */
+GSubprocess *vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error);
+
+/* Runs argv to its end.  Its standard output, if wanted, is given back in
+ * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
+ * with the program's own last line of standard error. */
+gboolean vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
