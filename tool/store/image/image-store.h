@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The image store: a directory per domain, in it a directory per restore
+ * point, in it a qcow2 image per disk.  The layout is documented in
+ * virt-keep-store(5). */
+#pragma once
+
+#include "store/store.h"
+
+/* Opens, or with create makes, the image store in the directory path. */
+VkStore *vk_image_store_open (const char *path, gboolean create, GError **error);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Writing one restore point of an image store. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "store/image/image-layout.h"
+#include "transfer/nbd-sink.h"
+#include "view/nbd-server.h"
+#include "view/qemu-img.h"
+
+/* qemu-nbd handles one image on one thread; more connections than this only
+ * cost memory. */
+enum { SINK_CONNECTIONS = 2 };
+
+typedef struct
+{
+  VkPointWriter base;
+  char *point;         /* where the finished point will be */
+  char *partial;       /* where it grows; exists once opened */
+  char *lock_path;
+  int lock_fd;
+  gboolean opened;
+  gboolean committed;
+  GPtrArray *servers;  /* of VkNbdServer, one for each open sink */
+} ImageWriter;
+
+static char *
+image_name (const char *disk)
+{
+  return g_strdup_printf ("%s.qcow2", disk);
+}
+
+static char *
+partial_path (const ImageWriter *writer, const char *name)
+{
+  return g_build_filename (writer->partial, name, NULL);
+}
+
+static gboolean
+image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
+{
+  ImageWriter *writer = (ImageWriter *) base;
+  g_autoptr (GPtrArray) names = vk_image_directory_names (base->directory, error);
+
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *name = g_ptr_array_index (names, i);
+      g_autofree char *path = g_build_filename (base->directory, name, NULL);
+
+      if (g_str_has_prefix (name, VK_IMAGE_PARTIAL_PREFIX) && !vk_tree_remove (path, error))
+        return FALSE;
+    }
+  if (g_mkdir (writer->partial, VK_IMAGE_POINT_MODE) < 0
+      || (qemu_writes && g_chmod (writer->partial, VK_IMAGE_DIRECTORY_MODE) < 0))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the directory '%s': %s", writer->partial, g_strerror (errno));
+      return FALSE;
+    }
+  writer->opened = TRUE;
+  return TRUE;
+}
+
+static char *
+image_push_target (VkPointWriter *base, const char *disk, guint64 size, GError **error)
+{
+  g_autofree char *name = image_name (disk);
+  g_autofree char *path = partial_path ((ImageWriter *) base, name);
+
+  if (!vk_qemu_img_create (path, size, NULL, error))
+    return NULL;
+  return g_steal_pointer (&path);
+}
+
+static VkSink *
+image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const char *socket_dir, GError **error)
+{
+  ImageWriter *writer = (ImageWriter *) base;
+  g_autofree char *path = image_push_target (base, disk, size, error);
+  VkNbdServer *server;
+
+  if (path == NULL)
+    return NULL;
+  server = vk_nbd_server_write (path, NULL, socket_dir, error);
+  if (server == NULL)
+    return NULL;
+  g_ptr_array_add (writer->servers, server);
+  return vk_nbd_sink_new (vk_nbd_server_uri (server), path, size, SINK_CONNECTIONS, TRUE, error);
+}
+
+static gboolean
+image_close_sinks (VkPointWriter *base, GError **error)
+{
+  ImageWriter *writer = (ImageWriter *) base;
+
+  for (guint i = 0; i < writer->servers->len; i++)
+    if (!vk_nbd_server_stop (g_ptr_array_index (writer->servers, i), error))
+      return FALSE;
+  g_ptr_array_set_size (writer->servers, 0);
+  return TRUE;
+}
+
+static gboolean
+image_seal_disk (VkPointWriter *base, VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *name = image_name (disk->target);
+  g_autofree char *path = partial_path ((ImageWriter *) base, name);
+
+  /* Hashing first gives the kernel time to write the file back by itself. */
+  disk->sha256 = vk_file_sha256 (path, &disk->size, cancellable, error);
+  if (disk->sha256 == NULL || !vk_file_sync (path, error))
+    return FALSE;
+  disk->image = g_steal_pointer (&name);
+  return TRUE;
+}
+
+static gboolean
+describe_file (const char *path, const char *name, VkManifestFile *file, GError **error)
+{
+  file->sha256 = vk_file_sha256 (path, &file->size, NULL, error);
+  file->name = g_strdup (name);
+  return file->sha256 != NULL;
+}
+
+static gboolean
+image_add_file (VkPointWriter *base, const char *name, const char *content, VkManifestFile *file, GError **error)
+{
+  g_autofree char *path = partial_path ((ImageWriter *) base, name);
+
+  return vk_file_write (path, content, strlen (content), error) && describe_file (path, name, file, error);
+}
+
+static gboolean
+image_copy_file (VkPointWriter *base, const char *name, const char *from_path, VkManifestFile *file, GError **error)
+{
+  g_autofree char *path = partial_path ((ImageWriter *) base, name);
+
+  return vk_file_copy (from_path, path, error) && describe_file (path, name, file, error);
+}
+
+static gboolean
+image_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
+{
+  ImageWriter *writer = (ImageWriter *) base;
+  g_autoptr (JsonObject) object = vk_manifest_to_json (manifest);
+  g_autofree char *text = vk_json_to_string (object, TRUE);
+  g_autofree char *path = partial_path (writer, VK_IMAGE_MANIFEST);
+
+  if (!vk_file_write (path, text, strlen (text), error))
+    return FALSE;
+  if (g_chmod (writer->partial, VK_IMAGE_POINT_MODE) < 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot change the mode of '%s': %s", writer->partial, g_strerror (errno));
+      return FALSE;
+    }
+  if (!vk_file_sync (writer->partial, error))
+    return FALSE;
+  /* The rename is the commit: what fails after it leaves a complete point. */
+  writer->committed = vk_file_rename (writer->partial, writer->point, error);
+  return writer->committed;
+}
+
+/* Gives the lock back; a domain's directory that holds no point goes, too. */
+static void
+release_lock (ImageWriter *writer)
+{
+  g_autoptr (GPtrArray) names = vk_image_directory_names (writer->base.directory, NULL);
+
+  if (names != NULL && names->len == 1)
+    {
+      unlink (writer->lock_path);
+      rmdir (writer->base.directory);
+    }
+  close (writer->lock_fd);
+}
+
+static void
+image_writer_free (VkPointWriter *base)
+{
+  ImageWriter *writer = (ImageWriter *) base;
+
+  g_ptr_array_unref (writer->servers);
+  if (writer->opened && !writer->committed)
+    vk_tree_remove (writer->partial, NULL);
+  if (writer->lock_fd >= 0)
+    release_lock (writer);
+  g_free (writer->base.id);
+  g_free (writer->base.directory);
+  g_free (writer->point);
+  g_free (writer->partial);
+  g_free (writer->lock_path);
+  g_free (writer);
+}
+
+static const VkPointWriterOps image_writer_ops = {
+  .open = image_open,
+  .push_target = image_push_target,
+  .open_sink = image_open_sink,
+  .close_sinks = image_close_sinks,
+  .seal_disk = image_seal_disk,
+  .add_file = image_add_file,
+  .copy_file = image_copy_file,
+  .commit = image_commit,
+  .free = image_writer_free,
+};
+
+/* Whether the locked file is still the one that the path names: the process
+ * that had the lock before may have removed the file with its directory. */
+static gboolean
+lock_is_current (int fd, const char *path)
+{
+  struct stat locked, named;
+
+  return fstat (fd, &locked) == 0 && stat (path, &named) == 0
+      && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+}
+
+static void
+set_busy_error (int fd, const char *path, const char *domain_name, GError **error)
+{
+  char holder[32] = "";
+  gssize length = pread (fd, holder, sizeof holder - 1, 0);
+
+  g_strchomp (holder);
+  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another backup of '%s' into this store is running%s%s: wait for it, or see virt-keep status (lock: %s)", domain_name,
+               length > 0 ? ", process " : "", length > 0 ? holder : "", path);
+}
+
+/* Takes the domain's lock.  The process id in it is for people; what holds
+ * the lock is the open file, so that no crash can leave it behind. */
+static gboolean
+take_lock (ImageWriter *writer, const char *domain_name, GError **error)
+{
+  g_autofree char *holder = g_strdup_printf ("%d\n", (int) getpid ());
+
+  for (;;)
+    {
+      if (!vk_directory_make (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, error))
+        return FALSE;
+      writer->lock_fd = open (writer->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+      if (writer->lock_fd < 0 && errno == ENOENT)
+        continue;
+      if (writer->lock_fd < 0)
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", writer->lock_path, g_strerror (errno));
+          return FALSE;
+        }
+      if (flock (writer->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        {
+          set_busy_error (writer->lock_fd, writer->lock_path, domain_name, error);
+          close (writer->lock_fd);
+          writer->lock_fd = -1;
+          return FALSE;
+        }
+      if (lock_is_current (writer->lock_fd, writer->lock_path))
+        break;
+      close (writer->lock_fd);
+    }
+  if (ftruncate (writer->lock_fd, 0) < 0 || pwrite (writer->lock_fd, holder, strlen (holder), 0) < 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write '%s': %s", writer->lock_path, g_strerror (errno));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* The id of a new point: now, but always later than every point that is
+ * there, so that their order survives a clock that was set back. */
+static char *
+choose_id (const char *directory, GError **error)
+{
+  g_autoptr (GPtrArray) names = vk_image_directory_names (directory, error);
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *id = g_date_time_format (now, "%Y%m%dT%H%M%SZ");
+
+  if (names == NULL)
+    return NULL;
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *name = g_ptr_array_index (names, i);
+
+      if (vk_image_is_point_name (name) && strcmp (name, id) >= 0)
+        {
+          g_autoptr (GDateTime) last = g_date_time_new_from_iso8601 (name, NULL);
+          g_autoptr (GDateTime) next = last ? g_date_time_add_seconds (last, 1) : NULL;
+
+          if (next == NULL)
+            {
+              g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s/%s' has a name that is no time: remove or rename it", directory, name);
+              return NULL;
+            }
+          g_free (id);
+          id = g_date_time_format (next, "%Y%m%dT%H%M%SZ");
+        }
+    }
+  return g_steal_pointer (&id);
+}
+
+VkPointWriter *
+vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+{
+  ImageWriter *writer = g_new0 (ImageWriter, 1);
+  g_autoptr (VkPointWriter) base = &writer->base;
+  g_autofree char *partial_name = NULL;
+  g_autofree char *new_name = vk_image_domain_directory_name (domain_name, domain_uuid);
+
+  writer->base.ops = &image_writer_ops;
+  writer->lock_fd = -1;
+  writer->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
+  writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, NULL);
+  if (writer->base.directory == NULL)
+    writer->base.directory = g_build_filename (store->path, new_name, NULL);
+  writer->lock_path = g_build_filename (writer->base.directory, VK_IMAGE_LOCK, NULL);
+  if (!take_lock (writer, domain_name, error))
+    return NULL;
+  writer->base.id = choose_id (writer->base.directory, error);
+  if (writer->base.id == NULL)
+    return NULL;
+  partial_name = g_strconcat (VK_IMAGE_PARTIAL_PREFIX, writer->base.id, NULL);
+  writer->point = g_build_filename (writer->base.directory, writer->base.id, NULL);
+  writer->partial = g_build_filename (writer->base.directory, partial_name, NULL);
+  return g_steal_pointer (&base);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reading manifests, which may come from anybody. */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "store/manifest.h"
+
+static gboolean
+require_string (JsonObject *object, const char *member, char **value, GError **error)
+{
+  if (!vk_json_get_string (object, member, NULL, value, error))
+    return FALSE;
+  if (*value != NULL && **value != '\0')
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is missing", member);
+  return FALSE;
+}
+
+/* A name that stays in the directory it is used in. */
+static gboolean
+require_file_name (JsonObject *object, const char *member, char **value, GError **error)
+{
+  if (!require_string (object, member, value, error))
+    return FALSE;
+  if ((*value)[0] != '.' && strchr (*value, '/') == NULL && strlen (*value) <= 255)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not a plain file name", member, *value);
+  return FALSE;
+}
+
+static gboolean
+require_sha256 (JsonObject *object, char **value, GError **error)
+{
+  if (!require_string (object, "sha256", value, error))
+    return FALSE;
+  if (strlen (*value) == 64 && strspn (*value, "0123456789abcdef") == 64)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"sha256\" is '%s', which is not 64 hexadecimal digits", *value);
+  return FALSE;
+}
+
+static gboolean
+parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
+{
+  VkManifestDisk *disk = vk_manifest_add_disk (manifest);
+
+  return require_file_name (object, "target", &disk->target, error)
+      && vk_json_get_string (object, "type", NULL, &disk->type, error)
+      && vk_json_get_string (object, "source", NULL, &disk->source, error)
+      && vk_json_get_string (object, "format", NULL, &disk->format, error)
+      && vk_json_get_uint64 (object, "virtual_size", 0, &disk->virtual_size, error)
+      && require_string (object, "level", &disk->level, error)
+      && vk_json_get_boolean (object, "bitmap", FALSE, &disk->bitmap, error)
+      && vk_json_get_uint64 (object, "bytes_moved", 0, &disk->bytes_moved, error)
+      && require_file_name (object, "image", &disk->image, error)
+      && vk_json_get_uint64 (object, "size", 0, &disk->size, error)
+      && require_sha256 (object, &disk->sha256, error);
+}
+
+static gboolean
+parse_file (VkManifest *manifest, JsonObject *object, GError **error)
+{
+  VkManifestFile *file = vk_manifest_add_file (manifest);
+
+  return require_file_name (object, "name", &file->name, error)
+      && require_string (object, "role", &file->role, error)
+      && vk_json_get_string (object, "target", NULL, &file->target, error)
+      && vk_json_get_string (object, "source", NULL, &file->source, error)
+      && vk_json_get_uint64 (object, "size", 0, &file->size, error)
+      && require_sha256 (object, &file->sha256, error);
+}
+
+static gboolean
+parse_left_out (VkManifest *manifest, JsonObject *object, GError **error)
+{
+  VkManifestLeftOut *left_out = vk_manifest_add_left_out (manifest);
+
+  return require_string (object, "target", &left_out->target, error)
+      && require_string (object, "reason", &left_out->reason, error)
+      && vk_json_get_string (object, "message", "", &left_out->message, error);
+}
+
+typedef gboolean (*ParseEntry) (VkManifest *manifest, JsonObject *object, GError **error);
+
+static gboolean
+parse_entries (VkManifest *manifest, JsonObject *root, const char *member, ParseEntry parse, GError **error)
+{
+  JsonArray *array;
+
+  if (!vk_json_get_array (root, member, &array, error))
+    return FALSE;
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonNode *node = json_array_get_element (array, i);
+
+      if (!JSON_NODE_HOLDS_OBJECT (node))
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\"[%u] is not an object", member, i);
+          return FALSE;
+        }
+      if (!parse (manifest, json_node_get_object (node), error))
+        {
+          g_prefix_error (error, "\"%s\"[%u]: ", member, i);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+parse_warnings (VkManifest *manifest, JsonObject *root, GError **error)
+{
+  JsonArray *array;
+
+  if (!vk_json_get_array (root, "warnings", &array, error))
+    return FALSE;
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    {
+      JsonNode *node = json_array_get_element (array, i);
+
+      if (json_node_get_value_type (node) != G_TYPE_STRING)
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"warnings\"[%u] is not a string", i);
+          return FALSE;
+        }
+      g_ptr_array_add (manifest->warnings, g_strdup (json_node_get_string (node)));
+    }
+  return TRUE;
+}
+
+static gboolean
+require_object (JsonObject *root, const char *member, JsonObject **object, GError **error)
+{
+  if (!vk_json_get_object (root, member, object, error))
+    return FALSE;
+  if (*object != NULL)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is missing", member);
+  return FALSE;
+}
+
+static gboolean
+check_version (JsonObject *root, GError **error)
+{
+  g_autofree char *format = NULL;
+  g_autofree char *writer = NULL;
+  JsonObject *versions;
+  guint64 version;
+
+  if (!vk_json_get_string (root, "format", "", &format, error)
+      || !vk_json_get_uint64 (root, "version", 0, &version, error)
+      || !vk_json_get_object (root, "versions", &versions, error)
+      || (versions != NULL && !vk_json_get_string (versions, "virt_keep", NULL, &writer, error)))
+    return FALSE;
+  if (strcmp (format, VK_MANIFEST_FORMAT) != 0 || version == 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "this is not a virt-keep manifest");
+      return FALSE;
+    }
+  if (version > VK_MANIFEST_VERSION)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "manifest version %" G_GUINT64_FORMAT " was written by virt-keep %s, this one (%s) reads up to version %d: use the newer virt-keep",
+                   version, writer ? writer : "of a later version", PACKAGE_VERSION, VK_MANIFEST_VERSION);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+parse_head (VkManifest *manifest, JsonObject *root, GError **error)
+{
+  JsonObject *domain, *times, *versions;
+
+  return require_object (root, "domain", &domain, error)
+      && require_object (root, "times", &times, error)
+      && require_object (root, "versions", &versions, error)
+      && require_file_name (root, "id", &manifest->id, error)
+      && require_string (root, "store", &manifest->store_id, error)
+      && require_string (domain, "name", &manifest->domain_name, error)
+      && require_string (domain, "uuid", &manifest->domain_uuid, error)
+      && vk_json_get_string (root, "host", NULL, &manifest->host, error)
+      && vk_json_get_string (root, "uri", NULL, &manifest->uri, error)
+      && vk_json_get_string (times, "started", NULL, &manifest->started, error)
+      && require_string (times, "instant", &manifest->instant, error)
+      && vk_json_get_string (times, "finished", NULL, &manifest->finished, error)
+      && require_string (root, "mode", &manifest->mode, error)
+      && require_string (root, "level", &manifest->level, error)
+      && vk_json_get_string (root, "requested", NULL, &manifest->requested, error)
+      && vk_json_get_string (root, "reason", NULL, &manifest->reason, error)
+      && vk_json_get_string (root, "checkpoint", NULL, &manifest->checkpoint, error)
+      && vk_json_get_string (versions, "virt_keep", NULL, &manifest->virt_keep_version, error)
+      && vk_json_get_string (versions, "libvirt", NULL, &manifest->libvirt_version, error)
+      && vk_json_get_string (versions, "qemu", NULL, &manifest->qemu_version, error);
+}
+
+VkManifest *
+vk_manifest_parse (const char *text, const char *name, GError **error)
+{
+  g_autoptr (JsonObject) root = vk_json_parse (text, name, error);
+  g_autoptr (VkManifest) manifest = vk_manifest_new ();
+  JsonObject *closed;
+
+  if (root == NULL)
+    return NULL;
+  if (!check_version (root, error)
+      || !parse_head (manifest, root, error)
+      || !parse_entries (manifest, root, "disks", parse_disk, error)
+      || !parse_entries (manifest, root, "files", parse_file, error)
+      || !parse_entries (manifest, root, "left_out", parse_left_out, error)
+      || !parse_warnings (manifest, root, error)
+      || !vk_json_get_object (root, "closed", &closed, error))
+    {
+      g_prefix_error (error, "%s: ", name);
+      return NULL;
+    }
+  if (closed != NULL)
+    manifest->closed = json_object_ref (closed);
+  return g_steal_pointer (&manifest);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The manifest of a restore point: what it holds and how it came about.  Its
+ * JSON form is documented in virt-keep-store(5). */
+#pragma once
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+#define VK_MANIFEST_FORMAT "virt-keep manifest"
+
+/* The version of the form that is written, and the newest that is read. */
+enum { VK_MANIFEST_VERSION = 1 };
+
+/* More than this is no manifest of ours, in bytes. */
+enum { VK_MANIFEST_LIMIT = 16 << 20 };
+
+typedef struct
+{
+  char *target;         /* "vda" */
+  char *type;           /* source type in the domain XML: "file", "block", "network", ... */
+  char *source;         /* where the disk lay, printable */
+  char *format;         /* format of the source: "qcow2", "raw", ... */
+  guint64 virtual_size; /* bytes */
+  char *level;          /* "full" */
+  gboolean bitmap;      /* the checkpoint covers this disk */
+  guint64 bytes_moved;  /* bytes that were read from (pull) or written by (push) QEMU */
+  char *image;          /* file name in the point */
+  guint64 size;         /* length of the image file in bytes */
+  char *sha256;         /* of the closed image file */
+} VkManifestDisk;
+
+typedef struct
+{
+  char *name;   /* file name in the point */
+  char *role;   /* "domain-xml", "nvram", "cdrom", ... */
+  char *target; /* disk target for copied cdrom and floppy images, or NULL */
+  char *source; /* path it was copied from, or NULL */
+  guint64 size; /* bytes */
+  char *sha256;
+} VkManifestFile;
+
+typedef struct
+{
+  char *target;
+  char *reason;  /* stable word */
+  char *message; /* sentence */
+} VkManifestLeftOut;
+
+typedef struct
+{
+  char *id;          /* "20261123T181400Z" */
+  char *store_id;
+  char *domain_name;
+  char *domain_uuid;
+  char *host;        /* where libvirt ran */
+  char *uri;         /* libvirt connection */
+  char *started;     /* UTC, RFC 3339, microseconds */
+  char *instant;     /* the moment the disks show */
+  char *finished;
+  char *mode;        /* "push" or "pull" */
+  char *level;       /* "full" or "copy" */
+  char *requested;   /* level that was asked for */
+  char *reason;      /* why level is not what was asked for, or NULL */
+  char *checkpoint;  /* name, or NULL */
+  char *virt_keep_version;
+  char *libvirt_version;
+  char *qemu_version;
+  GPtrArray *disks;    /* of VkManifestDisk */
+  GPtrArray *files;    /* of VkManifestFile */
+  GPtrArray *left_out; /* of VkManifestLeftOut */
+  GPtrArray *warnings; /* of char * */
+  JsonObject *closed;  /* the proof that QEMU let go, or NULL */
+} VkManifest;
+
+VkManifest *vk_manifest_new (void);
+void vk_manifest_free (VkManifest *manifest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkManifest, vk_manifest_free)
+
+/* Each adds an empty entry and returns it (transfer none). */
+VkManifestDisk *vk_manifest_add_disk (VkManifest *manifest);
+VkManifestFile *vk_manifest_add_file (VkManifest *manifest);
+VkManifestLeftOut *vk_manifest_add_left_out (VkManifest *manifest);
+
+/* The first file with this role, or NULL. */
+const VkManifestFile *vk_manifest_find_file (const VkManifest *manifest, const char *role);
+
+/* The disk with this target, or NULL. */
+const VkManifestDisk *vk_manifest_find_disk (const VkManifest *manifest, const char *target);
+
+/* Bytes that the point's disk images take. */
+guint64 vk_manifest_image_bytes (const VkManifest *manifest);
+
+/* Returns: (transfer full). */
+JsonObject *vk_manifest_to_json (const VkManifest *manifest);
+
+/* Reads a manifest that is not trusted: types, required members and file
+ * names (plain names, without directories) are checked.  name is for
+ * messages.  Returns: (transfer full), or NULL with VK_ERROR_STORE set; a
+ * manifest of a later version names the version of virt-keep that wrote it. */
+VkManifest *vk_manifest_parse (const char *text, const char *name, GError **error);
+
+/* The JSON of one disk, file, left-out entry: shared with results. */
+JsonArray *vk_manifest_disks_to_json (const VkManifest *manifest);
+JsonArray *vk_manifest_left_out_to_json (const VkManifest *manifest);
+
+/* Now, in UTC, as in the manifest: "2026-11-23T18:14:00.123456Z". */
+char *vk_time_now (void);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/store.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "store/image/image-store.h"
+
+void
+vk_point_free (VkPoint *point)
+{
+  g_free (point->location);
+  g_free (point->damage);
+  g_free (point->id);
+  g_clear_pointer (&point->manifest, vk_manifest_free);
+  g_free (point);
+}
+
+char *
+vk_point_name (const VkPoint *point)
+{
+  return g_strdup_printf ("%s@%s", point->manifest ? point->manifest->domain_name : "?", point->id);
+}
+
+/* Where url continues after scheme, or NULL when it has another one. */
+static const char *
+after_scheme (const char *url, const char *scheme)
+{
+  return g_str_has_prefix (url, scheme) ? url + strlen (scheme) : NULL;
+}
+
+VkStore *
+vk_store_open (const char *url, gboolean create, GError **error)
+{
+  const char *path = after_scheme (url, "image:");
+
+  if (path == NULL && after_scheme (url, "restic:") != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
+      return NULL;
+    }
+  if (path == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
+    path = url;
+  if (path == NULL || *path == '\0')
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup", url);
+      return NULL;
+    }
+  return vk_image_store_open (path, create, error);
+}
+
+void
+vk_store_free (VkStore *store)
+{
+  store->ops->free (store);
+}
+
+GPtrArray *
+vk_store_list (VkStore *store, const char *domain, GError **error)
+{
+  return store->ops->list (store, domain, error);
+}
+
+static gboolean
+same_domain (const VkPoint *a, const VkPoint *b)
+{
+  return g_strcmp0 (a->manifest ? a->manifest->domain_uuid : NULL, b->manifest ? b->manifest->domain_uuid : NULL) == 0;
+}
+
+/* The index in points of the one whose time is time, of the newest usable one
+ * for NULL; -1 when there is none. */
+static int
+find_by_time (const GPtrArray *points, const char *time)
+{
+  for (int i = (int) points->len - 1; i >= 0; i--)
+    {
+      const VkPoint *point = g_ptr_array_index (points, i);
+
+      if (time ? strcmp (point->id, time) == 0 : point->damage == NULL)
+        return i;
+    }
+  return -1;
+}
+
+static gboolean
+refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error)
+{
+  for (guint i = 1; i < points->len; i++)
+    {
+      const VkPoint *first = g_ptr_array_index (points, 0);
+      const VkPoint *point = g_ptr_array_index (points, i);
+
+      if (first->manifest != NULL && point->manifest != NULL && !same_domain (first, point))
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the store has points of several domains named '%s': use the UUID, e.g. %s or %s", domain,
+                       first->manifest->domain_uuid, point->manifest->domain_uuid);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+VkPoint *
+vk_store_find_point (VkStore *store, const char *name, GError **error)
+{
+  const char *at = strrchr (name, '@');
+  g_autofree char *domain = at ? g_strndup (name, (gsize) (at - name)) : g_strdup (name);
+  const char *time = at && strcmp (at + 1, "latest") != 0 ? at + 1 : NULL;
+  g_autoptr (GPtrArray) points = vk_store_list (store, domain, error);
+  VkPoint *point;
+  int found;
+
+  if (points == NULL || !refuse_ambiguous (points, domain, error))
+    return NULL;
+  found = find_by_time (points, time);
+  if (found < 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, name);
+      return NULL;
+    }
+  point = g_ptr_array_steal_index (points, (guint) found);
+  if (point->damage == NULL)
+    return point;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' cannot be used: %s", name, point->damage);
+  vk_point_free (point);
+  return NULL;
+}
+
+VkNbdServer *
+vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
+{
+  return store->ops->open_disk (store, point, disk, socket_dir, error);
+}
+
+char *
+vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file)
+{
+  return store->ops->file_path (store, point, file);
+}
+
+VkPointWriter *
+vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+{
+  return store->ops->begin_point (store, domain_name, domain_uuid, error);
+}
+
+gboolean
+vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **error)
+{
+  return writer->ops->open (writer, qemu_writes, error);
+}
+
+char *
+vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, GError **error)
+{
+  return writer->ops->push_target (writer, disk, size, error);
+}
+
+VkSink *
+vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error)
+{
+  return writer->ops->open_sink (writer, disk, size, socket_dir, error);
+}
+
+gboolean
+vk_point_writer_close_sinks (VkPointWriter *writer, GError **error)
+{
+  return writer->ops->close_sinks (writer, error);
+}
+
+gboolean
+vk_point_writer_seal_disk (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  return writer->ops->seal_disk (writer, disk, cancellable, error);
+}
+
+gboolean
+vk_point_writer_add_file (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error)
+{
+  return writer->ops->add_file (writer, name, content, file, error);
+}
+
+gboolean
+vk_point_writer_copy_file (VkPointWriter *writer, const char *name, const char *from_path, VkManifestFile *file, GError **error)
+{
+  return writer->ops->copy_file (writer, name, from_path, file, error);
+}
+
+gboolean
+vk_point_writer_commit (VkPointWriter *writer, const VkManifest *manifest, GError **error)
+{
+  return writer->ops->commit (writer, manifest, error);
+}
+
+void
+vk_point_writer_free (VkPointWriter *writer)
+{
+  writer->ops->free (writer);
+}

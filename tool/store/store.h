@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The place that holds restore points.  This is the interface; image/
+ * implements it with plain qcow2 files. */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "store/manifest.h"
+#include "transfer/sink.h"
+#include "view/nbd-server.h"
+
+typedef struct VkStore VkStore;
+typedef struct VkPointWriter VkPointWriter;
+
+/* What list gives for one restore point. */
+typedef struct
+{
+  char *location;       /* where it is, printable: a directory for an image store */
+  char *damage;         /* why it cannot be used, or NULL */
+  char *id;             /* its time, also when it is damaged */
+  VkManifest *manifest; /* NULL when it cannot be read */
+} VkPoint;
+
+void vk_point_free (VkPoint *point);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPoint, vk_point_free)
+
+/* "NAME@20261123T181400Z", as every command takes it.  Returns: (transfer full). */
+char *vk_point_name (const VkPoint *point);
+
+typedef struct
+{
+  /* All points, or those of the domain with this name or UUID; oldest first
+   * within a domain.  Damaged ones are included, half-written ones never. */
+  GPtrArray *(*list) (VkStore *store, const char *domain, GError **error);
+
+  /* See vk_store_begin_point(). */
+  VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+
+  /* See vk_store_open_disk(). */
+  VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+  /* Path of a file of the point.  Returns: (transfer full). */
+  char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+
+  void (*free) (VkStore *store);
+} VkStoreOps;
+
+struct VkStore
+{
+  const VkStoreOps *ops;
+  char *url; /* as the user may give it again */
+  char *id;  /* 8 hexadecimal digits, made when the store is */
+};
+
+/* Opens the store that url names: "/path", "image:/path".  With create, an
+ * image store that does not exist is made.
+ * Returns: (transfer full), or NULL with VK_ERROR_USAGE for a URL that is none,
+ * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_STORE. */
+VkStore *vk_store_open (const char *url, gboolean create, GError **error);
+void vk_store_free (VkStore *store);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
+
+/* Returns: (transfer full) of VkPoint; domain may be NULL for all. */
+GPtrArray *vk_store_list (VkStore *store, const char *domain, GError **error);
+
+/* The point that name ("DOMAIN", "DOMAIN@latest", "DOMAIN@TIME", DOMAIN a
+ * domain's name or UUID) means.  Returns: (transfer full), or NULL with
+ * VK_ERROR_NOT_FOUND, VK_ERROR_USAGE when domains share the name, or
+ * VK_ERROR_STORE when the point is damaged. */
+VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
+
+/* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
+VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+
+/* --- writing a point ------------------------------------------------------ */
+
+typedef struct
+{
+  gboolean (*open) (VkPointWriter *writer, gboolean qemu_writes, GError **error);
+  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
+  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+  gboolean (*close_sinks) (VkPointWriter *writer, GError **error);
+  gboolean (*seal_disk) (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+  gboolean (*add_file) (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error);
+  gboolean (*copy_file) (VkPointWriter *writer, const char *name, const char *from_path, VkManifestFile *file, GError **error);
+  gboolean (*commit) (VkPointWriter *writer, const VkManifest *manifest, GError **error);
+  void (*free) (VkPointWriter *writer);
+} VkPointWriterOps;
+
+struct VkPointWriter
+{
+  const VkPointWriterOps *ops;
+  char *id;        /* the point's time, unique for the domain in this store */
+  char *directory; /* where QEMU's own files of this domain lie in the store, NULL where QEMU writes none */
+};
+
+/* Locks the domain in this store and chooses the id of a new point; nothing
+ * is written yet.  VK_ERROR_BUSY when another backup of the domain holds the
+ * lock.  Freeing the writer before commit leaves nothing behind.
+ * Returns: (transfer full). */
+VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+
+/* Removes what killed backups of this domain left and makes the new point's
+ * place, invisible to list.  qemu_writes: QEMU's user has to reach it. */
+gboolean vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **error);
+
+/* Push: an empty image of size bytes for QEMU to write to.
+ * Returns: (transfer full) its absolute path. */
+char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
+
+/* Pull: where a transfer of size bytes goes.  Returns: (transfer full). */
+VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+
+/* All sinks are finished and freed: closes what was behind them. */
+gboolean vk_point_writer_close_sinks (VkPointWriter *writer, GError **error);
+
+/* The disk's image is complete and closed: makes it durable and fills in
+ * image, size and sha256 of disk.  May be called on several threads at once,
+ * each for another disk. */
+gboolean vk_point_writer_seal_disk (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+
+/* Adds a small text, or a copy of a local file, as name; fills in name, size
+ * and sha256 of file. */
+gboolean vk_point_writer_add_file (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error);
+gboolean vk_point_writer_copy_file (VkPointWriter *writer, const char *name, const char *from_path, VkManifestFile *file, GError **error);
+
+/* Writes the manifest and makes the point visible, durable and complete in
+ * one step. */
+gboolean vk_point_writer_commit (VkPointWriter *writer, const VkManifest *manifest, GError **error);
+
+void vk_point_writer_free (VkPointWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPointWriter, vk_point_writer_free)
