@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "host/backup-job.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "host/job-info.h"
+
+enum
+{
+  TICK_MILLISECONDS = 250,
+  POLL_SECONDS = 2,        /* how often libvirt is asked, in case an event was lost */
+  EXPLAIN_SECONDS = 2,     /* for the lifecycle event that follows a failed job */
+  END_SECONDS = 30,        /* for libvirt to report a job that was told to end */
+};
+
+struct VkBackupJob
+{
+  VkHost *host;
+  virDomainPtr domain;
+  VkJobWatch *watch;
+  VkEventFunc func;
+  gpointer user_data;
+  gboolean began;
+  gboolean completed;     /* libvirt reported the end */
+  gboolean success;
+  char *message;          /* libvirt's words about the end */
+  gboolean stopped;       /* the guest runs no more */
+  char *stopped_detail;
+  gboolean paused;        /* the guest is paused for an I/O error */
+  char *io_error;         /* its reason */
+  gboolean lost;          /* the connection broke */
+  gboolean over;          /* any of the above: nothing to wait for */
+  gint64 last_poll;       /* monotonic microseconds */
+};
+
+static void
+on_event (const VkEvent *event, gpointer user_data)
+{
+  VkBackupJob *job = user_data;
+
+  if (event->kind == VK_EVENT_JOB_COMPLETED && job->began)
+    {
+      job->completed = TRUE;
+      job->success = event->success;
+      g_free (job->message);
+      job->message = g_strdup (event->message);
+    }
+  if (event->stopped)
+    {
+      job->stopped = TRUE;
+      g_free (job->stopped_detail);
+      job->stopped_detail = g_strdup (event->detail ? event->detail : event->word);
+    }
+  if (event->paused_by_io_error)
+    job->paused = TRUE;
+  if (event->kind == VK_EVENT_IO_ERROR)
+    {
+      g_free (job->io_error);
+      job->io_error = g_strdup_printf ("%s on %s", event->word, event->disk);
+    }
+  job->over = job->completed || job->stopped || job->paused || job->lost;
+  if (job->func != NULL)
+    job->func (event, job->user_data);
+}
+
+static void
+on_lost (gpointer user_data)
+{
+  VkBackupJob *job = user_data;
+
+  job->lost = TRUE;
+  job->over = TRUE;
+}
+
+VkBackupJob *
+vk_backup_job_new (VkHost *host, virDomainPtr domain, VkEventFunc func, gpointer user_data, GError **error)
+{
+  VkBackupJob *job = g_new0 (VkBackupJob, 1);
+
+  job->host = host;
+  job->domain = domain;
+  job->func = func;
+  job->user_data = user_data;
+  job->watch = vk_job_watch_new (host, domain, on_event, job, error);
+  if (job->watch == NULL)
+    {
+      g_free (job);
+      return NULL;
+    }
+  vk_host_set_lost_func (host, on_lost, job);
+  return job;
+}
+
+void
+vk_backup_job_free (VkBackupJob *job)
+{
+  if (job->began && !job->completed && !job->stopped && !vk_host_is_lost (job->host))
+    vk_backup_job_end (job, NULL);
+  vk_host_set_lost_func (job->host, NULL, NULL);
+  vk_job_watch_free (job->watch);
+  g_free (job->message);
+  g_free (job->stopped_detail);
+  g_free (job->io_error);
+  g_free (job);
+}
+
+/* What a person can do about a failed virDomainBackupBegin(), or NULL. */
+static const char *
+begin_hint (void)
+{
+  const char *words = virGetLastErrorMessage ();
+
+  switch (virGetLastErrorCode ())
+    {
+    case VIR_ERR_OPERATION_TIMEOUT:
+      return "another job holds the domain, see virsh domjobinfo";
+    case VIR_ERR_CHECKPOINT_INCONSISTENT:
+      return "its dirty bitmap is gone, a full backup starts a new one";
+    case VIR_ERR_NO_SUPPORT:
+      return "backups of running domains need libvirt 7.2 and QEMU 4.2 or newer on the host";
+    default:
+      break;
+    }
+  if (strstr (words, "Permission denied") != NULL)
+    return "QEMU runs as a user of its own, which has to be able to reach that directory (chmod o+x on it and on those above it), and AppArmor or SELinux must allow it";
+  if (strstr (words, "No such file or directory") != NULL)
+    return "QEMU has its own view of mounted file systems: one mounted after the domain was started is not in it";
+  return NULL;
+}
+
+gboolean
+vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
+{
+  VkJobInfo info;
+
+  if (!vk_job_info_get (job->domain, &info, error))
+    return FALSE;
+  if (info.active)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, virDomainGetName (job->domain));
+      return FALSE;
+    }
+  if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
+    {
+      vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", virDomainGetName (job->domain));
+      return FALSE;
+    }
+  job->began = TRUE;
+  job->last_poll = g_get_monotonic_time ();
+  return TRUE;
+}
+
+/* Notices the end of a job or of a guest whose event never came. */
+static void
+poll_state (VkBackupJob *job)
+{
+  VkJobInfo info;
+  int state, reason;
+
+  job->last_poll = g_get_monotonic_time ();
+  if (virDomainGetState (job->domain, &state, &reason, 0) == 0 && (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED))
+    {
+      job->stopped = TRUE;
+      job->over = TRUE;
+    }
+  else if (vk_job_info_get (job->domain, &info, NULL) && !info.is_backup)
+    {
+      /* Give an event that is on its way a turn of the main context first. */
+      gint64 soon = g_get_monotonic_time () + G_USEC_PER_SEC / 2;
+
+      vk_host_run_until (&job->over, NULL, soon, NULL);
+      if (!job->over)
+        {
+          job->message = g_strdup ("the job is gone, libvirt did not say how it ended");
+          job->completed = TRUE;
+          job->over = TRUE;
+        }
+    }
+}
+
+/* Sets *error to why the job is over.  Returns FALSE. */
+static gboolean
+set_outcome_error (VkBackupJob *job, GError **error)
+{
+  const char *name = virDomainGetName (job->domain);
+  const char *words = job->message ? job->message : "no reason given";
+
+  if (job->lost)
+    g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the connection to libvirt was lost while '%s' was backed up: is libvirtd still running?", name);
+  else if (job->stopped)
+    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, job->stopped_detail ? job->stopped_detail : "shut off");
+  else if (job->paused)
+    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room or mend the disk, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
+  else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
+    g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
+  else if (strstr (words, "No space left") != NULL || strstr (words, "Input/output error") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not write the backup of '%s' to the store: %s", name, words);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the backup job of '%s' failed: %s", name, words);
+  return FALSE;
+}
+
+/* After a job that ended without success: the guest's own end, which is the
+ * cause, is reported after it. */
+static void
+wait_for_cause (VkBackupJob *job)
+{
+  gint64 deadline = g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC;
+
+  if (job->stopped || job->lost || job->paused)
+    return;
+  if (job->message != NULL && strstr (job->message, "Operation canceled") == NULL)
+    return;
+  /* With its reason known only in part, ask; a destroyed guest is already off
+   * in libvirt's books or will be within moments. */
+  while (!job->stopped && !job->lost && g_get_monotonic_time () < deadline)
+    {
+      int state, reason;
+
+      vk_host_run_until (&job->stopped, &job->lost, MIN (deadline, g_get_monotonic_time () + G_USEC_PER_SEC / 10), NULL);
+      if (job->message != NULL && virDomainGetState (job->domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING)
+        break;
+    }
+}
+
+/* Runs the main context until *done, or the job is over.  FALSE only when
+ * cancelled. */
+static gboolean
+run_while_alive (VkBackupJob *job, const gboolean *done, VkTickFunc tick, gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  while (!*done && !job->over)
+    {
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      vk_host_run_until (done, &job->over, g_get_monotonic_time () + TICK_MILLISECONDS * 1000, cancellable);
+      if (tick != NULL)
+        tick (user_data);
+      if (!job->over && g_get_monotonic_time () - job->last_poll > POLL_SECONDS * G_USEC_PER_SEC)
+        poll_state (job);
+    }
+  return TRUE;
+}
+
+gboolean
+vk_backup_job_wait (VkBackupJob *job, VkTickFunc tick, gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  if (!run_while_alive (job, &job->over, tick, user_data, cancellable, error))
+    return FALSE;
+  if (job->completed && job->success && !job->stopped)
+    return TRUE;
+  wait_for_cause (job);
+  return set_outcome_error (job, error);
+}
+
+gboolean
+vk_backup_job_run_until (VkBackupJob *job, const gboolean *done, VkTickFunc tick, gpointer user_data, GCancellable *cancellable, GError **error)
+{
+  if (!run_while_alive (job, done, tick, user_data, cancellable, error))
+    return FALSE;
+  if (!job->over)
+    return TRUE;
+  wait_for_cause (job);
+  return set_outcome_error (job, error);
+}
+
+gboolean
+vk_backup_job_end (VkBackupJob *job, GError **error)
+{
+  gboolean was_over = job->over;
+
+  if (job->completed || job->stopped)
+    return TRUE;
+  job->over = FALSE;
+  if (virDomainAbortJob (job->domain) < 0)
+    {
+      vk_set_libvirt_error (error, "end it with virsh domjobabort", "cannot end the backup job of '%s'", virDomainGetName (job->domain));
+      job->over = was_over;
+      return FALSE;
+    }
+  vk_host_run_until (&job->completed, &job->lost, g_get_monotonic_time () + END_SECONDS * G_USEC_PER_SEC, NULL);
+  if (job->completed)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", virDomainGetName (job->domain), END_SECONDS);
+  return FALSE;
+}
+
+void
+vk_backup_job_explain (VkBackupJob *job, GError **error)
+{
+  vk_host_run_until (&job->over, NULL, g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC, NULL);
+  if (!job->over)
+    poll_state (job);
+  if (!job->over)
+    return;
+  wait_for_cause (job);
+  g_clear_error (error);
+  set_outcome_error (job, error);
+}
+
+gboolean
+vk_backup_job_end_stale (VkBackupJob *job, GError **error)
+{
+  gboolean ended;
+
+  job->began = TRUE;
+  ended = vk_backup_job_end (job, error);
+  job->began = FALSE;
+  job->completed = FALSE;
+  job->over = job->stopped || job->paused || job->lost;
+  return ended;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "host/host.h"
+
+#include <libvirt-glib/libvirt-glib.h>
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+/* A libvirtd that does not answer for this long counts as lost. */
+enum { KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 3 };
+
+struct VkHost
+{
+  char *requested_uri; /* NULL: libvirt's choice */
+  virConnectPtr connection;
+  gboolean lost;
+  VkHostLostFunc lost_func;
+  gpointer lost_data;
+};
+
+static void
+ignore_libvirt_message (void *user_data, virErrorPtr error)
+{
+  /* libvirt's default prints to stderr what we report through GError. */
+}
+
+static void
+connection_closed (virConnectPtr connection, int reason, void *user_data)
+{
+  VkHost *host = user_data;
+
+  if (reason == VIR_CONNECT_CLOSE_REASON_CLIENT)
+    return;
+  host->lost = TRUE;
+  if (host->lost_func != NULL)
+    host->lost_func (host->lost_data);
+}
+
+static gboolean
+connect_host (VkHost *host, GError **error)
+{
+  const char *type;
+
+  host->connection = virConnectOpenAuth (host->requested_uri, virConnectAuthPtrDefault, 0);
+  if (host->connection == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
+                   host->requested_uri ? " at " : "", host->requested_uri ? host->requested_uri : "", virGetLastErrorMessage ());
+      return FALSE;
+    }
+  type = virConnectGetType (host->connection);
+  if (g_strcmp0 (type, "QEMU") != 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the connection leads to a '%s' hypervisor, virt-keep backs up QEMU domains: use a qemu:// URI with -c", type ? type : "unknown");
+      return FALSE;
+    }
+  host->lost = FALSE;
+  virConnectRegisterCloseCallback (host->connection, connection_closed, host, NULL);
+  virConnectSetKeepAlive (host->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+  return TRUE;
+}
+
+VkHost *
+vk_host_open (const char *uri, GError **error)
+{
+  g_autoptr (VkHost) host = g_new0 (VkHost, 1);
+  const char *virsh_uri = g_getenv ("VIRSH_DEFAULT_CONNECT_URI");
+
+  virSetErrorFunc (NULL, ignore_libvirt_message);
+  gvir_event_register ();
+  host->requested_uri = g_strdup (uri ? uri : (virsh_uri && *virsh_uri ? virsh_uri : NULL));
+  if (!connect_host (host, error))
+    return NULL;
+  return g_steal_pointer (&host);
+}
+
+static void
+disconnect_host (VkHost *host)
+{
+  if (host->connection == NULL)
+    return;
+  virConnectUnregisterCloseCallback (host->connection, connection_closed);
+  virConnectClose (host->connection);
+  host->connection = NULL;
+}
+
+void
+vk_host_free (VkHost *host)
+{
+  disconnect_host (host);
+  g_free (host->requested_uri);
+  g_free (host);
+}
+
+virConnectPtr
+vk_host_connection (VkHost *host)
+{
+  return host->connection;
+}
+
+gboolean
+vk_host_is_lost (VkHost *host)
+{
+  return host->lost;
+}
+
+void
+vk_host_set_lost_func (VkHost *host, VkHostLostFunc func, gpointer user_data)
+{
+  host->lost_func = func;
+  host->lost_data = user_data;
+}
+
+gboolean
+vk_host_reconnect (VkHost *host, guint seconds, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + (gint64) seconds * G_USEC_PER_SEC;
+
+  for (;;)
+    {
+      g_autoptr (GError) failure = NULL;
+
+      disconnect_host (host);
+      if (connect_host (host, &failure))
+        return TRUE;
+      if (g_get_monotonic_time () >= deadline)
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_usleep (G_USEC_PER_SEC / 4);
+    }
+}
+
+virDomainPtr
+vk_host_find_domain (VkHost *host, const char *word, GError **error)
+{
+  virDomainPtr domain = NULL;
+  guint64 id;
+
+  if (g_ascii_string_to_unsigned (word, 10, 0, G_MAXINT, &id, NULL))
+    domain = virDomainLookupByID (host->connection, (int) id);
+  if (domain == NULL && strlen (word) == VIR_UUID_STRING_BUFLEN - 1)
+    domain = virDomainLookupByUUIDString (host->connection, word);
+  if (domain == NULL)
+    domain = virDomainLookupByName (host->connection, word);
+  if (domain != NULL)
+    return domain;
+  if (virGetLastErrorCode () == VIR_ERR_NO_DOMAIN)
+    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt knows no domain '%s': see virsh list --all", word);
+  else
+    vk_set_libvirt_error (error, NULL, "cannot look up the domain '%s'", word);
+  return NULL;
+}
+
+GPtrArray *
+vk_host_domain_names (VkHost *host, GError **error)
+{
+  g_autofree virDomainPtr *domains = NULL;
+  GPtrArray *names;
+  int count = virConnectListAllDomains (host->connection, &domains, 0);
+
+  if (count < 0)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot list the domains");
+      return NULL;
+    }
+  names = g_ptr_array_new_with_free_func (g_free);
+  for (int i = 0; i < count; i++)
+    {
+      g_ptr_array_add (names, g_strdup (virDomainGetName (domains[i])));
+      virDomainFree (domains[i]);
+    }
+  return names;
+}
+
+/* libvirt packs versions as 1000000 * major + 1000 * minor + micro. */
+static char *
+unpack_version (gboolean known, unsigned long version)
+{
+  if (!known)
+    return g_strdup ("unknown");
+  return g_strdup_printf ("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+char *
+vk_host_libvirt_version (VkHost *host)
+{
+  unsigned long version = 0;
+  gboolean known = virConnectGetLibVersion (host->connection, &version) == 0;
+
+  return unpack_version (known, version);
+}
+
+char *
+vk_host_qemu_version (VkHost *host)
+{
+  unsigned long version = 0;
+  gboolean known = virConnectGetVersion (host->connection, &version) == 0;
+
+  return unpack_version (known && version > 0, version);
+}
+
+/* libvirt's strings are malloc()ed. */
+static char *
+take_string (char *text)
+{
+  char *copy = g_strdup (text ? text : "unknown");
+
+  free (text);
+  return copy;
+}
+
+char *
+vk_host_uri (VkHost *host)
+{
+  return take_string (virConnectGetURI (host->connection));
+}
+
+char *
+vk_host_name (VkHost *host)
+{
+  return take_string (virConnectGetHostname (host->connection));
+}
+
+gboolean
+vk_host_is_local (VkHost *host)
+{
+  g_autofree char *text = vk_host_uri (host);
+  g_autoptr (GUri) uri = g_uri_parse (text, G_URI_FLAGS_PARSE_RELAXED, NULL);
+  const char *name = uri ? g_uri_get_host (uri) : NULL;
+
+  return name == NULL || *name == '\0' || strcmp (name, "localhost") == 0;
+}
+
+static gboolean
+wake_up (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+wake_up_cancelled (GCancellable *cancellable, gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+void
+vk_host_run_until (const gboolean *done, const gboolean *or_done, gint64 deadline, GCancellable *cancellable)
+{
+  gint64 left = MAX (deadline - g_get_monotonic_time (), 0) / 1000 + 1;
+  g_autoptr (GSource) timer = g_timeout_source_new ((guint) MIN (left, G_MAXINT));
+  g_autoptr (GSource) cancelled = cancellable ? g_cancellable_source_new (cancellable) : NULL;
+
+  g_source_set_callback (timer, wake_up, NULL, NULL);
+  g_source_attach (timer, NULL);
+  if (cancelled != NULL)
+    {
+      g_source_set_callback (cancelled, G_SOURCE_FUNC (wake_up_cancelled), NULL, NULL);
+      g_source_attach (cancelled, NULL);
+    }
+  while (!*done && !(or_done && *or_done) && !g_cancellable_is_cancelled (cancellable) && g_get_monotonic_time () < deadline)
+    g_main_context_iteration (NULL, TRUE);
+  g_source_destroy (timer);
+  if (cancelled != NULL)
+    g_source_destroy (cancelled);
+}
