@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the steps of a backup share. */
+#pragma once
+
+#include "backup/backup.h"
+#include "host/backup-job.h"
+#include "host/domain-xml.h"
+#include "transfer/transfer.h"
+
+typedef struct
+{
+  const VkDisk *disk;
+  guint64 size;           /* virtual size in bytes */
+  gboolean bitmap;        /* the new checkpoint covers it */
+  char *image;            /* push: the file QEMU writes */
+  char *scratch;          /* pull: the file QEMU keeps overwritten data in */
+  VkSink *sink;           /* pull */
+  VkTransferProgress *progress; /* pull */
+  guint64 moved;          /* bytes */
+} VkBackupDisk;
+
+typedef struct
+{
+  VkHost *host;
+  VkStore *store;
+  const VkBackupRequest *request;
+  VkReporter *reporter;
+  VkManifest *manifest;
+  GCancellable *cancellable;
+
+  virDomainPtr domain;
+  VkDomainXml *xml;
+  char *live_xml;
+  GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
+  VkPointWriter *writer;
+  VkBackupJob *job;
+  char *checkpoint;       /* name, once libvirt may have made it */
+  char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
+  char *scratch_dir;      /* private: scratch files */
+} VkBackup;
+
+/* Notes a warning for the result, and shows it. */
+void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Begins the job with the documents that the templates give. */
+gboolean vk_backup_begin_job (VkBackup *backup, GError **error);
+
+/* Step 6 in either mode: from the begin of the job to its end. */
+gboolean vk_backup_push (VkBackup *backup, GError **error);
+gboolean vk_backup_pull (VkBackup *backup, GError **error);
+
+/* Makes, and removes with everything in it, the private directories that QEMU
+ * can use. */
+gboolean vk_backup_make_run_dirs (VkBackup *backup, GError **error);
+void vk_backup_remove_run_dirs (VkBackup *backup);
+
+/* Removes such directories of a killed backup.  The lock of the domain in the
+ * store makes sure that no other backup uses them. */
+void vk_backup_remove_stale_run_dirs (VkBackup *backup);
+
+/* Where QEMU listens in pull mode.  Returns: (transfer full). */
+char *vk_backup_socket_path (const VkBackup *backup);
+
+/* Adds domain and checkpoint XML, firmware variables, boot files and TPM state
+ * to the point. */
+gboolean vk_backup_add_guest_files (VkBackup *backup, GError **error);
+
+/* Ends what a killed backup of this domain into this store left: its job, its
+ * checkpoints, its private directories. */
+gboolean vk_backup_clean_leftovers (VkBackup *backup, GError **error);

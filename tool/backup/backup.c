@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "backup/backup.h"
+
+#include <libvirt/virterror.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backup/backup-private.h"
+#include "base/error.h"
+#include "host/backup-xml.h"
+#include "host/checkpoint.h"
+#include "host/disk-select.h"
+#include "host/monitor.h"
+#include "view/qcow2-header.h"
+
+/* For a libvirtd that is being restarted while we want to clean up. */
+enum { RECONNECT_SECONDS = 10 };
+
+const char *const vk_mode_words[] = { "push", "pull", NULL };
+const char *const vk_level_words[] = { "full", "copy", "auto", NULL };
+
+static void
+disk_free (VkBackupDisk *disk)
+{
+  g_clear_pointer (&disk->sink, vk_sink_free);
+  g_clear_pointer (&disk->progress, vk_transfer_progress_free);
+  g_free (disk->image);
+  g_free (disk->scratch);
+  g_free (disk);
+}
+
+void
+vk_backup_warn (VkBackup *backup, const char *format, ...)
+{
+  va_list args;
+  char *text;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  vk_reporter_warning (backup->reporter, text);
+  g_ptr_array_add (backup->manifest->warnings, text);
+}
+
+/* --- 1. inspect ------------------------------------------------------------ */
+
+static gboolean
+read_domain (VkBackup *backup, GError **error)
+{
+  char *text;
+
+  backup->domain = vk_host_find_domain (backup->host, backup->request->domain, error);
+  if (backup->domain == NULL)
+    return FALSE;
+  text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
+  if (text == NULL)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot read the XML of '%s'", backup->request->domain);
+      return FALSE;
+    }
+  backup->live_xml = g_strdup (text);
+  free (text);
+  backup->xml = vk_domain_xml_parse (backup->live_xml, error);
+  return backup->xml != NULL;
+}
+
+static void
+describe_source (VkBackup *backup)
+{
+  VkManifest *manifest = backup->manifest;
+
+  manifest->store_id = g_strdup (backup->store->id);
+  manifest->domain_name = g_strdup (backup->xml->name);
+  manifest->domain_uuid = g_strdup (backup->xml->uuid);
+  manifest->host = vk_host_name (backup->host);
+  manifest->uri = vk_host_uri (backup->host);
+  manifest->started = vk_time_now ();
+  manifest->mode = g_strdup (vk_mode_words[backup->request->mode]);
+  manifest->requested = g_strdup (vk_level_words[backup->request->level]);
+  manifest->level = g_strdup (backup->request->level == VK_LEVEL_COPY ? "copy" : "full");
+  if (backup->request->level == VK_LEVEL_AUTO)
+    manifest->reason = g_strdup ("this version of virt-keep makes full backups only");
+  manifest->virt_keep_version = g_strdup (PACKAGE_VERSION);
+  manifest->libvirt_version = vk_host_libvirt_version (backup->host);
+}
+
+static gboolean
+require_running (VkBackup *backup, GError **error)
+{
+  int active = virDomainIsActive (backup->domain);
+
+  if (active == 1)
+    return TRUE;
+  if (active < 0)
+    vk_set_libvirt_error (error, NULL, "cannot ask for the state of '%s'", backup->xml->name);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off, and this version of virt-keep backs up running domains only: start it first", backup->xml->name);
+  return FALSE;
+}
+
+/* Whether QEMU can keep a dirty bitmap in the disk: in qcow2 of version 3.  An
+ * image that cannot be looked at from here is taken for one. */
+static gboolean
+can_have_bitmap (const VkDisk *disk)
+{
+  VkQcow2Header header;
+
+  if (strcmp (disk->format, "qcow2") != 0)
+    return FALSE;
+  if (disk->path == NULL || !vk_qcow2_header_read (disk->path, &header, NULL))
+    return TRUE;
+  return header.version >= 3;
+}
+
+static gboolean
+add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
+{
+  VkBackupDisk *taken;
+  virDomainBlockInfo info;
+
+  if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
+      return FALSE;
+    }
+  taken = g_new0 (VkBackupDisk, 1);
+  taken->disk = disk;
+  taken->size = info.capacity;
+  taken->bitmap = backup->request->level != VK_LEVEL_COPY && can_have_bitmap (disk);
+  g_ptr_array_add (backup->disks, taken);
+  return TRUE;
+}
+
+static void
+add_left_out (VkBackup *backup, const VkDisk *disk)
+{
+  VkManifestLeftOut *left_out = vk_manifest_add_left_out (backup->manifest);
+
+  left_out->target = g_strdup (disk->target);
+  left_out->reason = g_strdup (vk_left_out_word (disk->reason));
+  left_out->message = g_strdup (vk_left_out_sentence (disk->reason));
+}
+
+static gboolean
+choose_disks (VkBackup *backup, GError **error)
+{
+  if (!vk_domain_xml_select_disks (backup->xml, backup->request->disks, backup->request->excluded, error))
+    return FALSE;
+  for (guint i = 0; i < backup->xml->disks->len; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (backup->xml->disks, i);
+
+      if (disk->part == VK_DISK_LEFT_OUT)
+        add_left_out (backup, disk);
+      else if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* --- 5. begin -------------------------------------------------------------- */
+
+static char *
+build_backup_xml (VkBackup *backup, GError **error)
+{
+  guint n = backup->xml->disks->len;
+  g_autofree VkBackupXmlDisk *disks = g_new0 (VkBackupXmlDisk, n);
+  g_autofree char *socket = backup->run_dir ? vk_backup_socket_path (backup) : NULL;
+  VkBackupXml document = { .pull = backup->request->mode == VK_MODE_PULL, .socket = socket, .disks = disks, .n_disks = n };
+  guint next = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (backup->xml->disks, i);
+      const VkBackupDisk *taken = disk->part == VK_DISK_TAKEN ? g_ptr_array_index (backup->disks, next++) : NULL;
+
+      disks[i].disk = disk->target;
+      disks[i].left_out = taken == NULL;
+      if (taken == NULL)
+        continue;
+      disks[i].target_file = taken->image;
+      disks[i].target_format = "qcow2";
+      disks[i].scratch_file = taken->scratch;
+      disks[i].export_name = disk->target;
+    }
+  return vk_backup_xml_build (&document, backup->request->templates_dir, error);
+}
+
+/* NULL without *error set when no disk can have a bitmap. */
+static char *
+build_checkpoint_xml (VkBackup *backup, const char *name, GError **error)
+{
+  guint n = backup->xml->disks->len;
+  g_autofree VkCheckpointXmlDisk *disks = g_new0 (VkCheckpointXmlDisk, n);
+  VkCheckpointXml document = { .name = name, .description = "made by virt-keep for its next incremental backup", .disks = disks, .n_disks = n };
+  gboolean any = FALSE;
+  guint next = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (backup->xml->disks, i);
+
+      disks[i].disk = disk->target;
+      if (disk->part == VK_DISK_TAKEN)
+        disks[i].bitmap = ((VkBackupDisk *) g_ptr_array_index (backup->disks, next++))->bitmap;
+      any = any || disks[i].bitmap;
+    }
+  return any ? vk_checkpoint_xml_build (&document, backup->request->templates_dir, error) : NULL;
+}
+
+gboolean
+vk_backup_begin_job (VkBackup *backup, GError **error)
+{
+  g_autofree char *name = vk_checkpoint_name (backup->store->id, backup->writer->id);
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *backup_xml = build_backup_xml (backup, error);
+  g_autofree char *checkpoint_xml = backup_xml ? build_checkpoint_xml (backup, name, &failure) : NULL;
+
+  if (backup_xml == NULL)
+    return FALSE;
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
+    return FALSE;
+  vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
+  if (checkpoint_xml != NULL)
+    backup->checkpoint = g_strdup (name);
+  backup->manifest->instant = vk_time_now ();
+  return vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error);
+}
+
+static void
+forward_event (const VkEvent *event, gpointer user_data)
+{
+  VkBackup *backup = user_data;
+
+  vk_reporter_event (backup->reporter, vk_event_name (event->kind), NULL, vk_event_to_json (event));
+}
+
+/* --- 7. prove that it is closed ------------------------------------------- */
+
+static gboolean
+prove_closed (VkBackup *backup, GError **error)
+{
+  g_autoptr (GPtrArray) files = g_ptr_array_new ();
+  g_autoptr (VkClosedProof) proof = NULL;
+  g_autofree char *text = NULL;
+
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      g_ptr_array_add (files, disk->image ? disk->image : disk->scratch);
+    }
+  g_ptr_array_add (files, NULL);
+  vk_reporter_phase (backup->reporter, "close", "asking QEMU whether it has let go");
+  proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, backup->request->use_monitor);
+  backup->manifest->closed = vk_closed_proof_to_json (proof);
+  backup->manifest->qemu_version = backup->request->use_monitor ? vk_monitor_qemu_version (backup->domain) : NULL;
+  if (backup->manifest->qemu_version == NULL)
+    backup->manifest->qemu_version = vk_host_qemu_version (backup->host);
+  text = vk_closed_proof_to_text (proof);
+  if (proof->removed_nodes->len > 0)
+    vk_backup_warn (backup, "%s", text);
+  if (proof->proven)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_NOT_CLOSED, "%s: the backup is not kept; see virsh qemu-monitor-command with query-named-block-nodes", text);
+  return FALSE;
+}
+
+/* --- 8. commit ------------------------------------------------------------- */
+
+typedef struct
+{
+  VkBackup *backup;
+  VkManifestDisk *disk;
+  GError *error;
+} SealTask;
+
+static void
+seal_one (gpointer data, gpointer user_data)
+{
+  SealTask *task = data;
+
+  vk_point_writer_seal_disk (task->backup->writer, task->disk, task->backup->cancellable, &task->error);
+}
+
+/* Hashing is the processor's work: one thread a core. */
+static gboolean
+seal_disks (VkBackup *backup, GError **error)
+{
+  guint n = backup->disks->len;
+  g_autofree SealTask *tasks = g_new0 (SealTask, n);
+  GThreadPool *pool = g_thread_pool_new (seal_one, NULL, (int) g_get_num_processors (), FALSE, NULL);
+  gboolean sealed = TRUE;
+
+  vk_reporter_phase (backup->reporter, "seal", "hashing the images and waiting for them to be on disk");
+  for (guint i = 0; i < n; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+      VkManifestDisk *entry = vk_manifest_add_disk (backup->manifest);
+
+      entry->target = g_strdup (disk->disk->target);
+      entry->type = g_strdup (disk->disk->type);
+      entry->source = g_strdup (disk->disk->source);
+      entry->format = g_strdup (disk->disk->format);
+      entry->virtual_size = disk->size;
+      entry->level = g_strdup ("full");
+      entry->bitmap = disk->bitmap;
+      entry->bytes_moved = disk->moved;
+      tasks[i] = (SealTask) { .backup = backup, .disk = entry };
+      g_thread_pool_push (pool, &tasks[i], NULL);
+    }
+  g_thread_pool_free (pool, FALSE, TRUE);
+  for (guint i = 0; i < n; i++)
+    if (tasks[i].error != NULL)
+      {
+        if (sealed)
+          g_propagate_error (error, g_steal_pointer (&tasks[i].error));
+        g_clear_error (&tasks[i].error);
+        sealed = FALSE;
+      }
+  return sealed;
+}
+
+static gboolean
+commit (VkBackup *backup, GError **error)
+{
+  VkManifest *manifest = backup->manifest;
+
+  manifest->checkpoint = g_strdup (backup->checkpoint);
+  manifest->finished = vk_time_now ();
+  if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
+    return FALSE;
+  vk_reporter_phase (backup->reporter, "commit", "storing the restore point");
+  return vk_point_writer_commit (backup->writer, manifest, error);
+}
+
+/* --- 9. retire old checkpoints -------------------------------------------- */
+
+/* Each live bitmap costs the guest.  A new full makes every earlier one of
+ * this store useless; failing to delete one does not undo the backup. */
+static void
+retire_checkpoints (VkBackup *backup)
+{
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (backup->checkpoint == NULL)
+    return;
+  names = vk_checkpoint_list (backup->domain, backup->store->id, NULL);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = g_ptr_array_index (names, i);
+      g_autoptr (GError) failure = NULL;
+
+      if (strcmp (name, backup->checkpoint) != 0 && !vk_checkpoint_delete (backup->domain, name, &failure))
+        vk_backup_warn (backup, "%s", failure->message);
+    }
+}
+
+/* --- the whole ------------------------------------------------------------- */
+
+static gboolean
+run_steps (VkBackup *backup, GError **error)
+{
+  gboolean push = backup->request->mode == VK_MODE_PUSH;
+
+  vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
+  if (!read_domain (backup, error))
+    return FALSE;
+  describe_source (backup);
+  if (!require_running (backup, error) || !choose_disks (backup, error))
+    return FALSE;
+  backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
+  if (backup->writer == NULL)
+    return FALSE;
+  backup->manifest->id = g_strdup (backup->writer->id);
+  backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
+  if (backup->job == NULL
+      || !vk_backup_clean_leftovers (backup, error)
+      || !vk_point_writer_open (backup->writer, push, error)
+      || !(push ? vk_backup_push (backup, error) : vk_backup_pull (backup, error))
+      || !prove_closed (backup, error)
+      || !seal_disks (backup, error)
+      || !vk_backup_add_guest_files (backup, error)
+      || !commit (backup, error))
+    return FALSE;
+  retire_checkpoints (backup);
+  return TRUE;
+}
+
+/* After a failure: nothing may be left that a later incremental could start
+ * from, and no job that goes on writing. */
+static void
+undo (VkBackup *backup)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (backup->job != NULL && vk_host_is_lost (backup->host))
+    {
+      g_autofree char *uuid = g_strdup (backup->xml->uuid);
+
+      g_clear_pointer (&backup->job, vk_backup_job_free);
+      g_clear_pointer (&backup->domain, virDomainFree);
+      if (vk_host_reconnect (backup->host, RECONNECT_SECONDS, &failure))
+        backup->domain = vk_host_find_domain (backup->host, uuid, &failure);
+      if (backup->domain != NULL)
+        backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, &failure);
+      if (backup->job != NULL)
+        vk_backup_clean_leftovers (backup, &failure);
+    }
+  g_clear_pointer (&backup->job, vk_backup_job_free);
+  if (failure == NULL && backup->checkpoint != NULL)
+    vk_checkpoint_delete (backup->domain, backup->checkpoint, &failure);
+  if (failure != NULL)
+    vk_backup_warn (backup, "not everything could be cleaned up, the next backup does it: %s", failure->message);
+}
+
+static void
+release (VkBackup *backup)
+{
+  g_clear_pointer (&backup->job, vk_backup_job_free);
+  g_ptr_array_unref (backup->disks);
+  vk_backup_remove_run_dirs (backup);
+  g_clear_pointer (&backup->writer, vk_point_writer_free);
+  g_clear_pointer (&backup->domain, virDomainFree);
+  g_clear_pointer (&backup->xml, vk_domain_xml_free);
+  g_free (backup->live_xml);
+  g_free (backup->checkpoint);
+}
+
+gboolean
+vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  VkBackup backup = {
+    .host = host,
+    .store = store,
+    .request = request,
+    .reporter = reporter,
+    .manifest = manifest,
+    .cancellable = cancellable,
+    .disks = g_ptr_array_new_with_free_func ((GDestroyNotify) disk_free),
+  };
+  gboolean done = run_steps (&backup, error);
+
+  if (!done)
+    undo (&backup);
+  release (&backup);
+  return done;
+}

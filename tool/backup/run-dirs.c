@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The private directories of a running backup.  QEMU itself creates scratch
+ * files and its NBD socket, as its own user, so the directory is given to that
+ * user; nobody else can look into it. */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/backup-private.h"
+#include "base/error.h"
+#include "base/files.h"
+
+/* Not /tmp, which is often small and in memory: scratch files grow with what
+ * the guest overwrites.  Short, because of the 108 bytes of a socket address. */
+static const char default_parent[] = "/var/tmp";
+
+enum { REMOVE_ATTEMPTS = 100, REMOVE_STEP_MILLISECONDS = 50 };
+
+static char *
+directory_prefix (const VkBackup *backup)
+{
+  g_autofree char *uuid_start = g_strndup (backup->xml->uuid, 8);
+
+  return g_strdup_printf ("virt-keep-%s-%s-", backup->store->id, uuid_start);
+}
+
+static char *
+make_private_dir (VkBackup *backup, const char *parent, GError **error)
+{
+  g_autofree char *prefix = directory_prefix (backup);
+  g_autofree char *template = g_strdup_printf ("%s/%sXXXXXX", parent, prefix);
+
+  if (g_mkdtemp (template) == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s: name another place with --scratch-dir", parent, g_strerror (errno));
+      return NULL;
+    }
+  if (!backup->xml->has_qemu_user || backup->xml->qemu_uid == geteuid ())
+    return g_steal_pointer (&template);
+  if (chown (template, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
+    return g_steal_pointer (&template);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, template, g_strerror (errno));
+  rmdir (template);
+  return NULL;
+}
+
+gboolean
+vk_backup_make_run_dirs (VkBackup *backup, GError **error)
+{
+  const char *chosen = backup->request->scratch_dir;
+
+  backup->run_dir = make_private_dir (backup, default_parent, error);
+  if (backup->run_dir == NULL)
+    return FALSE;
+  if (chosen == NULL)
+    backup->scratch_dir = g_strdup (backup->run_dir);
+  else
+    {
+      g_autofree char *absolute = g_canonicalize_filename (chosen, NULL);
+
+      backup->scratch_dir = make_private_dir (backup, absolute, error);
+    }
+  return backup->scratch_dir != NULL;
+}
+
+/* QEMU and libvirt take socket and scratch files away a moment after the job
+ * has ended; what is still there later goes with the directory. */
+static void
+remove_when_empty (const char *path)
+{
+  for (int i = 0; i < REMOVE_ATTEMPTS; i++)
+    {
+      if (rmdir (path) == 0 || errno != ENOTEMPTY)
+        return;
+      g_usleep (REMOVE_STEP_MILLISECONDS * 1000);
+    }
+  vk_tree_remove (path, NULL);
+}
+
+void
+vk_backup_remove_run_dirs (VkBackup *backup)
+{
+  if (backup->scratch_dir != NULL)
+    remove_when_empty (backup->scratch_dir);
+  if (backup->run_dir != NULL && g_strcmp0 (backup->run_dir, backup->scratch_dir) != 0)
+    remove_when_empty (backup->run_dir);
+  g_clear_pointer (&backup->scratch_dir, g_free);
+  g_clear_pointer (&backup->run_dir, g_free);
+}
+
+static void
+remove_stale_dirs (const char *parent, const char *prefix)
+{
+  g_autoptr (GDir) directory = g_dir_open (parent, 0, NULL);
+  const char *name;
+
+  while (directory != NULL && (name = g_dir_read_name (directory)) != NULL)
+    if (g_str_has_prefix (name, prefix))
+      {
+        g_autofree char *path = g_build_filename (parent, name, NULL);
+
+        vk_tree_remove (path, NULL);
+      }
+}
+
+void
+vk_backup_remove_stale_run_dirs (VkBackup *backup)
+{
+  g_autofree char *prefix = directory_prefix (backup);
+
+  remove_stale_dirs (default_parent, prefix);
+  if (backup->request->scratch_dir != NULL)
+    remove_stale_dirs (backup->request->scratch_dir, prefix);
+}
