@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "backup/backup.h"
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/json.h"
+#include "command/command.h"
+#include "report/format.h"
+
+typedef struct
+{
+  char *mode;
+  char *level;
+  char **disks;
+  char **excluded;
+  char *scratch_dir;
+  char *templates_dir;
+  char *monitor;
+  char *progress;
+} BackupOptions;
+
+static const GOptionEntry backup_options[] = {
+  { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, mode), "Who copies: QEMU writes (push) or virt-keep reads (pull)", "push|pull" },
+  { "level", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, level), "What to copy; copy is a full that leaves no checkpoint", "full|copy|auto" },
+  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, disks), "Back up only this disk (repeatable)", "DEV" },
+  { "exclude", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, excluded), "Leave this disk out (repeatable)", "DEV" },
+  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
+  { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
+  { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { NULL }
+};
+
+static gboolean
+parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
+{
+  static const char *const monitor_words[] = { "auto", "never", NULL };
+  const BackupOptions *options = invocation->options;
+  int mode, level, monitor;
+
+  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, VK_MODE_PUSH, &mode, error)
+      || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
+      || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
+    return FALSE;
+  if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
+      return FALSE;
+    }
+  request->domain = invocation->arguments[0];
+  request->mode = (VkBackupMode) mode;
+  request->level = (VkBackupLevel) level;
+  request->disks = (const char *const *) options->disks;
+  request->excluded = (const char *const *) options->excluded;
+  request->scratch_dir = options->scratch_dir;
+  request->templates_dir = options->templates_dir;
+  request->use_monitor = monitor == 0;
+  return TRUE;
+}
+
+static void
+add_times (JsonObject *result, const VkManifest *manifest)
+{
+  JsonObject *times = json_object_new ();
+
+  vk_json_set_string (times, "started", manifest->started);
+  vk_json_set_string (times, "instant", manifest->instant);
+  vk_json_set_string (times, "finished", manifest->finished);
+  json_object_set_object_member (result, "times", times);
+}
+
+static void
+fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store, gboolean done)
+{
+  g_autofree char *point = done ? g_strdup_printf ("%s@%s", manifest->domain_name, manifest->id) : NULL;
+
+  vk_json_set_string (result, "point", point);
+  vk_json_set_string (result, "store", store->url);
+  json_object_set_object_member (result, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
+  vk_json_set_string (result, "mode", manifest->mode);
+  vk_json_set_string (result, "level", manifest->level);
+  vk_json_set_string (result, "requested", manifest->requested);
+  vk_json_set_string (result, "reason", manifest->reason);
+  vk_json_set_string (result, "checkpoint", done ? manifest->checkpoint : NULL);
+  add_times (result, manifest);
+  json_object_set_array_member (result, "disks", vk_manifest_disks_to_json (manifest));
+  json_object_set_array_member (result, "left_out", vk_manifest_left_out_to_json (manifest));
+  if (manifest->closed != NULL)
+    json_object_set_object_member (result, "closed", json_object_ref (manifest->closed));
+  json_object_set_array_member (result, "warnings", json_array_new ());
+  for (guint i = 0; i < manifest->warnings->len; i++)
+    vk_json_append_string (result, "warnings", g_ptr_array_index (manifest->warnings, i));
+}
+
+static void
+append_closed (GString *text, const VkManifest *manifest)
+{
+  g_autofree char *method = NULL;
+
+  if (!vk_json_get_string (manifest->closed, "method", "", &method, NULL))
+    return;
+  if (g_str_equal (method, "monitor"))
+    g_string_append (text, "QEMU has closed the backup: no backup node, job or export is left in it (asked: query-named-block-nodes, query-block-jobs, query-jobs, query-block-exports).\n");
+  else
+    g_string_append (text, "QEMU has closed the backup: nobody holds a lock on its files (QEMU itself was not asked, see --monitor).\n");
+}
+
+static void
+fill_text (GString *text, const VkManifest *manifest)
+{
+  g_string_append_printf (text, "Backed up %s (%s, %s) as %s@%s\n", manifest->domain_name, manifest->mode, manifest->level, manifest->domain_name, manifest->id);
+  for (guint i = 0; i < manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
+      g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
+      g_autofree char *stored = vk_format_bytes (disk->size);
+
+      g_string_append_printf (text, "  %-6s %s, stored in %s\n", disk->target, virtual_size, stored);
+    }
+  for (guint i = 0; i < manifest->left_out->len; i++)
+    {
+      const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
+
+      g_string_append_printf (text, "  %-6s left out: %s\n", left_out->target, left_out->message);
+    }
+  if (manifest->reason != NULL)
+    g_string_append_printf (text, "The level is %s: %s.\n", manifest->level, manifest->reason);
+  append_closed (text, manifest);
+}
+
+static gboolean
+run_backup (VkInvocation *invocation, GError **error)
+{
+  const BackupOptions *options = invocation->options;
+  g_autoptr (VkInterrupt) interrupt = NULL;
+  g_autoptr (VkHost) host = NULL;
+  g_autoptr (VkStore) store = NULL;
+  g_autoptr (VkReporter) reporter = NULL;
+  g_autoptr (VkManifest) manifest = vk_manifest_new ();
+  VkBackupRequest request = { 0 };
+  VkProgressStyle style;
+  gboolean done;
+
+  if (!vk_require_store (invocation, error)
+      || !parse_request (invocation, &request, error)
+      || !vk_parse_progress (invocation, options->progress, &style, error))
+    return FALSE;
+  interrupt = vk_interrupt_new ();
+  reporter = vk_reporter_new (style, stderr, request.domain);
+  host = vk_host_open (invocation->connect_uri, error);
+  store = host ? vk_store_open (invocation->store, TRUE, error) : NULL;
+  if (store == NULL)
+    return FALSE;
+  vk_reporter_event (reporter, "start", NULL, NULL);
+  done = vk_backup_run (host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
+  if (!done)
+    vk_interrupt_claim_error (interrupt, error);
+  fill_json (invocation->result, manifest, store, done);
+  if (done)
+    fill_text (invocation->text, manifest);
+  vk_reporter_event (reporter, done ? "done" : "failed", NULL, NULL);
+  return done;
+}
+
+const VkCommand vk_command_backup = {
+  .name = "backup",
+  .arguments = "DOMAIN",
+  .summary = "Back up a running domain into a store",
+  .options = backup_options,
+  .option_bytes = sizeof (BackupOptions),
+  .run = run_backup,
+};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a command is.  Its options stand once, in its table: the parser, the
+ * help and the completion all read them there. */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+#include "report/reporter.h"
+
+/* What every command gets. */
+typedef struct
+{
+  char *connect_uri; /* -c, or NULL */
+  char *store;       /* --store or $VIRT_KEEP_STORE, or NULL */
+  gboolean json;
+  gboolean quiet;
+  gpointer options;  /* the command's own options: a struct of option_bytes */
+  char **arguments;  /* what stands after the options, NULL-terminated */
+  JsonObject *result; /* the JSON result: filled in also on the way to a failure */
+  GString *text;      /* the result for people */
+} VkInvocation;
+
+typedef struct
+{
+  const char *name;
+  const char *arguments; /* "DOMAIN", "[DOMAIN]", ...: how many there may be is read from it */
+  const char *summary;
+  const GOptionEntry *options; /* arg_data is the field's offset: VK_OPTION() */
+  gsize option_bytes;
+  gboolean streams; /* prints its result itself, as it comes */
+  gboolean hidden;
+  gboolean (*run) (VkInvocation *invocation, GError **error);
+} VkCommand;
+
+/* The arg_data of an option that is stored in a member of a struct. */
+#define VK_OPTION(type, member) ((gpointer) G_STRUCT_OFFSET (type, member))
+
+extern const VkCommand vk_command_abort;
+extern const VkCommand vk_command_backup;
+extern const VkCommand vk_command_complete;
+extern const VkCommand vk_command_list;
+extern const VkCommand vk_command_restore;
+extern const VkCommand vk_command_show;
+extern const VkCommand vk_command_status;
+
+/* All of them, NULL-terminated, in the order of the help. */
+extern const VkCommand *const vk_commands[];
+
+/* NULL when there is none of this name. */
+const VkCommand *vk_command_find (const char *name);
+
+/* The options that every command takes; arg_data are offsets in VkInvocation. */
+extern const GOptionEntry vk_global_options[];
+
+/* The place of value in choices (NULL-terminated), or fallback for NULL.
+ * FALSE with VK_ERROR_USAGE naming option and choices otherwise. */
+gboolean vk_parse_choice (const char *option, const char *value, const char *const *choices, int fallback, int *choice, GError **error);
+
+/* The choice of --progress, with what --quiet makes of it. */
+gboolean vk_parse_progress (const VkInvocation *invocation, const char *value, VkProgressStyle *style, GError **error);
+
+/* The store that was named, or FALSE with VK_ERROR_USAGE. */
+gboolean vk_require_store (const VkInvocation *invocation, GError **error);
+
+/* {"name": ..., "uuid": ...}.  Returns: (transfer full). */
+JsonObject *vk_domain_json (const char *name, const char *uuid);

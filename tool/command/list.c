@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "command/command.h"
+#include "report/format.h"
+#include "store/store.h"
+
+static const GOptionEntry list_options[] = { { NULL } };
+
+static void
+add_json (JsonArray *array, const VkPoint *point)
+{
+  const VkManifest *manifest = point->manifest;
+  g_autofree char *name = vk_point_name (point);
+  JsonObject *object = json_object_new ();
+
+  vk_json_set_string (object, "point", name);
+  vk_json_set_string (object, "location", point->location);
+  vk_json_set_string (object, "state", point->damage ? "damaged" : "ok");
+  if (point->damage != NULL)
+    vk_json_set_string (object, "damage", point->damage);
+  if (manifest != NULL)
+    {
+      json_object_set_object_member (object, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
+      vk_json_set_string (object, "level", manifest->level);
+      vk_json_set_string (object, "mode", manifest->mode);
+      vk_json_set_string (object, "instant", manifest->instant);
+      vk_json_set_string (object, "checkpoint", manifest->checkpoint);
+      json_object_set_int_member (object, "bytes", (gint64) vk_manifest_image_bytes (manifest));
+      json_object_set_array_member (object, "disks", json_array_new ());
+      for (guint i = 0; i < manifest->disks->len; i++)
+        vk_json_append_string (object, "disks", ((VkManifestDisk *) g_ptr_array_index (manifest->disks, i))->target);
+    }
+  json_array_add_object_element (array, object);
+}
+
+static char *
+disk_names (const VkManifest *manifest)
+{
+  GString *names = g_string_new (NULL);
+
+  for (guint i = 0; i < manifest->disks->len; i++)
+    g_string_append_printf (names, "%s%s", i ? "," : "", ((VkManifestDisk *) g_ptr_array_index (manifest->disks, i))->target);
+  return g_string_free (names, FALSE);
+}
+
+static void
+add_row (GString *text, const VkPoint *point, int width)
+{
+  const VkManifest *manifest = point->manifest;
+  g_autofree char *name = vk_point_name (point);
+  g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
+  g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
+
+  g_string_append_printf (text, " %s%*s  %-6s %-5s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+                          manifest ? manifest->level : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok");
+  if (point->damage != NULL)
+    g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
+}
+
+static void
+fill_text (GString *text, const GPtrArray *points)
+{
+  int width = (int) strlen ("Point");
+
+  if (points->len == 0)
+    return;
+  for (guint i = 0; i < points->len; i++)
+    {
+      g_autofree char *name = vk_point_name (g_ptr_array_index (points, i));
+
+      width = MAX (width, (int) g_utf8_strlen (name, -1));
+    }
+  g_string_append_printf (text, " %-*s  %-6s %-5s %10s  %-12s %s\n", width, "Point", "Level", "Mode", "Size", "Disks", "State");
+  for (int i = 0; i < width + 48; i++)
+    g_string_append_c (text, '-');
+  g_string_append_c (text, '\n');
+  for (guint i = 0; i < points->len; i++)
+    add_row (text, g_ptr_array_index (points, i), width);
+}
+
+static gboolean
+run_list (VkInvocation *invocation, GError **error)
+{
+  const char *domain = invocation->arguments[0];
+  g_autoptr (VkStore) store = NULL;
+  g_autoptr (GPtrArray) points = NULL;
+  JsonArray *array;
+
+  if (!vk_require_store (invocation, error))
+    return FALSE;
+  store = vk_store_open (invocation->store, FALSE, error);
+  points = store ? vk_store_list (store, domain, error) : NULL;
+  if (points == NULL)
+    return FALSE;
+  array = json_array_new ();
+  for (guint i = 0; i < points->len; i++)
+    add_json (array, g_ptr_array_index (points, i));
+  vk_json_set_string (invocation->result, "store", store->url);
+  json_object_set_array_member (invocation->result, "points", array);
+  if (domain != NULL && points->len == 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
+      return FALSE;
+    }
+  fill_text (invocation->text, points);
+  return TRUE;
+}
+
+const VkCommand vk_command_list = {
+  .name = "list",
+  .arguments = "[DOMAIN]",
+  .summary = "List the restore points in a store",
+  .options = list_options,
+  .option_bytes = 1,
+  .run = run_list,
+};

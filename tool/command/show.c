@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "command/command.h"
+#include "report/format.h"
+#include "store/store.h"
+
+static const GOptionEntry show_options[] = { { NULL } };
+
+static void
+append (GString *text, const char *label, const char *value)
+{
+  g_string_append_printf (text, "%-12s %s\n", label, value ? value : "-");
+}
+
+static void
+append_disks (GString *text, const VkManifest *manifest)
+{
+  for (guint i = 0; i < manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
+      g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
+      g_autofree char *size = vk_format_bytes (disk->size);
+
+      g_string_append_printf (text, "Disk %-7s %s, %s, %s, from %s (%s)\n", disk->target, disk->level, virtual_size, disk->format, disk->source ? disk->source : "-", disk->type);
+      g_string_append_printf (text, "             %s, %s, sha256 %s\n", disk->image, size, disk->sha256);
+    }
+  for (guint i = 0; i < manifest->left_out->len; i++)
+    {
+      const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
+
+      g_string_append_printf (text, "Left out     %s: %s\n", left_out->target, left_out->message);
+    }
+}
+
+static void
+fill_text (GString *text, const VkPoint *point)
+{
+  const VkManifest *manifest = point->manifest;
+  g_autofree char *name = vk_point_name (point);
+
+  append (text, "Point", name);
+  append (text, "Location", point->location);
+  append (text, "Domain UUID", manifest->domain_uuid);
+  append (text, "Instant", manifest->instant);
+  append (text, "Finished", manifest->finished);
+  append (text, "Level", manifest->level);
+  append (text, "Mode", manifest->mode);
+  append (text, "Checkpoint", manifest->checkpoint);
+  append (text, "Host", manifest->host);
+  g_string_append_printf (text, "%-12s virt-keep %s, libvirt %s, QEMU %s\n", "Made by", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
+  append_disks (text, manifest);
+  for (guint i = 0; i < manifest->files->len; i++)
+    {
+      const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
+      g_autofree char *size = vk_format_bytes (file->size);
+
+      g_string_append_printf (text, "File         %s (%s), %s\n", file->name, file->role, size);
+    }
+  for (guint i = 0; i < manifest->warnings->len; i++)
+    append (text, "Warning", g_ptr_array_index (manifest->warnings, i));
+}
+
+static gboolean
+run_show (VkInvocation *invocation, GError **error)
+{
+  g_autoptr (VkStore) store = NULL;
+  g_autoptr (VkPoint) point = NULL;
+  g_autofree char *name = NULL;
+
+  if (!vk_require_store (invocation, error))
+    return FALSE;
+  store = vk_store_open (invocation->store, FALSE, error);
+  point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
+  if (point == NULL)
+    return FALSE;
+  name = vk_point_name (point);
+  vk_json_set_string (invocation->result, "point", name);
+  vk_json_set_string (invocation->result, "location", point->location);
+  json_object_set_object_member (invocation->result, "manifest", vk_manifest_to_json (point->manifest));
+  fill_text (invocation->text, point);
+  return TRUE;
+}
+
+const VkCommand vk_command_show = {
+  .name = "show",
+  .arguments = "POINT",
+  .summary = "Show everything about a restore point",
+  .options = show_options,
+  .option_bytes = 1,
+  .run = run_show,
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Options, dispatch, exit code: nothing else. */
+#include "config.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "command/command.h"
+
+enum { RESULT_SCHEMA = 1 };
+
+/* The entries of table with the offsets in arg_data turned into addresses in
+ * base. */
+static GOptionEntry *
+place_options (const GOptionEntry *table, gpointer base)
+{
+  GArray *entries = g_array_new (TRUE, TRUE, sizeof (GOptionEntry));
+
+  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
+    {
+      GOptionEntry placed = *entry;
+
+      placed.arg_data = (guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
+      g_array_append_val (entries, placed);
+    }
+  return (GOptionEntry *) g_array_free (entries, FALSE);
+}
+
+static void
+free_options (const GOptionEntry *table, gpointer base)
+{
+  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
+    {
+      gpointer *field = (gpointer *) ((guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data));
+
+      if (entry->arg == G_OPTION_ARG_STRING || entry->arg == G_OPTION_ARG_FILENAME)
+        g_free (*field);
+      else if (entry->arg == G_OPTION_ARG_STRING_ARRAY || entry->arg == G_OPTION_ARG_FILENAME_ARRAY)
+        g_strfreev (*field);
+    }
+}
+
+static char *
+describe_commands (void)
+{
+  GString *text = g_string_new ("Commands:\n");
+
+  for (gsize i = 0; vk_commands[i] != NULL; i++)
+    if (!vk_commands[i]->hidden)
+      g_string_append_printf (text, "  %-8s %-10s %s\n", vk_commands[i]->name, vk_commands[i]->arguments, vk_commands[i]->summary);
+  g_string_append (text, "\n'virt-keep COMMAND --help' shows the options of a command; virt-keep(1) explains them.");
+  return g_string_free (text, FALSE);
+}
+
+static gboolean
+print_version (void)
+{
+  printf ("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+  return TRUE;
+}
+
+/* Takes the options before the command's name; stops at it. */
+static gboolean
+parse_global (VkInvocation *invocation, gboolean *version, char ***arguments, GError **error)
+{
+  const GOptionEntry version_entry[] = {
+    { "version", 'V', 0, G_OPTION_ARG_NONE, version, "Print the version", NULL },
+    { NULL }
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND [OPTION…] [ARGUMENT…]");
+  g_autofree GOptionEntry *globals = place_options (vk_global_options, invocation);
+  g_autofree char *commands = describe_commands ();
+
+  g_option_context_set_summary (context, "Backs up running libvirt/QEMU domains and proves that they come back.");
+  g_option_context_set_description (context, commands);
+  g_option_context_set_strict_posix (context, TRUE);
+  g_option_context_add_main_entries (context, globals, NULL);
+  g_option_context_add_main_entries (context, version_entry, NULL);
+  return g_option_context_parse_strv (context, arguments, error);
+}
+
+static gboolean
+parse_command (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
+{
+  g_autofree char *parameters = g_strdup_printf ("%s", command->arguments);
+  g_autoptr (GOptionContext) context = g_option_context_new (parameters);
+  g_autofree GOptionEntry *globals = place_options (vk_global_options, invocation);
+  g_autofree GOptionEntry *own = place_options (command->options, invocation->options);
+
+  g_option_context_set_summary (context, command->summary);
+  g_option_context_add_main_entries (context, own, NULL);
+  g_option_context_add_main_entries (context, globals, NULL);
+  return g_option_context_parse_strv (context, arguments, error);
+}
+
+/* How many arguments a command takes stands in its synopsis: a word in
+ * brackets may be missing, one with "..." may be repeated. */
+static gboolean
+check_arguments (const VkCommand *command, char **arguments, GError **error)
+{
+  g_auto (GStrv) words = g_strsplit (command->arguments, " ", -1);
+  guint given = g_strv_length (arguments);
+  guint least = 0, most = 0;
+
+  for (gsize i = 0; words[i] != NULL && *words[i] != '\0'; i++)
+    {
+      most = g_str_has_suffix (words[i], "...") || g_str_has_suffix (words[i], "...]") ? G_MAXUINT : most == G_MAXUINT ? most : most + 1;
+      least += words[i][0] != '[';
+    }
+  if (given >= least && given <= most)
+    return TRUE;
+  if (given < least)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s: an argument is missing: virt-keep %s [OPTION…] %s", command->name, command->name, command->arguments);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s: '%s' is one argument too many: virt-keep %s [OPTION…] %s", command->name, arguments[most], command->name, command->arguments);
+  return FALSE;
+}
+
+static void
+print_json_result (VkInvocation *invocation, const char *command, const GError *error)
+{
+  g_autoptr (JsonObject) document = json_object_new ();
+  g_autoptr (GList) members = json_object_get_members (invocation->result);
+  g_autofree char *text = NULL;
+
+  json_object_set_int_member (document, "schema", RESULT_SCHEMA);
+  vk_json_set_string (document, "command", command);
+  json_object_set_boolean_member (document, "ok", error == NULL);
+  json_object_set_int_member (document, "exit_code", vk_error_exit_code (error));
+  for (GList *member = members; member != NULL; member = member->next)
+    json_object_set_member (document, member->data, json_object_dup_member (invocation->result, member->data));
+  if (error != NULL)
+    {
+      JsonObject *failure = json_object_new ();
+
+      vk_json_set_string (failure, "class", vk_error_class_name (error));
+      vk_json_set_string (failure, "message", error->message);
+      if (error->domain == VK_LIBVIRT_ERROR)
+        json_object_set_int_member (failure, "libvirt_code", error->code);
+      json_object_set_object_member (document, "error", failure);
+    }
+  text = vk_json_to_string (document, TRUE);
+  printf ("%s\n", text);
+}
+
+/* The command's own result goes to stdout, its failure to stderr, and either
+ * way, with --json, into the one document on stdout. */
+static int
+report_end (VkInvocation *invocation, const VkCommand *command, const GError *error)
+{
+  if (error != NULL)
+    fprintf (stderr, "virt-keep: %s\n", error->message);
+  if (invocation->json && (command == NULL || !command->streams || error != NULL))
+    print_json_result (invocation, command ? command->name : NULL, error);
+  else if (error == NULL)
+    fputs (invocation->text->str, stdout);
+  if (fflush (stdout) != 0 || ferror (stdout))
+    {
+      fprintf (stderr, "virt-keep: cannot write the result to standard output\n");
+      return 1;
+    }
+  return vk_error_exit_code (error);
+}
+
+static const VkCommand *
+find_command (char **arguments, GError **error)
+{
+  const VkCommand *command = arguments[1] ? vk_command_find (arguments[1]) : NULL;
+
+  if (arguments[1] == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "a command is missing: see virt-keep --help");
+  else if (command == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no command: see virt-keep --help", arguments[1]);
+  return command;
+}
+
+static gboolean
+run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
+{
+  gboolean parsed;
+
+  /* The command takes the place of the program's name in its own arguments. */
+  g_autofree char *program = g_strdup_printf ("virt-keep %s", command->name);
+
+  invocation->options = g_malloc0 (command->option_bytes);
+  g_set_prgname (program);
+  g_free ((*arguments)[0]);
+  memmove (*arguments, *arguments + 1, g_strv_length (*arguments) * sizeof **arguments);
+  parsed = parse_command (invocation, command, arguments, error);
+  g_set_prgname (PACKAGE_NAME);
+  if (!parsed || !check_arguments (command, *arguments + 1, error))
+    return FALSE;
+  if (invocation->store == NULL)
+    invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
+  invocation->arguments = *arguments + 1;
+  return command->run (invocation, error);
+}
+
+/* A failed parse must still know that --json was asked for. */
+static gboolean
+wants_json (char **arguments)
+{
+  return g_strv_contains ((const char *const *) arguments, "--json");
+}
+
+int
+main (int argc, char **argv)
+{
+  VkInvocation invocation = { .result = json_object_new (), .text = g_string_new (NULL) };
+  g_auto (GStrv) arguments = g_strdupv (argv);
+  g_autoptr (GError) error = NULL;
+  const VkCommand *command = NULL;
+  gboolean version = FALSE;
+  int exit_code;
+
+  setlocale (LC_ALL, "");
+  g_set_prgname (PACKAGE_NAME);
+  if (parse_global (&invocation, &version, &arguments, &error) && !version)
+    command = find_command (arguments, &error);
+  if (command != NULL)
+    run (&invocation, command, &arguments, &error);
+  invocation.json = invocation.json || wants_json (argv);
+  if (version && error == NULL)
+    exit_code = print_version () && fflush (stdout) == 0 ? 0 : 1;
+  else
+    exit_code = report_end (&invocation, command, error);
+  if (command != NULL)
+    free_options (command->options, invocation.options);
+  free_options (vk_global_options, &invocation);
+  g_free (invocation.options);
+  json_object_unref (invocation.result);
+  g_string_free (invocation.text, TRUE);
+  return exit_code;
+}
