@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "host/backup-xml.h"
+
+#include "host/xml-template.h"
+
+/* Rows of values, in the order of the lists of names beside them. */
+static const char *const no_names[] = { NULL };
+static const char *const pull_names[] = { "socket", NULL };
+static const char *const push_disk_names[] = { "disk", "backupmode", "incremental", "target-file", "target-format", NULL };
+static const char *const pull_disk_names[] = { "disk", "backupmode", "incremental", "scratch-file", "export-name", NULL };
+static const char *const checkpoint_names[] = { "checkpoint", "description", NULL };
+static const char *const checkpoint_disk_names[] = { "disk", NULL };
+
+#define MAX_DISK_HOLES 5
+
+static void
+add_row (GPtrArray *rows, const char *const (*values)[MAX_DISK_HOLES])
+{
+  g_ptr_array_add (rows, g_memdup2 (values, sizeof *values));
+}
+
+char *
+vk_backup_xml_build (const VkBackupXml *backup, const char *templates_dir, GError **error)
+{
+  const char *const values[] = { backup->socket };
+  g_autoptr (GPtrArray) taken = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) left_out = g_ptr_array_new ();
+  VkXmlTemplate what = {
+    .file = backup->pull ? "domainbackup-pull.xml" : "domainbackup-push.xml",
+    .schema = "domainbackup.rng",
+    .names = backup->pull ? pull_names : no_names,
+    .values = values,
+    .disk_names = backup->pull ? pull_disk_names : push_disk_names,
+    .taken = taken,
+    .left_out = left_out,
+  };
+
+  for (gsize i = 0; i < backup->n_disks; i++)
+    {
+      const VkBackupXmlDisk *disk = &backup->disks[i];
+      const char *const row[MAX_DISK_HOLES] = {
+        disk->disk,
+        disk->incremental ? "incremental" : "full",
+        disk->incremental,
+        backup->pull ? disk->scratch_file : disk->target_file,
+        backup->pull ? disk->export_name : disk->target_format,
+      };
+
+      if (disk->left_out)
+        g_ptr_array_add (left_out, (char *) disk->disk);
+      else
+        add_row (taken, &row);
+    }
+  return vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error);
+}
+
+char *
+vk_checkpoint_xml_build (const VkCheckpointXml *checkpoint, const char *templates_dir, GError **error)
+{
+  const char *const values[] = { checkpoint->name, checkpoint->description };
+  g_autoptr (GPtrArray) taken = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) left_out = g_ptr_array_new ();
+  VkXmlTemplate what = {
+    .file = "domaincheckpoint.xml",
+    .schema = "domaincheckpoint.rng",
+    .names = checkpoint_names,
+    .values = values,
+    .disk_names = checkpoint_disk_names,
+    .taken = taken,
+    .left_out = left_out,
+  };
+
+  for (gsize i = 0; i < checkpoint->n_disks; i++)
+    {
+      const VkCheckpointXmlDisk *disk = &checkpoint->disks[i];
+      const char *const row[MAX_DISK_HOLES] = { disk->disk };
+
+      if (disk->bitmap)
+        add_row (taken, &row);
+      else
+        g_ptr_array_add (left_out, (char *) disk->disk);
+    }
+  return vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error);
+}
