@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "view/nbd-server.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/process.h"
+#include "view/qcow2-header.h"
+
+enum
+{
+  START_TIMEOUT_MS = 30000,
+  START_POLL_MS = 2,
+  MAX_CLIENTS = 16,
+  /* Only the end of what qemu-nbd says is kept. */
+  MAX_WORDS = 4096,
+};
+
+struct VkNbdServer
+{
+  char *path;        /* of the image, for messages */
+  char *description; /* of the image, for QEMU */
+  char *dir;         /* our own directory in socket_dir, with the two files: */
+  char *socket;
+  char *pid_file; /* written by qemu-nbd once it serves the image */
+  char *uri;
+  GSubprocess *process;
+  GThread *listener;
+  char *words; /* its last line; the listener's until it is joined */
+};
+
+/* The block graph for QEMU, so that it takes nothing from the images: neither
+ * formats nor backing files. */
+static JsonObject *
+describe_chain (const char *const *chain, gboolean read_only)
+{
+  JsonObject *node = json_object_new ();
+  JsonObject *file = json_object_new ();
+
+  json_object_set_string_member (file, "driver", "file");
+  json_object_set_string_member (file, "filename", chain[0]);
+  json_object_set_boolean_member (file, "read-only", read_only);
+  json_object_set_string_member (node, "driver", "qcow2");
+  json_object_set_boolean_member (node, "read-only", read_only);
+  json_object_set_object_member (node, "file", file);
+  if (chain[1] != NULL)
+    json_object_set_object_member (node, "backing", describe_chain (chain + 1, TRUE));
+  else
+    json_object_set_null_member (node, "backing");
+  return node;
+}
+
+/* Thread: reads standard error to its end, so that qemu-nbd never has to wait
+ * for room in the pipe.  Returns the last line of it. */
+static gpointer
+listen_to (gpointer data)
+{
+  g_autoptr (GInputStream) pipe = data;
+  g_autoptr (GString) text = g_string_new (NULL);
+  char buffer[1024];
+  gssize got;
+  const char *newline;
+
+  while ((got = g_input_stream_read (pipe, buffer, sizeof buffer, NULL, NULL)) > 0)
+    {
+      g_string_append_len (text, buffer, got);
+      if (text->len > MAX_WORDS)
+        g_string_erase (text, 0, (gssize) text->len - MAX_WORDS);
+    }
+  g_strchomp (text->str);
+  newline = strrchr (text->str, '\n');
+  return g_utf8_make_valid (newline ? newline + 1 : text->str, -1);
+}
+
+/* What the ended qemu-nbd said, without its own name and the description that
+ * we gave it.  Returns: (transfer none). */
+static const char *
+last_words (VkNbdServer *server)
+{
+  g_autofree char *opening = g_strdup_printf ("Failed to blk_new_open '%s': ", server->description);
+  const char *words;
+
+  if (server->listener != NULL)
+    server->words = g_thread_join (g_steal_pointer (&server->listener));
+  words = server->words && *server->words ? server->words : "it said nothing";
+  if (g_str_has_prefix (words, "qemu-nbd: "))
+    words += strlen ("qemu-nbd: ");
+  if (g_str_has_prefix (words, opening))
+    words += strlen (opening);
+  return words;
+}
+
+/* GSubprocess forgets the id of a process that has ended. */
+static gboolean
+has_ended (VkNbdServer *server)
+{
+  return g_subprocess_get_identifier (server->process) == NULL;
+}
+
+static gboolean
+wait_for_start (VkNbdServer *server, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + START_TIMEOUT_MS * 1000;
+
+  while (!g_file_test (server->pid_file, G_FILE_TEST_EXISTS))
+    {
+      if (has_ended (server))
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd cannot open '%s': %s", server->path, last_words (server));
+          return FALSE;
+        }
+      if (g_get_monotonic_time () > deadline)
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd did not open '%s' within %d seconds", server->path, START_TIMEOUT_MS / 1000);
+          return FALSE;
+        }
+      g_usleep (START_POLL_MS * 1000);
+    }
+  return TRUE;
+}
+
+/* Makes the names in a directory of the server's own, which no other server
+ * can have. */
+static gboolean
+make_socket_dir (VkNbdServer *server, const char *socket_dir, GError **error)
+{
+  g_autofree char *template = g_build_filename (socket_dir, "nbd-XXXXXX", NULL);
+  g_autofree char *escaped = NULL;
+
+  if (g_mkdtemp (template) == NULL)
+    {
+      int number = errno;
+
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create a directory in '%s': %s", socket_dir, g_strerror (number));
+      return FALSE;
+    }
+  server->dir = g_steal_pointer (&template);
+  server->socket = g_build_filename (server->dir, "socket", NULL);
+  server->pid_file = g_build_filename (server->dir, "pid", NULL);
+  escaped = g_uri_escape_string (server->socket, "/", FALSE);
+  server->uri = g_strdup_printf ("nbd+unix:///?socket=%s", escaped);
+  if (strlen (server->socket) < sizeof ((struct sockaddr_un *) NULL)->sun_path)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the directory name '%s' is too long for a socket in it: choose a shorter one", socket_dir);
+  return FALSE;
+}
+
+static gboolean
+start (VkNbdServer *server, gboolean read_only, GError **error)
+{
+  g_autofree char *shared = g_strdup_printf ("--shared=%d", MAX_CLIENTS);
+  g_autofree char *socket_option = g_strconcat ("--socket=", server->socket, NULL);
+  g_autofree char *pid_option = g_strconcat ("--pid-file=", server->pid_file, NULL);
+  const char *argv[] = {
+    "qemu-nbd", "--persistent", shared, socket_option, pid_option,
+    read_only ? "--read-only" : "--discard=unmap",
+    read_only ? "--cache=writeback" : "--cache=unsafe",
+    server->description, NULL
+  };
+
+  server->process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  if (server->process == NULL)
+    return FALSE;
+  server->listener = g_thread_new ("qemu-nbd", listen_to, g_object_ref (g_subprocess_get_stderr_pipe (server->process)));
+  return wait_for_start (server, error);
+}
+
+/* chain: the image and its backing files. */
+static VkNbdServer *
+serve (const char *const *chain, gboolean read_only, const char *socket_dir, GError **error)
+{
+  g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+  g_autoptr (JsonObject) description = describe_chain (chain, read_only);
+  g_autofree char *json = vk_json_to_string (description, FALSE);
+
+  for (guint i = 0; chain[i] != NULL; i++)
+    if (!vk_qcow2_check (chain[i], error))
+      return NULL;
+  server->path = g_strdup (chain[0]);
+  server->description = g_strconcat ("json:", json, NULL);
+  if (!make_socket_dir (server, socket_dir, error) || !start (server, read_only, error))
+    return NULL;
+  return g_steal_pointer (&server);
+}
+
+VkNbdServer *
+vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error)
+{
+  return serve (chain, TRUE, socket_dir, error);
+}
+
+VkNbdServer *
+vk_nbd_server_write (const char *path, const char *const *chain_below, const char *socket_dir, GError **error)
+{
+  g_autoptr (GPtrArray) chain = g_ptr_array_new ();
+
+  g_ptr_array_add (chain, (gpointer) path);
+  for (guint i = 0; chain_below != NULL && chain_below[i] != NULL; i++)
+    g_ptr_array_add (chain, (gpointer) chain_below[i]);
+  g_ptr_array_add (chain, NULL);
+  return serve ((const char *const *) chain->pdata, FALSE, socket_dir, error);
+}
+
+const char *
+vk_nbd_server_uri (VkNbdServer *server)
+{
+  return server->uri;
+}
+
+gboolean
+vk_nbd_server_stop (VkNbdServer *server, GError **error)
+{
+  gboolean ended_before = has_ended (server);
+
+  g_subprocess_send_signal (server->process, SIGTERM);
+  g_subprocess_wait (server->process, NULL, NULL);
+  if (!ended_before && g_subprocess_get_successful (server->process))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd %s while it served '%s': %s", ended_before ? "ended" : "failed", server->path, last_words (server));
+  return FALSE;
+}
+
+void
+vk_nbd_server_free (VkNbdServer *server)
+{
+  if (server == NULL)
+    return;
+  if (server->process != NULL)
+    {
+      g_subprocess_force_exit (server->process);
+      g_subprocess_wait (server->process, NULL, NULL);
+    }
+  if (server->listener != NULL)
+    server->words = g_thread_join (server->listener);
+  if (server->dir != NULL)
+    {
+      g_unlink (server->socket);
+      g_unlink (server->pid_file);
+      g_rmdir (server->dir);
+    }
+  g_clear_object (&server->process);
+  g_free (server->words);
+  g_free (server->uri);
+  g_free (server->pid_file);
+  g_free (server->socket);
+  g_free (server->dir);
+  g_free (server->description);
+  g_free (server->path);
+  g_free (server);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* qemu-nbd, started on a private unix socket for as long as it is needed: the
+ * one door through which image files are written and restore points read. */
+#pragma once
+
+#include <gio/gio.h>
+
+typedef struct VkNbdServer VkNbdServer;
+
+/* Serves chain[0], a qcow2 image, read-only.  chain lists the image and its
+ * backing files, top first, NULL-terminated absolute paths: they are named
+ * explicitly to QEMU, so that nothing written inside an image can make it open
+ * another file.
+ * socket_dir: an existing private directory (0700) for the socket, short
+ * enough for sun_path.
+ * Returns: (transfer full) when the socket accepts connections, or NULL with
+ * VK_ERROR_STORE set to what qemu-nbd said. */
+VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error);
+
+/* Serves the qcow2 image at path for writing, without host cache flushes: the
+ * caller syncs the file after vk_nbd_server_stop().  chain_below: its backing
+ * files as above (named explicitly), or NULL when it has none. */
+VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_below, const char *socket_dir, GError **error);
+
+/* The NBD URI of the served disk (percent-encoded where needed). */
+const char *vk_nbd_server_uri (VkNbdServer *server);
+
+/* Ends the server and waits for it, so that the image is closed afterwards.
+ * A server that ended by itself or with a failure is VK_ERROR_STORE with what
+ * it said. */
+gboolean vk_nbd_server_stop (VkNbdServer *server, GError **error);
+
+/* Stops the server if it still runs, ignoring how it ends. */
+void vk_nbd_server_free (VkNbdServer *server);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkNbdServer, vk_nbd_server_free)

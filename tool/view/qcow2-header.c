@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "view/qcow2-header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum
+{
+  V2_HEADER_BYTES = 72,
+  /* Where the fields are, all big-endian. */
+  AT_MAGIC = 0,
+  AT_VERSION = 4,
+  AT_BACKING_OFFSET = 8,
+  AT_SIZE = 24,
+  AT_INCOMPATIBLE_FEATURES = 72,
+};
+
+static const guint8 magic[] = { 'Q', 'F', 'I', 0xfb };
+
+static guint32
+get32 (const guint8 *bytes)
+{
+  guint32 value;
+
+  memcpy (&value, bytes, sizeof value);
+  return GUINT32_FROM_BE (value);
+}
+
+static guint64
+get64 (const guint8 *bytes)
+{
+  guint64 value;
+
+  memcpy (&value, bytes, sizeof value);
+  return GUINT64_FROM_BE (value);
+}
+
+gboolean
+vk_qcow2_header_parse (const guint8 *bytes, gsize length, const char *name, VkQcow2Header *header, GError **error)
+{
+  if (length < V2_HEADER_BYTES || memcmp (bytes + AT_MAGIC, magic, sizeof magic) != 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a qcow2 image", name);
+      return FALSE;
+    }
+  header->version = get32 (bytes + AT_VERSION);
+  header->size = get64 (bytes + AT_SIZE);
+  header->has_backing = get64 (bytes + AT_BACKING_OFFSET) != 0;
+  header->incompatible_features = 0;
+  if (header->version < 2 || header->version > 3)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image of version %u; only 2 and 3 are known", name, header->version);
+      return FALSE;
+    }
+  if (header->version == 2)
+    return TRUE;
+  if (length < VK_QCOW2_HEADER_BYTES)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image that ends within its header", name);
+      return FALSE;
+    }
+  header->incompatible_features = get64 (bytes + AT_INCOMPATIBLE_FEATURES);
+  return TRUE;
+}
+
+/* Returns FALSE, to be returned. */
+static gboolean
+set_errno_error (GError **error, const char *path)
+{
+  int number = errno;
+
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read '%s': %s", path, g_strerror (number));
+  return FALSE;
+}
+
+static gboolean
+read_start (int fd, const char *path, guint8 *bytes, gsize *length, GError **error)
+{
+  struct stat status;
+
+  if (fstat (fd, &status) < 0)
+    return set_errno_error (error, path);
+  if (!S_ISREG (status.st_mode))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
+      return FALSE;
+    }
+  for (*length = 0; *length < VK_QCOW2_HEADER_BYTES;)
+    {
+      gssize got = read (fd, bytes + *length, VK_QCOW2_HEADER_BYTES - *length);
+
+      if (got < 0 && errno == EINTR)
+        continue;
+      if (got < 0)
+        return set_errno_error (error, path);
+      if (got == 0)
+        break;
+      *length += (gsize) got;
+    }
+  return TRUE;
+}
+
+gboolean
+vk_qcow2_header_read (const char *path, VkQcow2Header *header, GError **error)
+{
+  guint8 bytes[VK_QCOW2_HEADER_BYTES];
+  gsize length;
+  gboolean ok;
+  /* A FIFO in the place of an image must not block us. */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+  if (fd < 0)
+    return set_errno_error (error, path);
+  ok = read_start (fd, path, bytes, &length, error);
+  close (fd);
+  return ok && vk_qcow2_header_parse (bytes, length, path, header, error);
+}
+
+gboolean
+vk_qcow2_check (const char *path, GError **error)
+{
+  VkQcow2Header header;
+
+  if (!vk_qcow2_header_read (path, &header, error))
+    return FALSE;
+  if (header.incompatible_features & VK_QCOW2_INCOMPATIBLE_DATA_FILE)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' keeps its data in another file, which is not accepted here", path);
+      return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What we let qemu-img do. */
+#pragma once
+
+#include <gio/gio.h>
+
+/* Creates a qcow2 image (compat 1.1) at path, mode 0600, of size bytes.
+ * backing: path as it shall be stored in the image (relative to the image's
+ * directory), or NULL; it is not opened. */
+gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error);
+
+/* Fraction done, 0.0 to 1.0. */
+typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
+
+/* Copies the disk at the NBD URI from_uri into the new image file to_path
+ * ("raw" or "qcow2", sparse), several requests at once, syncs it.  progress is called
+ * from the calling thread.  A cancelled or failed copy leaves no file. */
+gboolean vk_qemu_img_convert (const char *from_uri, const char *to_path, const char *format, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
