@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -217,6 +218,8 @@ main (int argc, char **argv)
   int exit_code;
 
   setlocale (LC_ALL, "");
+  /* A reader of our output that went away must not kill us amid a backup. */
+  signal (SIGPIPE, SIG_IGN);
   g_set_prgname (PACKAGE_NAME);
   if (parse_global (&invocation, &version, &arguments, &error) && !version)
     command = find_command (arguments, &error);

@@ -5,6 +5,33 @@
 
 #include "base/error.h"
 
+enum { MAXIMUM_DEPTH = 100 };
+
+/* The parser calls itself for each level of nesting: what is deeper than any
+ * document of ours would end the program with a stack overflow. */
+static gboolean
+is_nested_too_deeply (const char *text)
+{
+  guint depth = 0;
+  gboolean in_string = FALSE;
+
+  for (; *text != '\0'; text++)
+    {
+      if (in_string && *text == '\\' && text[1] != '\0')
+        text++;
+      else if (*text == '"')
+        in_string = !in_string;
+      else if (!in_string && (*text == '[' || *text == '{'))
+        {
+          if (++depth > MAXIMUM_DEPTH)
+            return TRUE;
+        }
+      else if (!in_string && (*text == ']' || *text == '}') && depth > 0)
+        depth--;
+    }
+  return FALSE;
+}
+
 JsonObject *
 vk_json_parse (const char *text, const char *name, GError **error)
 {
@@ -15,6 +42,11 @@ vk_json_parse (const char *text, const char *name, GError **error)
   if (!g_utf8_validate (text, -1, NULL))
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not UTF-8 text", name);
+      return NULL;
+    }
+  if (is_nested_too_deeply (text))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: nested more than %d levels deep", name, MAXIMUM_DEPTH);
       return NULL;
     }
   if (!json_parser_load_from_data (parser, text, -1, &failure))

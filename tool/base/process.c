@@ -20,14 +20,15 @@ static const struct program_package packages[] = {
   { "qemu-nbd", "qemu-utils" },
 };
 
-/* Runs in the child between fork and exec: async-signal-safe calls only.  The
- * signal mask and SIGINT's disposition are ours: Ctrl-C reaches the whole
- * foreground process group, but it is for virt-keep to end its children. */
+/* Runs in the child between fork and exec: async-signal-safe calls only.
+ * Ctrl-C reaches the whole foreground process group, but it is for virt-keep to
+ * end its children; that virt-keep ignores SIGPIPE is nothing to them. */
 static void
 prepare_child (gpointer user_data)
 {
   prctl (PR_SET_PDEATHSIG, SIGTERM);
   signal (SIGINT, SIG_IGN);
+  signal (SIGPIPE, SIG_DFL);
 }
 
 GSubprocess *

@@ -31,6 +31,18 @@ require_file_name (JsonObject *object, const char *member, char **value, GError 
   return FALSE;
 }
 
+/* The id of another point: it becomes the name of a directory. */
+static gboolean
+optional_point_id (JsonObject *object, const char *member, char **value, GError **error)
+{
+  if (!vk_json_get_string (object, member, NULL, value, error))
+    return FALSE;
+  if (*value == NULL || (strlen (*value) == 16 && strspn (*value, "0123456789TZ") == 16))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not the time of a restore point", member, *value);
+  return FALSE;
+}
+
 static gboolean
 require_sha256 (JsonObject *object, char **value, GError **error)
 {
@@ -53,6 +65,8 @@ parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
       && vk_json_get_string (object, "format", NULL, &disk->format, error)
       && vk_json_get_uint64 (object, "virtual_size", 0, &disk->virtual_size, error)
       && require_string (object, "level", &disk->level, error)
+      && optional_point_id (object, "base", &disk->base, error)
+      && vk_json_get_string (object, "reason", NULL, &disk->reason, error)
       && vk_json_get_boolean (object, "bitmap", FALSE, &disk->bitmap, error)
       && vk_json_get_uint64 (object, "bytes_moved", 0, &disk->bytes_moved, error)
       && require_file_name (object, "image", &disk->image, error)
@@ -188,6 +202,7 @@ parse_head (VkManifest *manifest, JsonObject *root, GError **error)
       && vk_json_get_string (times, "finished", NULL, &manifest->finished, error)
       && require_string (root, "mode", &manifest->mode, error)
       && require_string (root, "level", &manifest->level, error)
+      && optional_point_id (root, "base", &manifest->base, error)
       && vk_json_get_string (root, "requested", NULL, &manifest->requested, error)
       && vk_json_get_string (root, "reason", NULL, &manifest->reason, error)
       && vk_json_get_string (root, "checkpoint", NULL, &manifest->checkpoint, error)

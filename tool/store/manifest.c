@@ -16,6 +16,8 @@ disk_free (VkManifestDisk *disk)
   g_free (disk->source);
   g_free (disk->format);
   g_free (disk->level);
+  g_free (disk->base);
+  g_free (disk->reason);
   g_free (disk->image);
   g_free (disk->sha256);
   g_free (disk);
@@ -67,6 +69,7 @@ vk_manifest_free (VkManifest *manifest)
   g_free (manifest->finished);
   g_free (manifest->mode);
   g_free (manifest->level);
+  g_free (manifest->base);
   g_free (manifest->requested);
   g_free (manifest->reason);
   g_free (manifest->checkpoint);
@@ -166,6 +169,8 @@ vk_manifest_disks_to_json (const VkManifest *manifest)
       vk_json_set_string (object, "format", disk->format);
       set_bytes (object, "virtual_size", disk->virtual_size);
       vk_json_set_string (object, "level", disk->level);
+      vk_json_set_string (object, "base", disk->base);
+      vk_json_set_string (object, "reason", disk->reason);
       json_object_set_boolean_member (object, "bitmap", disk->bitmap);
       set_bytes (object, "bytes_moved", disk->bytes_moved);
       vk_json_set_string (object, "image", disk->image);
@@ -265,6 +270,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   json_object_set_object_member (object, "times", times_to_json (manifest));
   vk_json_set_string (object, "mode", manifest->mode);
   vk_json_set_string (object, "level", manifest->level);
+  vk_json_set_string (object, "base", manifest->base);
   vk_json_set_string (object, "requested", manifest->requested);
   vk_json_set_string (object, "reason", manifest->reason);
   vk_json_set_string (object, "checkpoint", manifest->checkpoint);

@@ -21,7 +21,9 @@ typedef struct
   char *source;         /* where the disk lay, printable */
   char *format;         /* format of the source: "qcow2", "raw", ... */
   guint64 virtual_size; /* bytes */
-  char *level;          /* "full" */
+  char *level;          /* "full", "incremental", "differential" */
+  char *base;           /* id of the point whose image this one's backing file is; NULL: full */
+  char *reason;         /* why it is full when more was asked for, or NULL */
   gboolean bitmap;      /* the checkpoint covers this disk */
   guint64 bytes_moved;  /* bytes that were read from (pull) or written by (push) QEMU */
   char *image;          /* file name in the point */
@@ -58,7 +60,8 @@ typedef struct
   char *instant;     /* the moment the disks show */
   char *finished;
   char *mode;        /* "push" or "pull" */
-  char *level;       /* "full" or "copy" */
+  char *level;       /* "full", "copy", "incremental", "differential" */
+  char *base;        /* id of the point that an incremental or differential counts from, or NULL */
   char *requested;   /* level that was asked for */
   char *reason;      /* why level is not what was asked for, or NULL */
   char *checkpoint;  /* name, or NULL */
