@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: a backup is a success only when QEMU has let go of its files; a block
+# node that is left behind is found and deleted, or the backup fails.
+. "$(dirname "$0")/lib.sh"
+
+# leave_node DOMAIN NAME: QEMU opens the image that is being written a second
+# time, as a node that nothing removes at the job's end.
+leave_node ()
+{
+  local image
+  image=$(find "$store" -path '*/.partial-*' -name vda.qcow2)
+  qmp "$1" "{\"execute\":\"blockdev-add\",\"arguments\":{\"driver\":\"file\",\"node-name\":\"$2\",\"filename\":\"$image\",\"read-only\":true,\"locking\":\"off\"}}" \
+    | grep -q '"return":{}' || bail "QEMU does not open $image again"
+}
+
+# shellcheck disable=SC2317  # called by holds
+has_node ()
+{
+  block_nodes "$1" | grep -q "\"$2\""
+}
+
+make_domain guest vda:qcow2:256M
+guest_write guest vda 0x42 0 192M
+shadow guest vda "$lab/then.raw"
+held_backup push guest
+leave_node guest left-behind
+holds "QEMU has a block node that is not libvirt's" has_node guest left-behind
+let_go guest
+keep_ends 60
+exits 0 "a backup with a block node left behind succeeds"
+is "$(json .closed.proven) $(json .closed.method)" "true monitor" "QEMU was asked, and has let go"
+like "$(json .closed.removed_nodes)" left-behind "the result names the node that was removed"
+is "$(block_nodes guest)" "${own_nodes[guest]}" "the node is gone"
+holds "the image is whole" same_bytes "$(point_dir "$(json .point)")/vda.qcow2" "$lab/then.raw"
+
+# A node that is in use cannot be deleted: a USB stick made of it.
+remember guest
+held_backup push guest
+leave_node guest in-use
+qmp guest '{"execute":"device_add","arguments":{"driver":"usb-storage","id":"stick","drive":"in-use"}}' \
+  | grep -q '"return":{}' || bail "QEMU makes no device of the node"
+let_go guest
+keep_ends 90
+exits 10 "a node that QEMU does not give up ends the backup with code 10"
+is "$(json .ok) $(json .error.class)" "false not-closed" "as not closed"
+like "$(json .error.message)" in-use "and the node is named"
+is "$(points)" "$had_points" "no restore point comes of it"
+is "$(checkpoints guest)" "$had_checkpoints" "and no checkpoint"
+qmp guest '{"execute":"device_del","arguments":{"id":"stick"}}' >/dev/null
+virsh -q destroy guest
+
+# Nothing was written through the monitor here: that alone would taint the domain.
+make_domain quiet vda:qcow2:16M
+tainted ()
+{
+  virsh dominfo "$1" | grep -i taint
+}
+# make_domain itself asks the monitor for the block nodes: a fresh start is clean.
+virsh -q destroy quiet
+virsh -q start quiet >/dev/null
+keep --store "$store" --json backup quiet --monitor never
+exits 0 "a backup without the monitor succeeds"
+is "$(json .closed.proven) $(json .closed.method)" "true image-lock" "the image lock is the proof then"
+is "$(tainted quiet)" "" "and the domain is not marked as tainted"
+keep --store "$store" --json backup quiet
+exits 0 "a backup that asks QEMU succeeds"
+like "$(tainted quiet)" "custom monitor" "which libvirt marks the domain for"
+
+done_testing
