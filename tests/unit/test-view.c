@@ -24,7 +24,7 @@ enum
   MIB = 1024 * 1024,
 };
 
-static const char *const names[] = { "plain.qcow2", "a,b:c.qcow2", "file=x,,driver=raw", "json:{\"a\":1}", "q\"uo'te\\", " sp ace & #?%41+", "\303\251\342\202\254.qcow2" };
+static const char *const names[] = { "plain.qcow2", "a,b:c.qcow2", "new\nline\t\001", "file=x,,driver=raw", "json:{\"a\":1}", "q\"uo'te\\", " sp ace & #?%41+", "\303\251\342\202\254.qcow2" };
 
 static void
 assert_says (const GError *error, const char *words)
@@ -175,6 +175,7 @@ test_images_not_served (void)
   g_autofree char *external = g_build_filename (dir, "external.qcow2", NULL);
   g_autofree char *option = g_strdup_printf ("data_file=%s", raw);
   g_autofree char *broken = g_build_filename (dir, "broken.qcow2", NULL);
+  g_autofree char *cut = g_build_filename (dir, "cut.qcow2", NULL);
   g_autofree char *fifo = g_build_filename (dir, "fifo", NULL);
   g_autofree guint8 *bytes = g_malloc (MIB);
   int fd;
@@ -188,14 +189,29 @@ test_images_not_served (void)
   fd = g_open (broken, O_WRONLY | O_CLOEXEC, 0);
   g_assert_cmpint (pwrite (fd, "\377\377\377\377", 4, 20), ==, 4); /* cluster_bits */
   close (fd);
+  test_run ("cp", external, cut, NULL);
+  g_assert_cmpint (truncate (cut, 103), ==, 0);
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
   check_refused (raw, sockets, "is not a qcow2 image");
   check_refused (missing, sockets, "No such file");
   check_refused (external, sockets, "keeps its data in another file");
+  check_refused (cut, sockets, "ends within its header");
   check_refused (fifo, sockets, "is not a regular file");
   check_refused (dir, sockets, "is not a regular file");
   check_refused (broken, sockets, "qemu-nbd cannot open");
   assert_empty_directory (sockets);
+}
+
+static void
+test_not_utf8 (void)
+{
+  const char *chain[] = { "/store/caf\351.qcow2", NULL };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (vk_nbd_server_read (chain, g_get_tmp_dir (), &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
+  assert_says (error, "UTF-8");
+  g_assert_true (g_utf8_validate (error->message, -1, NULL));
 }
 
 static void
@@ -289,6 +305,7 @@ main (int argc, char **argv)
   g_test_add_func ("/view/images-of-any-name", test_images_of_any_name);
   g_test_add_func ("/view/chain", test_chain);
   g_test_add_func ("/view/images-not-served", test_images_not_served);
+  g_test_add_func ("/view/not-utf8", test_not_utf8);
   g_test_add_func ("/view/socket-directory", test_socket_directory);
   g_test_add_func ("/view/killed-server", test_killed_server);
   g_test_add_func ("/view/create-refuses", test_create_refuses);

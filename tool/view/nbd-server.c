@@ -174,17 +174,32 @@ start (VkNbdServer *server, gboolean read_only, GError **error)
   return wait_for_start (server, error);
 }
 
+/* Whether the file may be given to QEMU, whose JSON is UTF-8 only. */
+static gboolean
+check_image (const char *path, GError **error)
+{
+  g_autofree char *shown = NULL;
+
+  if (g_utf8_validate (path, -1, NULL))
+    return vk_qcow2_check (path, error);
+  shown = g_filename_display_name (path);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot serve '%s': QEMU takes only file names in UTF-8, so rename it or a directory above it", shown);
+  return FALSE;
+}
+
 /* chain: the image and its backing files. */
 static VkNbdServer *
 serve (const char *const *chain, gboolean read_only, const char *socket_dir, GError **error)
 {
   g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
-  g_autoptr (JsonObject) description = describe_chain (chain, read_only);
-  g_autofree char *json = vk_json_to_string (description, FALSE);
+  g_autoptr (JsonObject) description = NULL;
+  g_autofree char *json = NULL;
 
   for (guint i = 0; chain[i] != NULL; i++)
-    if (!vk_qcow2_check (chain[i], error))
+    if (!check_image (chain[i], error))
       return NULL;
+  description = describe_chain (chain, read_only);
+  json = vk_json_to_string (description, FALSE);
   server->path = g_strdup (chain[0]);
   server->description = g_strconcat ("json:", json, NULL);
   if (!make_socket_dir (server, socket_dir, error) || !start (server, read_only, error))

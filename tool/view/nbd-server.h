@@ -7,7 +7,9 @@
 
 typedef struct VkNbdServer VkNbdServer;
 
-/* Serves chain[0], a qcow2 image, read-only.  chain lists the image and its
+/* A server ends with the thread that started it, at the latest.
+ *
+ * Serves chain[0], a qcow2 image, read-only.  chain lists the image and its
  * backing files, top first, NULL-terminated absolute paths: they are named
  * explicitly to QEMU, so that nothing written inside an image can make it open
  * another file.
@@ -25,11 +27,12 @@ VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_bel
 /* The NBD URI of the served disk (percent-encoded where needed). */
 const char *vk_nbd_server_uri (VkNbdServer *server);
 
-/* Ends the server and waits for it, so that the image is closed afterwards.
+/* Ends the server, once, and waits for it, so that the image is closed
+ * afterwards.
  * A server that ended by itself or with a failure is VK_ERROR_STORE with what
  * it said. */
 gboolean vk_nbd_server_stop (VkNbdServer *server, GError **error);
 
-/* Stops the server if it still runs, ignoring how it ends. */
+/* Kills the server if it still runs, and removes its socket. */
 void vk_nbd_server_free (VkNbdServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkNbdServer, vk_nbd_server_free)
