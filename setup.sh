@@ -201,9 +201,17 @@ stage_failed ()
   echo "${red}FAILED: $1$plain"
 }
 
+# find_results DIRECTORY [FIND-EXPRESSION...]: not those of a distcheck that failed.
+find_results ()
+{
+  local dir=$1
+  shift
+  find "$dir" -path "$dir/virt-keep-*" -prune -o -name '*.trs' "${@:--print}"
+}
+
 forget_results ()
 {
-  find "$1" -name '*.trs' -delete
+  find_results "$1" -delete
 }
 
 # count_results DIRECTORY: adds up what automake's TAP driver has written there,
@@ -228,7 +236,7 @@ count_results ()
       grep -v '^ok ' "${trs%.trs}.log" | tail -n 60
       echo "----"
     fi
-  done < <(find "$1" -name '*.trs' | sort)
+  done < <(find_results "$1" | sort)
 }
 
 # stage TITLE DIRECTORY MAKE-ARGUMENT...: make with tests, whose results count.
@@ -258,7 +266,7 @@ distcheck_stage ()
   local start=$SECONDS log=$build/distcheck.log pass skip
   say "make distcheck"
   # shellcheck disable=SC2016  # a make variable
-  if ! quietly "$log" make -C "$build" -j"$jobs" distcheck 'TESTS=$(unit_tests)'; then
+  if ! quietly "$log" make -C "$build" -j"$jobs" distcheck 'TESTS=$(unit_tests) $(cli_tests)'; then
     stage_failed "make distcheck"
     return
   fi
@@ -281,14 +289,14 @@ run_checks ()
   say "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
   if build_in "$build/sanitizers" --enable-werror --enable-sanitizers CFLAGS='-g -O1'; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit tests and two lab tests with sanitizers" "$build/sanitizers" -j"$jobs" check \
-      'TESTS=$(unit_tests) tests/lab/backup-push.sh tests/lab/backup-pull.sh'
+    stage "Unit and command line tests and two lab tests with sanitizers" "$build/sanitizers" -j"$jobs" check \
+      'TESTS=$(unit_tests) $(cli_tests) tests/lab/backup-push.sh tests/lab/backup-pull.sh'
   else
     stage_failed "the build with sanitizers"
   fi
   rm -rf "$build/sanitizers"
 
-  stage "Unit tests and a lab test under valgrind" "$build" check-valgrind
+  stage "Unit tests and a lab test under valgrind" "$build" -j"$jobs" check-valgrind
   distcheck_stage
 }
 

@@ -130,23 +130,27 @@ exits ()
   fi
 }
 
-# json FILE PATH: the value at a PATH like .error.class in the one JSON document
-# that FILE holds; "(not JSON)" when it is anything else.
+# json FILE PATH...: the value at each PATH like .error.class in the one JSON
+# document that FILE holds, a line each; "(none)" where there is none, "(not JSON)"
+# when FILE holds anything else.
 json ()
 {
   perl -MJSON::PP -e '
-    my ($file, $path) = @ARGV;
+    my ($file, @paths) = @ARGV;
     open my $in, "<:raw", $file or die "$file: $!";
     local $/;
-    my $value = eval { JSON::PP->new->utf8->decode (<$in>) };
+    my $document = eval { JSON::PP->new->utf8->decode (<$in>) };
     if ($@) { print "(not JSON)\n"; exit }
-    for my $step ($path =~ /(\.[^.\[]+|\[\d+\])/g) {
-      if ($step =~ /^\.(.+)/ && ref $value eq "HASH" && exists $value->{$1}) { $value = $value->{$1} }
-      elsif ($step =~ /^\[(\d+)\]/ && ref $value eq "ARRAY" && $1 < @$value) { $value = $value->[$1] }
-      else { print "(none)\n"; exit }
-    }
-    if (!defined $value) { print "null\n" }
-    elsif (JSON::PP::is_bool ($value)) { print $value ? "true\n" : "false\n" }
-    elsif (ref $value) { print lc ref $value, "\n" }
-    else { utf8::encode ($value); print "$value\n" }' "$1" "$2"
+    PATH: for my $path (@paths) {
+      my $value = $document;
+      for my $step ($path =~ /(\.[^.\[]+|\[\d+\])/g) {
+        if ($step =~ /^\.(.+)/ && ref $value eq "HASH" && exists $value->{$1}) { $value = $value->{$1} }
+        elsif ($step =~ /^\[(\d+)\]/ && ref $value eq "ARRAY" && $1 < @$value) { $value = $value->[$1] }
+        else { print "(none)\n"; next PATH }
+      }
+      if (!defined $value) { print "null\n" }
+      elsif (JSON::PP::is_bool ($value)) { print $value ? "true\n" : "false\n" }
+      elsif (ref $value) { print lc ref $value, "\n" }
+      else { utf8::encode ($value); print "$value\n" }
+    }' "$@"
 }

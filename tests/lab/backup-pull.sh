@@ -3,17 +3,15 @@
 # Claim: a pull backup holds the disk of its instant, however the guest writes on.
 . "$(dirname "$0")/lib.sh"
 
-make_domain pull vda:qcow2:256M
-guest_write pull vda 0x11 0 192M
-guest_write pull vda 0x22 200M 1M
+make_big_domain pull
 guest_discard pull vda 100M 4M
 shadow pull vda "$lab/then.raw"
 mkdir -m 0711 "$lab/scratch"
 
 held_backup pull pull --scratch-dir "$lab/scratch"
 guest_write pull vda 0x33 1M 1M
-guest_write pull vda 0x44 150M 4M
-guest_write pull vda 0x55 250M 2M
+guest_write pull vda 0x44 61438M 4M
+guest_write pull vda 0x55 30G 2M
 guest_discard pull vda 180M 2M
 writer_start pull vda 256
 wait_for 10 at_least 20 "$lab/writer.count" || bail "the writer hangs"

@@ -3,16 +3,14 @@
 # Claim: a push backup holds the disk of its instant, however the guest writes on.
 . "$(dirname "$0")/lib.sh"
 
-make_domain push vda:qcow2:256M
-guest_write push vda 0x11 0 192M
-guest_write push vda 0x22 200M 1M
+make_big_domain push
 guest_discard push vda 100M 4M
 shadow push vda "$lab/then.raw"
 
 held_backup push push
 guest_write push vda 0x33 1M 1M
-guest_write push vda 0x44 150M 4M
-guest_write push vda 0x55 250M 2M
+guest_write push vda 0x44 61438M 4M
+guest_write push vda 0x55 30G 2M
 guest_discard push vda 180M 2M
 writer_start push vda 256
 wait_for 10 at_least 20 "$lab/writer.count" || bail "the writer hangs"
@@ -31,7 +29,7 @@ holds "the image is a sound qcow2" qemu-img check -q "$image"
 is "$(qemu-img info --output=json "$image" | grep -c backing-filename)" 0 "the image of a full backup needs no other file"
 is "$(json '.disks[0].sha256')" "$(digest "$image")" "the result has the SHA-256 of the image"
 is "$(json '.disks[0].size')" "$(stat -c %s "$image")" "the result has the size of the image"
-is "$(json '.disks[0].virtual_size')" $((256 << 20)) "the result has the size of the disk"
+is "$(json '.disks[0].virtual_size')" $((64 << 30)) "the result has the size of the disk"
 is "$(json .ok) $(json .exit_code) $(json .mode) $(json .level)" "true 0 push full" "the result says what was done"
 is "$(json .closed.proven) $(json .closed.method)" "true monitor" "QEMU was asked whether it has let go of the image"
 is "$(checkpoints push)" "$(json .checkpoint)" "the checkpoint of the restore point, and no other, is there"

@@ -20,8 +20,7 @@ has_node ()
   block_nodes "$1" | grep -q "\"$2\""
 }
 
-make_domain guest vda:qcow2:256M
-guest_write guest vda 0x42 0 192M
+make_big_domain guest
 shadow guest vda "$lab/then.raw"
 held_backup push guest
 leave_node guest left-behind

@@ -34,8 +34,7 @@ next_succeeds ()
   is "$(points)" $count "$2 it is listed"
 }
 
-make_domain guest vda:qcow2:256M
-guest_write guest vda 0x42 0 192M
+make_big_domain guest
 count=0
 next_succeeds guest "to begin with,"
 for mode in push pull; do

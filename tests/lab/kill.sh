@@ -4,8 +4,7 @@
 # and the next backup of the domain clears it away.
 . "$(dirname "$0")/lib.sh"
 
-make_domain guest vda:qcow2:256M
-guest_write guest vda 0x42 0 192M
+make_big_domain guest
 mkdir -m 0711 "$lab/scratch"
 keep --store "$store" --json backup guest
 exits 0 "a backup before"

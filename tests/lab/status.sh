@@ -16,19 +16,26 @@ events ()
   sed -n 's/.*"event" *: *"\([^"]*\)".*/\1/p' "$1"
 }
 
-make_domain guest vda:qcow2:256M
-guest_write guest vda 0x42 0 192M
+# shellcheck disable=SC2317  # called by wait_for
+has_progressed ()
+{
+  status --json status guest
+  [ "$(json_get "$lab/status" '.jobs[0].processed')" -gt 0 ]
+}
+
+make_big_domain guest
 status --json status guest
 is "$code $(json_get "$lab/status" .jobs.length)" "0 0" "without a job there is none to show"
 
 catch_push guest
 keep_in_background --store "$store" backup guest --progress json
 caught || bail "no push job was seen"
+wait_for 10 has_progressed
 status --json status guest
 is "$code $(json_get "$lab/status" .jobs.length)" "0 1" "a running backup is shown"
 is "$(json_get "$lab/status" '.jobs[0].domain.name') $(json_get "$lab/status" '.jobs[0].operation') $(json_get "$lab/status" '.jobs[0].mode')" \
    "guest backup push" "with its domain, what it is, and its mode"
-is "$(json_get "$lab/status" '.jobs[0].total')" $((256 << 20)) "with its size"
+is "$(json_get "$lab/status" '.jobs[0].total')" $((64 << 30)) "with its size"
 holds "with how far it is" test "$(json_get "$lab/status" '.jobs[0].processed')" -gt 0
 status --json status
 is "$(json_get "$lab/status" '.jobs[0].domain.name')" guest "it is found without naming the domain"

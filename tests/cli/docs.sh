@@ -1,0 +1,136 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: the manual has every command, option, exit status, event and member of
+# the manifest that the program has, and no option that it does not have.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+man=$source_dir/man
+tool=$source_dir/tool
+# What =items are about, without the letters that POD marks them with.
+items ()
+{
+  sed -n 's/^=item //p' "$1" | sed 's/[BIF]<\([^<>]*\)>/\1/g'
+}
+items "$man/virt-keep.pod" >"$scratch/items"
+
+# has_item WORDS: an item is about WORDS, which begin it or follow a comma.
+# shellcheck disable=SC2317  # called by holds
+has_item ()
+{
+  grep -qE "(^|, )$1( |,|\$)" "$scratch/items"
+}
+
+# ---- the pages -----------------------------------------------------------------
+
+for page in virt-keep virt-keep-store virt-keep-json; do
+  if command -v podchecker >/dev/null; then
+    podchecker "$man/$page.pod" >"$scratch/pod" 2>&1
+    is "$(grep -v 'syntax OK' "$scratch/pod")" "" "podchecker has nothing to say about $page"
+  else
+    skip "podchecker has nothing to say about $page" "no podchecker"
+  fi
+  pod2man --errors=die --utf8 --section=1 --name="$page" "$man/$page.pod" "$scratch/$page.man" 2>"$err"
+  is "$?$(cat "$err")" 0 "$page becomes a manual page"
+  if command -v man >/dev/null && MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 "$scratch/$page.man" >"$out" 2>"$err"; then
+    is "$(cat "$err")" "" "which is shown without a warning"
+  else
+    skip "which is shown without a warning" "no man that can"
+  fi
+  for word in "=head1 NAME" "=head1 SEE ALSO"; do
+    holds "$page has $word" grep -q "^$word\$" "$man/$page.pod"
+  done
+done
+
+# ---- commands and options ------------------------------------------------------
+
+commands=$("$VIRT_KEEP" complete commands)
+sed -n '/^=head1 SYNOPSIS/,/^=head1 EXAMPLES/p' "$man/virt-keep.pod" >"$scratch/synopsis"
+for command in $commands; do
+  holds "the command $command is documented" has_item "$command"
+  holds "and in the synopsis" grep -q "^B<virt-keep $command>" "$scratch/synopsis"
+  argument=$("$VIRT_KEEP" complete argument "$command")
+  [ -z "$argument" ] || is "$(sed -n "s/^B<virt-keep $command>\\(.*\\)/\\1/p" "$scratch/synopsis" | sed 's/[BIF]<\([^<>]*\)>/\1/g; s/^ //' | cut -c "-${#argument}")" \
+                           "$argument" "with the argument that it takes"
+done
+
+for option in $("$VIRT_KEEP" complete options) --help --version; do
+  holds "the option $option is documented" has_item "$option"
+done
+
+# The part of the manual about a command: from its item to the next command's or
+# the next heading.
+about ()
+{
+  sed 's/[BIF]<\([^<>]*\)>/\1/g' "$man/virt-keep.pod" \
+    | awk -v command="$1" -v commands="$(tr '\n' ' ' <<<"$commands")" '
+        BEGIN { count = split (commands, name, " "); for (i = 1; i <= count; i++) known[name[i]] = 1 }
+        /^=head/ { inside = 0; chapter = $2 }
+        /^=item / && chapter == "COMMANDS" && $2 in known { inside = $2 == command }
+        inside'
+}
+
+globals=$("$VIRT_KEEP" complete options)
+for command in $commands; do
+  about "$command" >"$scratch/about"
+  own=$("$VIRT_KEEP" complete options "$command" | grep -vxF -e "$globals")
+  for option in $own; do
+    holds "$command $option is documented there" grep -qE "^=item (-., )?$option( |\$)" "$scratch/about"
+    choices=$("$VIRT_KEEP" "$command" --help | sed -n "s/^ .*$option=\\([a-z0-9]*|[a-z0-9|]*\\).*/\\1/p")
+    [ -z "$choices" ] || holds "with its choices" grep -qxF "=item $option $choices" "$scratch/about"
+    holds "and in the synopsis" grep -qF -- "B<$option>" <(sed -n "/^B<virt-keep $command>/,/^\$/p" "$scratch/synopsis")
+  done
+  is "$(sed -n 's/^=item //p' "$scratch/about" | grep -oE -- '--[a-z-]+' | grep -vxF -e "$own")" "" \
+     "$command has no other option in the manual"
+  "$VIRT_KEEP" "$command" --help >"$scratch/help"
+  while read -r short long; do
+    holds "$command: the short $short of $long is documented" grep -qE "^$short( [A-Z]+)?, $long" "$scratch/items"
+  done < <(sed -n 's/^  \(-.\), \(--[a-z-]*\).*/\1 \2/p' "$scratch/help")
+done
+is "$(grep -oE -- '(^|, )--[a-z-]+' "$scratch/items" | grep -oE -- '--[a-z-]+' | sort -u)" \
+   "$({ echo --help; echo --version; for command in $commands; do "$VIRT_KEEP" complete options "$command"; done; } | sort -u)" \
+   "the manual has the options of the program and no other"
+
+# ---- exit statuses and classes of errors ----------------------------------------
+
+while read -r class number; do
+  holds "exit status $number is documented" grep -qx "$number" "$scratch/items"
+  holds "and the class $class of errors" grep -qE "(^| )$class +$number( |\$)" "$man/virt-keep-json.pod"
+done < <(sed -n 's/^ *\[VK_ERROR_[A-Z_]*\] = { "\([a-z-]*\)", \([0-9]*\) },$/\1 \2/p' "$tool/base/error.c")
+is "$(grep -cE '^[0-9]+$' "$scratch/items")" "$(($(grep -c '^ *\[VK_ERROR_' "$tool/base/error.c") + 1))" "there are these, and 0, and no other"
+
+# ---- events, words and members ----------------------------------------------------
+
+items "$man/virt-keep-json.pod" >"$scratch/items"
+events=$({ sed -n '/^vk_event_name/,/^}/s/.*return "\(.*\)";/\1/p' "$tool/host/job-watch.c"
+           grep -rhoE '(vk_reporter_event \([^"]*|done \? )"[a-z-]+"( : "[a-z-]+")?' "$tool/command" | grep -oE '"[a-z-]+"' | tr -d '"'
+           grep -oE 'vk_reporter_event \(reporter, "[a-z-]+"|print_json \(reporter, "[a-z-]+"' "$tool/report/reporter.c" | grep -oE '"[a-z-]+"' | tr -d '"'; } | sort -u)
+holds "the program has events" test "$(wc -w <<<"$events")" -ge 10
+for event in $events; do
+  holds "the event $event is documented" has_item "$event"
+done
+for phase in $(grep -rhoE 'vk_reporter_phase \([^"]*"[a-z-]+"' "$tool/backup" "$tool/restore" | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
+  holds "the phase $phase is documented" grep -qE "B<$phase>" "$man/virt-keep-json.pod"
+done
+while read -r word; do
+  holds "the reason $word to leave a disk out is documented" grep -q "B<$word>" "$man/virt-keep-store.pod"
+done < <(sed -n 's/^ *\[VK_LEFT_OUT_[A-Z_]*\] = { "\([a-z-]*\)".*/\1/p' "$tool/host/disk-select.c" | grep -vx none)
+
+items "$man/virt-keep-store.pod" >"$scratch/items"
+for member in $(grep -hoE '(vk_json_set_string|set_bytes|json_object_set_[a-z]+_member|set_strings) \([a-z]+, "[a-z_0-9]+"' \
+                  "$tool/store/manifest.c" "$tool/host/monitor.c" | grep -oE '"[a-z_0-9]+"$' | tr -d '"' | sort -u); do
+  case $member in
+    # Members of what QEMU is asked, not of the manifest.
+    execute | arguments | flat) continue ;;
+  esac
+  holds "the member $member of the manifest is documented" grep -qE "B<$member>" "$man/virt-keep-store.pod"
+done
+
+# ---- templates -------------------------------------------------------------------
+
+items "$man/virt-keep.pod" >"$scratch/items"
+while read -r hole; do
+  holds "the hole $hole of the templates is documented" grep -qF -- "$hole" "$scratch/items"
+done < <(grep -ohE '\$\{[a-z-]+\}' "$source_dir"/xml-templates/domain*.xml | sort -u)
+
+done_testing
