@@ -12,6 +12,10 @@ typedef struct
   const VkDisk *disk;
   guint64 size;           /* virtual size in bytes */
   gboolean bitmap;        /* the new checkpoint covers it */
+  const VkManifestDisk *base; /* its image in the base point: it is incremental; NULL: full */
+  guint64 dirty;          /* bytes that changed since base */
+  char *reason;           /* why it is full although there is a base point, or NULL */
+  char *base_id;          /* the point that its image builds on in the end */
   char *image;            /* push: the file QEMU writes */
   char *scratch;          /* pull: the file QEMU keeps overwritten data in */
   VkSink *sink;           /* pull */
@@ -31,6 +35,7 @@ typedef struct
   virDomainPtr domain;
   VkDomainXml *xml;
   char *live_xml;
+  VkPoint *base;          /* what an incremental counts from, or NULL */
   GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
   VkPointWriter *writer;
   VkBackupJob *job;
@@ -48,6 +53,9 @@ gboolean vk_backup_begin_job (VkBackup *backup, GError **error);
 /* Step 6 in either mode: from the begin of the job to its end. */
 gboolean vk_backup_push (VkBackup *backup, GError **error);
 gboolean vk_backup_pull (VkBackup *backup, GError **error);
+
+/* The base point of this disk's image: NULL for a full one. */
+const VkPoint *vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk);
 
 /* Makes, and removes with everything in it, the private directories that QEMU
  * can use. */

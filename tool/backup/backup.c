@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backup/backup-private.h"
+#include "backup/level.h"
 #include "base/error.h"
 #include "host/backup-xml.h"
 #include "host/checkpoint.h"
@@ -19,7 +20,7 @@
 enum { RECONNECT_SECONDS = 10 };
 
 const char *const vk_mode_words[] = { "push", "pull", NULL };
-const char *const vk_level_words[] = { "full", "copy", "auto", NULL };
+const char *const vk_level_words[] = { "full", "copy", "incremental", "differential", "auto", NULL };
 
 static void
 disk_free (VkBackupDisk *disk)
@@ -28,6 +29,8 @@ disk_free (VkBackupDisk *disk)
   g_clear_pointer (&disk->progress, vk_transfer_progress_free);
   g_free (disk->image);
   g_free (disk->scratch);
+  g_free (disk->reason);
+  g_free (disk->base_id);
   g_free (disk);
 }
 
@@ -79,9 +82,6 @@ describe_source (VkBackup *backup)
   manifest->started = vk_time_now ();
   manifest->mode = g_strdup (vk_mode_words[backup->request->mode]);
   manifest->requested = g_strdup (vk_level_words[backup->request->level]);
-  manifest->level = g_strdup (backup->request->level == VK_LEVEL_COPY ? "copy" : "full");
-  if (backup->request->level == VK_LEVEL_AUTO)
-    manifest->reason = g_strdup ("this version of virt-keep makes full backups only");
   manifest->virt_keep_version = g_strdup (PACKAGE_VERSION);
   manifest->libvirt_version = vk_host_libvirt_version (backup->host);
 }
@@ -160,6 +160,12 @@ choose_disks (VkBackup *backup, GError **error)
   return TRUE;
 }
 
+const VkPoint *
+vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk)
+{
+  return disk->base ? backup->base : NULL;
+}
+
 /* --- 5. begin -------------------------------------------------------------- */
 
 static char *
@@ -184,6 +190,7 @@ build_backup_xml (VkBackup *backup, GError **error)
       disks[i].target_format = "qcow2";
       disks[i].scratch_file = taken->scratch;
       disks[i].export_name = disk->target;
+      disks[i].incremental = taken->base ? backup->base->manifest->checkpoint : NULL;
     }
   return vk_backup_xml_build (&document, backup->request->templates_dir, error);
 }
@@ -273,6 +280,29 @@ prove_closed (VkBackup *backup, GError **error)
   return FALSE;
 }
 
+/* --- what the images build on ---------------------------------------------- */
+
+/* A disk was copied on top of the newest point's image.  That is what an
+ * incremental is; a differential has to build on the full image instead. */
+static gboolean
+settle_bases (VkBackup *backup, GError **error)
+{
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      if (disk->base == NULL)
+        continue;
+      if (backup->request->level != VK_LEVEL_DIFFERENTIAL)
+        disk->base_id = g_strdup (backup->base->id);
+      else if (!vk_point_writer_rebase_disk (backup->writer, disk->disk->target, backup->base, &disk->base_id, backup->cancellable, error))
+        return FALSE;
+      g_free (backup->manifest->base);
+      backup->manifest->base = g_strdup (disk->base_id);
+    }
+  return TRUE;
+}
+
 /* --- 8. commit ------------------------------------------------------------- */
 
 typedef struct
@@ -310,7 +340,9 @@ seal_disks (VkBackup *backup, GError **error)
       entry->source = g_strdup (disk->disk->source);
       entry->format = g_strdup (disk->disk->format);
       entry->virtual_size = disk->size;
-      entry->level = g_strdup ("full");
+      entry->level = g_strdup (disk->base ? backup->manifest->level : "full");
+      entry->base = g_strdup (disk->base_id);
+      entry->reason = g_strdup (disk->reason);
       entry->bitmap = disk->bitmap;
       entry->bytes_moved = disk->moved;
       tasks[i] = (SealTask) { .backup = backup, .disk = entry };
@@ -343,8 +375,9 @@ commit (VkBackup *backup, GError **error)
 
 /* --- 9. retire old checkpoints -------------------------------------------- */
 
-/* Each live bitmap costs the guest.  A new full makes every earlier one of
- * this store useless; failing to delete one does not undo the backup. */
+/* Each live bitmap costs the guest.  The new point's is the only one that a
+ * later backup into this store starts from (a differential, too: see
+ * settle_bases()); failing to delete an old one does not undo the backup. */
 static void
 retire_checkpoints (VkBackup *backup)
 {
@@ -365,16 +398,38 @@ retire_checkpoints (VkBackup *backup)
 
 /* --- the whole ------------------------------------------------------------- */
 
+/* Everything before the store is touched. */
+static gboolean
+inspect (VkBackup *backup, GError **error)
+{
+  vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
+  if (!read_domain (backup, error))
+    return FALSE;
+  describe_source (backup);
+  return require_running (backup, error) && choose_disks (backup, error);
+}
+
+static gboolean
+reaches_threshold (VkBackup *backup, GError **error)
+{
+  guint64 bytes = 0;
+
+  if (!backup->request->has_threshold)
+    return TRUE;
+  for (guint i = 0; i < backup->disks->len; i++)
+    bytes += vk_backup_estimate (backup, g_ptr_array_index (backup->disks, i));
+  if (bytes >= backup->request->threshold)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_UNCHANGED, "only %" G_GUINT64_FORMAT " bytes of '%s' would be moved, fewer than --threshold: nothing was done", bytes, backup->xml->name);
+  return FALSE;
+}
+
 static gboolean
 run_steps (VkBackup *backup, GError **error)
 {
   gboolean push = backup->request->mode == VK_MODE_PUSH;
 
-  vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
-  if (!read_domain (backup, error))
-    return FALSE;
-  describe_source (backup);
-  if (!require_running (backup, error) || !choose_disks (backup, error))
+  if (!inspect (backup, error))
     return FALSE;
   backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
   if (backup->writer == NULL)
@@ -383,9 +438,12 @@ run_steps (VkBackup *backup, GError **error)
   backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
   if (backup->job == NULL
       || !vk_backup_clean_leftovers (backup, error)
+      || !vk_backup_choose_level (backup, TRUE, error)
+      || !reaches_threshold (backup, error)
       || !vk_point_writer_open (backup->writer, push, error)
       || !(push ? vk_backup_push (backup, error) : vk_backup_pull (backup, error))
       || !prove_closed (backup, error)
+      || !settle_bases (backup, error)
       || !seal_disks (backup, error)
       || !vk_backup_add_guest_files (backup, error)
       || !commit (backup, error))
@@ -429,15 +487,16 @@ release (VkBackup *backup)
   vk_backup_remove_run_dirs (backup);
   g_clear_pointer (&backup->writer, vk_point_writer_free);
   g_clear_pointer (&backup->domain, virDomainFree);
+  g_clear_pointer (&backup->base, vk_point_free);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
   g_free (backup->live_xml);
   g_free (backup->checkpoint);
 }
 
-gboolean
-vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+static void
+init (VkBackup *backup, VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable)
 {
-  VkBackup backup = {
+  *backup = (VkBackup) {
     .host = host,
     .store = store,
     .request = request,
@@ -446,10 +505,50 @@ vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkR
     .cancellable = cancellable,
     .disks = g_ptr_array_new_with_free_func ((GDestroyNotify) disk_free),
   };
-  gboolean done = run_steps (&backup, error);
+}
 
+gboolean
+vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  VkBackup backup;
+  gboolean done;
+
+  init (&backup, host, store, request, reporter, manifest, cancellable);
+  done = run_steps (&backup, error);
   if (!done)
     undo (&backup);
   release (&backup);
   return done;
+}
+
+void
+vk_estimate_free (VkEstimate *estimate)
+{
+  g_free (estimate->target);
+  g_free (estimate->reason);
+  g_free (estimate);
+}
+
+GPtrArray *
+vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) estimates = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_estimate_free);
+  VkBackup backup;
+  gboolean done;
+
+  init (&backup, host, store, request, reporter, manifest, cancellable);
+  done = inspect (&backup, error) && vk_backup_choose_level (&backup, FALSE, error);
+  for (guint i = 0; done && i < backup.disks->len; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup.disks, i);
+      VkEstimate *estimate = g_new0 (VkEstimate, 1);
+
+      estimate->target = g_strdup (disk->disk->target);
+      estimate->level = disk->base ? "incremental" : "full";
+      estimate->reason = g_strdup (disk->reason);
+      estimate->bytes = vk_backup_estimate (&backup, disk);
+      g_ptr_array_add (estimates, estimate);
+    }
+  release (&backup);
+  return done ? g_steal_pointer (&estimates) : NULL;
 }

@@ -38,6 +38,13 @@ export_uri (const VkBackup *backup, const char *target)
   return g_strdup_printf ("nbd+unix:///%s?socket=%s", target_part, socket_part);
 }
 
+/* How QEMU calls the bitmap that libvirt exports for an incremental. */
+static char *
+bitmap_context (const char *target)
+{
+  return g_strdup_printf ("qemu:dirty-bitmap:backup-%s", target);
+}
+
 static gboolean
 transfer_ended (gpointer user_data)
 {
@@ -53,9 +60,11 @@ run_transfer (gpointer user_data)
 {
   Transfer *transfer = user_data;
   g_autofree char *uri = export_uri (transfer->backup, transfer->disk->disk->target);
+  g_autofree char *bitmap = transfer->disk->base ? bitmap_context (transfer->disk->disk->target) : NULL;
   VkTransferOptions options = {
     .disk = transfer->disk->disk->target,
     .uri = uri,
+    .dirty_bitmap = bitmap,
     .max_connections = EXPORT_CONNECTIONS,
   };
 
@@ -153,7 +162,7 @@ open_sinks (VkBackup *backup, GError **error)
     {
       VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
 
-      disk->sink = vk_point_writer_open_sink (backup->writer, disk->disk->target, disk->size, backup->run_dir, error);
+      disk->sink = vk_point_writer_open_sink (backup->writer, disk->disk->target, disk->size, vk_backup_disk_base (backup, disk), backup->run_dir, error);
       if (disk->sink == NULL)
         return FALSE;
       disk->progress = vk_transfer_progress_new ();

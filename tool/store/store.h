@@ -39,6 +39,9 @@ typedef struct
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
+  /* See vk_store_check_point(). */
+  gboolean (*check_point) (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
+
   /* Path of a file of the point.  Returns: (transfer full). */
   char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
 
@@ -71,6 +74,11 @@ VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
 
 /* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+/* Reads the point's images and those they build on, and compares their digests
+ * with the manifests.  VK_ERROR_STORE names the first damaged one. */
+gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
+
 char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
 
 /* --- writing a point ------------------------------------------------------ */
@@ -78,8 +86,9 @@ char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifest
 typedef struct
 {
   gboolean (*open) (VkPointWriter *writer, gboolean qemu_writes, GError **error);
-  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
-  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
+  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+  gboolean (*rebase_disk) (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);
   gboolean (*close_sinks) (VkPointWriter *writer, GError **error);
   gboolean (*seal_disk) (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error);
   gboolean (*add_file) (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error);
@@ -105,12 +114,19 @@ VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, co
  * place, invisible to list.  qemu_writes: QEMU's user has to reach it. */
 gboolean vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **error);
 
-/* Push: an empty image of size bytes for QEMU to write to.
+/* Push: an empty image of size bytes for QEMU to write to; with base, one
+ * that shows that point's image where it is not written.
  * Returns: (transfer full) its absolute path. */
-char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
+char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
 
-/* Pull: where a transfer of size bytes goes.  Returns: (transfer full). */
-VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+/* Pull: where a transfer of size bytes goes; base as above.
+ * Returns: (transfer full). */
+VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+
+/* Makes an image that was written on top of base count from the full image
+ * under base instead: a differential.  *onto gets (transfer full) the id of
+ * that image's point. */
+gboolean vk_point_writer_rebase_disk (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);
 
 /* All sinks are finished and freed: closes what was behind them. */
 gboolean vk_point_writer_close_sinks (VkPointWriter *writer, GError **error);

@@ -84,6 +84,16 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
   return FALSE;
 }
 
+gboolean
+vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *filename = plain_filename (path);
+  g_autofree char *backing_filename = plain_filename (backing);
+  const char *argv[] = { "qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing_filename, "--", filename, NULL };
+
+  return vk_process_run (argv, NULL, cancellable, error);
+}
+
 /* What qemu-img convert writes while it runs: progress that ends with '\r', and
  * lines of complaint. */
 struct chatter

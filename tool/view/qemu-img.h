@@ -9,6 +9,11 @@
  * directory), or NULL; it is not opened. */
 gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error);
 
+/* Gives the image at path, whose present backing file is read through the name
+ * it has in the image, another backing file, and copies into it what it would
+ * otherwise lose.  The image reads the same before and after. */
+gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error);
+
 /* Fraction done, 0.0 to 1.0. */
 typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
 
