@@ -134,6 +134,21 @@ vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *
   return store->ops->open_disk (store, point, disk, socket_dir, error);
 }
 
+void
+vk_damage_free (VkDamage *damage)
+{
+  g_free (damage->file);
+  g_free (damage->message);
+  g_ptr_array_unref (damage->affects);
+  g_free (damage);
+}
+
+gboolean
+vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
+{
+  return store->ops->verify (store, points, socket_dir, damages, cancellable, error);
+}
+
 gboolean
 vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error)
 {

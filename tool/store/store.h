@@ -24,6 +24,16 @@ typedef struct
 void vk_point_free (VkPoint *point);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPoint, vk_point_free)
 
+/* Something that is not as it was stored. */
+typedef struct
+{
+  char *file;         /* where */
+  char *message;      /* what */
+  GPtrArray *affects; /* of char *: the names of the points that it makes unusable */
+} VkDamage;
+
+void vk_damage_free (VkDamage *damage);
+
 /* "NAME@20261123T181400Z", as every command takes it.  Returns: (transfer full). */
 char *vk_point_name (const VkPoint *point);
 
@@ -38,6 +48,9 @@ typedef struct
 
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+  /* See vk_store_verify(). */
+  gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
   /* See vk_store_check_point(). */
   gboolean (*check_point) (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
@@ -78,6 +91,13 @@ VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkM
 /* Reads the point's images and those they build on, and compares their digests
  * with the manifests.  VK_ERROR_STORE names the first damaged one. */
 gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
+
+/* Compares everything that belongs to points (of VkPoint) with the manifests:
+ * presence, sizes, digests, the structure of the images, and what they build
+ * on.  With socket_dir (see view/nbd-server.h) every disk is also read to its
+ * end through the door that a restore takes.  What is wrong is added to damages
+ * (of VkDamage).  FALSE, with *error, only when it could not be found out. */
+gboolean vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
 char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
 

@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "base/process.h"
+#include "view/qcow2-header.h"
 
 /* QEMU takes what stands before a colon for a protocol, unless a slash comes
  * first.  Returns: (transfer full) the same file under a name without that
@@ -92,6 +94,51 @@ vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancell
   const char *argv[] = { "qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing_filename, "--", filename, NULL };
 
   return vk_process_run (argv, NULL, cancellable, error);
+}
+
+/* Exit codes of qemu-img check, see qemu-img(1). */
+enum { CHECK_CLEAN = 0, CHECK_CORRUPT = 2, CHECK_LEAKS = 3 };
+
+/* The image alone: no backing file is opened. */
+static char *
+describe_alone (const char *path)
+{
+  g_autoptr (JsonObject) node = json_object_new ();
+  JsonObject *file = json_object_new ();
+  g_autofree char *text = NULL;
+
+  json_object_set_string_member (file, "driver", "file");
+  json_object_set_string_member (file, "filename", path);
+  json_object_set_string_member (node, "driver", "qcow2");
+  json_object_set_object_member (node, "file", file);
+  json_object_set_null_member (node, "backing");
+  text = vk_json_to_string (node, FALSE);
+  return g_strconcat ("json:", text, NULL);
+}
+
+gboolean
+vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *image = describe_alone (path);
+  const char *argv[] = { "qemu-img", "check", "-q", "--", image, NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *words = NULL;
+
+  if (!vk_qcow2_check (path, error))
+    return FALSE;
+  process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  if (process == NULL)
+    return FALSE;
+  if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, NULL, &words, error))
+    {
+      g_subprocess_force_exit (process);
+      return FALSE;
+    }
+  if (g_subprocess_get_if_exited (process)
+      && (g_subprocess_get_exit_status (process) == CHECK_CLEAN || g_subprocess_get_exit_status (process) == CHECK_LEAKS))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "qemu-img check finds '%s' corrupt: %s", path, words && *words ? g_strchomp (words) : "it said nothing");
+  return FALSE;
 }
 
 /* What qemu-img convert writes while it runs: progress that ends with '\r', and

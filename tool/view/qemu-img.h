@@ -14,6 +14,11 @@ gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing
  * otherwise lose.  The image reads the same before and after. */
 gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error);
 
+/* Checks the structure of the qcow2 image at path, without opening any other
+ * file.  VK_ERROR_DAMAGED with qemu-img's words when it is corrupt; leaked
+ * clusters, which only waste space, are no damage. */
+gboolean vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error);
+
 /* Fraction done, 0.0 to 1.0. */
 typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
 

@@ -46,5 +46,8 @@ char *vk_image_backing_name (const VkPoint *base, const VkManifestDisk *disk);
  * Returns: (transfer full), or NULL with VK_ERROR_STORE set. */
 GPtrArray *vk_image_chain (const VkPoint *point, const char *disk, GPtrArray **points, GError **error);
 
+/* See vk_store_verify(). */
+gboolean vk_image_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
+
 /* Begins a point: see vk_store_begin_point(). */
 VkPointWriter *vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *domain_uuid, GError **error);

@@ -205,6 +205,7 @@ static const VkStoreOps image_ops = {
   .list = image_list,
   .begin_point = image_begin_point,
   .open_disk = image_open_disk,
+  .verify = vk_image_verify,
   .check_point = image_check_point,
   .file_path = image_file_path,
   .free = image_free,
