@@ -329,6 +329,16 @@ make_domain ()
   own_nodes["$name"]=$(block_nodes "$name")
 }
 
+# make_big_domain NAME: one whose backup lasts long enough to be caught: 192 MiB at
+# the beginning, which pull mode has to read, and 4 MiB near the end of 64 GiB,
+# which push mode has to look through.  It takes no more room than its data.
+make_big_domain ()
+{
+  make_domain "$1" vda:qcow2:64G
+  guest_write "$1" vda 0x42 0 192M
+  guest_write "$1" vda 0x43 60G 4M
+}
+
 # shellcheck disable=SC2317  # a cleanup
 remove_domain ()
 {
@@ -500,9 +510,8 @@ monitor_close ()
 
 # catch_push DOMAIN, catch_pull DOMAIN: say before a backup starts that it is to be
 # held, so that there is time to act; caught waits until it is, false when no job
-# came.  A push job of vda is slowed to a crawl, by QEMU, at its first megabytes:
-# QEMU has 64 MiB of a backup on the way at once and a disk is fast, so it should
-# hold 192 MiB.  Of a pull job its reader, virt-keep, is stopped (SIGSTOP).
+# came.  A push job of vda is slowed to a crawl, by QEMU; of a pull job its reader,
+# virt-keep, is stopped (SIGSTOP).  Use make_big_domain for either.
 catch_push ()
 {
   catch_later push "$1" "$(push_speed "$1" 65536)" '"return":{}'

@@ -20,8 +20,17 @@ typedef struct
   char *scratch;          /* pull: the file QEMU keeps overwritten data in */
   VkSink *sink;           /* pull */
   VkTransferProgress *progress; /* pull */
+  char *bitmap_context;   /* pull: what marks changed blocks, or NULL */
+  VkNbdServer *source;    /* shut off: what serves the disk */
   guint64 moved;          /* bytes */
 } VkBackupDisk;
+
+typedef enum
+{
+  VK_STATE_RUNNING,        /* or paused: QEMU is there */
+  VK_STATE_SHUT_OFF,       /* the disks are read without libvirt */
+  VK_STATE_STARTED_PAUSED, /* by us, for this backup */
+} VkDomainState;
 
 typedef struct
 {
@@ -33,6 +42,7 @@ typedef struct
   GCancellable *cancellable;
 
   virDomainPtr domain;
+  VkDomainState state;
   VkDomainXml *xml;
   char *live_xml;
   VkPoint *base;          /* what an incremental counts from, or NULL */
@@ -49,6 +59,18 @@ void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2
 
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);
+
+/* Reads the disks of a domain that is shut off. */
+gboolean vk_backup_direct (VkBackup *backup, GError **error);
+
+/* Runs one transfer a disk into the store, from where uri_of() says, and
+ * watches the job, if there is one, meanwhile. */
+typedef char *(*VkDiskUriFunc) (const VkBackup *backup, const VkBackupDisk *disk);
+gboolean vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **error);
+
+/* Opens the store's end of the transfers, and closes it after they ended. */
+gboolean vk_backup_open_sinks (VkBackup *backup, GError **error);
+gboolean vk_backup_close_sinks (VkBackup *backup, GError **error);
 
 /* Step 6 in either mode: from the begin of the job to its end. */
 gboolean vk_backup_push (VkBackup *backup, GError **error);

@@ -31,6 +31,8 @@ disk_free (VkBackupDisk *disk)
   g_free (disk->scratch);
   g_free (disk->reason);
   g_free (disk->base_id);
+  g_free (disk->bitmap_context);
+  g_clear_pointer (&disk->source, vk_nbd_server_free);
   g_free (disk);
 }
 
@@ -50,24 +52,70 @@ vk_backup_warn (VkBackup *backup, const char *format, ...)
 /* --- 1. inspect ------------------------------------------------------------ */
 
 static gboolean
-read_domain (VkBackup *backup, GError **error)
+read_xml (VkBackup *backup, GError **error)
 {
-  char *text;
+  char *text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
 
-  backup->domain = vk_host_find_domain (backup->host, backup->request->domain, error);
-  if (backup->domain == NULL)
-    return FALSE;
-  text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
   if (text == NULL)
     {
       vk_set_libvirt_error (error, NULL, "cannot read the XML of '%s'", backup->request->domain);
       return FALSE;
     }
+  g_free (backup->live_xml);
   backup->live_xml = g_strdup (text);
   free (text);
+  g_clear_pointer (&backup->xml, vk_domain_xml_free);
   backup->xml = vk_domain_xml_parse (backup->live_xml, error);
   return backup->xml != NULL;
 }
+
+static gboolean
+read_domain (VkBackup *backup, GError **error)
+{
+  int active;
+
+  backup->domain = vk_host_find_domain (backup->host, backup->request->domain, error);
+  if (backup->domain == NULL || !read_xml (backup, error))
+    return FALSE;
+  active = virDomainIsActive (backup->domain);
+  if (active < 0)
+    vk_set_libvirt_error (error, NULL, "cannot ask for the state of '%s'", backup->xml->name);
+  backup->state = active == 0 ? VK_STATE_SHUT_OFF : VK_STATE_RUNNING;
+  return active >= 0;
+}
+
+/* With QEMU there, even if the guest never runs, libvirt can make a backup job
+ * and a checkpoint. */
+static gboolean
+start_paused (VkBackup *backup, GError **error)
+{
+  if (virDomainCreateWithFlags (backup->domain, VIR_DOMAIN_START_PAUSED) < 0)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot start '%s' paused", backup->xml->name);
+      return FALSE;
+    }
+  backup->state = VK_STATE_STARTED_PAUSED;
+  return read_xml (backup, error);
+}
+
+/* Stops what start_paused() started, unless somebody has let the guest run. */
+static void
+stop_paused (VkBackup *backup)
+{
+  int state, reason;
+
+  if (backup->state != VK_STATE_STARTED_PAUSED)
+    return;
+  if (virDomainGetState (backup->domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED)
+    {
+      if (virDomainDestroyFlags (backup->domain, VIR_DOMAIN_DESTROY_GRACEFUL) < 0)
+        vk_backup_warn (backup, "'%s' was started paused and could not be stopped again: %s", backup->xml->name, virGetLastErrorMessage ());
+    }
+  else
+    vk_backup_warn (backup, "'%s' was started paused for the backup, but somebody resumed it: it is left alone", backup->xml->name);
+}
+
+static const char *const state_words[] = { "running", "shut-off", "started-paused" };
 
 static void
 describe_source (VkBackup *backup)
@@ -80,24 +128,11 @@ describe_source (VkBackup *backup)
   manifest->host = vk_host_name (backup->host);
   manifest->uri = vk_host_uri (backup->host);
   manifest->started = vk_time_now ();
-  manifest->mode = g_strdup (vk_mode_words[backup->request->mode]);
+  manifest->domain_state = g_strdup (state_words[backup->state]);
+  manifest->mode = g_strdup (backup->state == VK_STATE_SHUT_OFF ? "direct" : vk_mode_words[backup->request->mode]);
   manifest->requested = g_strdup (vk_level_words[backup->request->level]);
   manifest->virt_keep_version = g_strdup (PACKAGE_VERSION);
   manifest->libvirt_version = vk_host_libvirt_version (backup->host);
-}
-
-static gboolean
-require_running (VkBackup *backup, GError **error)
-{
-  int active = virDomainIsActive (backup->domain);
-
-  if (active == 1)
-    return TRUE;
-  if (active < 0)
-    vk_set_libvirt_error (error, NULL, "cannot ask for the state of '%s'", backup->xml->name);
-  else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off, and this version of virt-keep backs up running domains only: start it first", backup->xml->name);
-  return FALSE;
 }
 
 /* Whether QEMU can keep a dirty bitmap in the disk: in qcow2 of version 3.  An
@@ -120,6 +155,11 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
   VkBackupDisk *taken;
   virDomainBlockInfo info;
 
+  if (backup->state == VK_STATE_SHUT_OFF && disk->path == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) is not a local file or device: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source);
+      return FALSE;
+    }
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
@@ -343,7 +383,7 @@ seal_disks (VkBackup *backup, GError **error)
       entry->level = g_strdup (disk->base ? backup->manifest->level : "full");
       entry->base = g_strdup (disk->base_id);
       entry->reason = g_strdup (disk->reason);
-      entry->bitmap = disk->bitmap;
+      entry->bitmap = disk->bitmap && backup->checkpoint != NULL;
       entry->bytes_moved = disk->moved;
       tasks[i] = (SealTask) { .backup = backup, .disk = entry };
       g_thread_pool_push (pool, &tasks[i], NULL);
@@ -398,15 +438,16 @@ retire_checkpoints (VkBackup *backup)
 
 /* --- the whole ------------------------------------------------------------- */
 
-/* Everything before the store is touched. */
+/* Everything before the store is touched.  may_start: --start-paused counts. */
 static gboolean
-inspect (VkBackup *backup, GError **error)
+inspect (VkBackup *backup, gboolean may_start, GError **error)
 {
   vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
-  if (!read_domain (backup, error))
+  if (!read_domain (backup, error)
+      || (may_start && backup->request->start_paused && backup->state == VK_STATE_SHUT_OFF && !start_paused (backup, error)))
     return FALSE;
   describe_source (backup);
-  return require_running (backup, error) && choose_disks (backup, error);
+  return choose_disks (backup, error);
 }
 
 static gboolean
@@ -424,12 +465,21 @@ reaches_threshold (VkBackup *backup, GError **error)
   return FALSE;
 }
 
+/* Step 6, and 7 where there is a QEMU. */
+static gboolean
+copy_disks (VkBackup *backup, GError **error)
+{
+  if (backup->state == VK_STATE_SHUT_OFF)
+    return vk_backup_direct (backup, error);
+  if (backup->request->mode == VK_MODE_PUSH)
+    return vk_backup_push (backup, error) && prove_closed (backup, error);
+  return vk_backup_pull (backup, error) && prove_closed (backup, error);
+}
+
 static gboolean
 run_steps (VkBackup *backup, GError **error)
 {
-  gboolean push = backup->request->mode == VK_MODE_PUSH;
-
-  if (!inspect (backup, error))
+  if (!inspect (backup, TRUE, error))
     return FALSE;
   backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
   if (backup->writer == NULL)
@@ -440,9 +490,8 @@ run_steps (VkBackup *backup, GError **error)
       || !vk_backup_clean_leftovers (backup, error)
       || !vk_backup_choose_level (backup, TRUE, error)
       || !reaches_threshold (backup, error)
-      || !vk_point_writer_open (backup->writer, push, error)
-      || !(push ? vk_backup_push (backup, error) : vk_backup_pull (backup, error))
-      || !prove_closed (backup, error)
+      || !vk_point_writer_open (backup->writer, strcmp (backup->manifest->mode, "push") == 0, error)
+      || !copy_disks (backup, error)
       || !settle_bases (backup, error)
       || !seal_disks (backup, error)
       || !vk_backup_add_guest_files (backup, error)
@@ -484,8 +533,9 @@ release (VkBackup *backup)
 {
   g_clear_pointer (&backup->job, vk_backup_job_free);
   g_ptr_array_unref (backup->disks);
-  vk_backup_remove_run_dirs (backup);
+  /* The writer's servers have their sockets in the private directories. */
   g_clear_pointer (&backup->writer, vk_point_writer_free);
+  vk_backup_remove_run_dirs (backup);
   g_clear_pointer (&backup->domain, virDomainFree);
   g_clear_pointer (&backup->base, vk_point_free);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
@@ -517,6 +567,8 @@ vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkR
   done = run_steps (&backup, error);
   if (!done)
     undo (&backup);
+  g_clear_pointer (&backup.job, vk_backup_job_free);
+  stop_paused (&backup);
   release (&backup);
   return done;
 }
@@ -537,7 +589,7 @@ vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *req
   gboolean done;
 
   init (&backup, host, store, request, reporter, manifest, cancellable);
-  done = inspect (&backup, error) && vk_backup_choose_level (&backup, FALSE, error);
+  done = inspect (&backup, FALSE, error) && vk_backup_choose_level (&backup, FALSE, error);
   for (guint i = 0; done && i < backup.disks->len; i++)
     {
       const VkBackupDisk *disk = g_ptr_array_index (backup.disks, i);

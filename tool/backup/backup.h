@@ -38,6 +38,7 @@ typedef struct
   const char *scratch_dir;        /* pull: where QEMU keeps what the guest overwrites, or NULL */
   const char *templates_dir;      /* or NULL */
   gboolean use_monitor;           /* ask QEMU through monitor passthrough */
+  gboolean start_paused;          /* a domain that is shut off is started, paused, for the backup */
   gboolean allow_full;            /* a full where an incremental that was asked for is not possible */
   gboolean paranoid;              /* check the digests of what an incremental builds on */
   guint max_chain;                /* points; auto makes a full then */

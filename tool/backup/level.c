@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "host/checkpoint.h"
+#include "view/qemu-img.h"
 
 enum { CHECKPOINT_XML_LIMIT = 1 << 20 };
 
@@ -54,6 +55,23 @@ redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
   return xml != NULL && vk_checkpoint_redefine (backup->domain, xml, error);
 }
 
+/* The same without QEMU: the bitmaps that lie in the images.  How much they
+ * mark is not known before they are read, the whole disk at most. */
+static GHashTable *
+read_stored_bitmaps (VkBackup *backup, const VkPoint *base)
+{
+  GHashTable *sizes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      if (disk->bitmap && vk_qemu_img_has_bitmap (disk->disk->path, base->manifest->checkpoint))
+        g_hash_table_insert (sizes, g_strdup (disk->disk->target), g_memdup2 (&disk->size, sizeof disk->size));
+    }
+  return sizes;
+}
+
 /* Dirty bytes by disk target of the base's checkpoint; NULL with *reason. */
 static GHashTable *
 read_bitmaps (VkBackup *backup, const VkPoint *base, gboolean repair, char **reason)
@@ -63,6 +81,8 @@ read_bitmaps (VkBackup *backup, const VkPoint *base, gboolean repair, char **rea
   gboolean exists;
   GHashTable *sizes = NULL;
 
+  if (backup->state == VK_STATE_SHUT_OFF)
+    return read_stored_bitmaps (backup, base);
   exists = vk_checkpoint_exists (backup->domain, name);
   if (!exists && repair)
     {

@@ -20,6 +20,7 @@ typedef struct
   char *scratch_dir;
   char *templates_dir;
   char *monitor;
+  gboolean start_paused;
   gboolean allow_full;
   gboolean paranoid;
   int max_chain;
@@ -36,6 +37,7 @@ static const GOptionEntry backup_options[] = {
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
   { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
+  { "start-paused", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, start_paused), "Start a domain that is shut off, paused, for the backup", NULL },
   { "allow-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, allow_full), "Make a full where the level asked for is not possible", NULL },
   { "paranoid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, paranoid), "Check the digests of what an incremental builds on first", NULL },
   { "max-chain", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
@@ -74,6 +76,7 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
   request->scratch_dir = options->scratch_dir;
   request->templates_dir = options->templates_dir;
   request->use_monitor = monitor == 0;
+  request->start_paused = options->start_paused;
   request->allow_full = options->allow_full;
   request->paranoid = options->paranoid;
   request->max_chain = options->max_chain > 0 ? (guint) options->max_chain : DEFAULT_MAX_CHAIN;
@@ -100,6 +103,7 @@ fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store,
   vk_json_set_string (result, "point", point);
   vk_json_set_string (result, "store", store->url);
   json_object_set_object_member (result, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
+  vk_json_set_string (result, "domain_state", manifest->domain_state);
   vk_json_set_string (result, "mode", manifest->mode);
   json_object_set_boolean_member (result, "changed", done);
   vk_json_set_string (result, "level", manifest->level);
@@ -122,6 +126,11 @@ append_closed (GString *text, const VkManifest *manifest)
 {
   g_autofree char *method = NULL;
 
+  if (manifest->closed == NULL)
+    {
+      g_string_append (text, "The domain was shut off: its disks were read directly, and no checkpoint was made.\n");
+      return;
+    }
   if (!vk_json_get_string (manifest->closed, "method", "", &method, NULL))
     return;
   if (g_str_equal (method, "monitor"))
@@ -221,7 +230,7 @@ run_backup (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_backup = {
   .name = "backup",
   .arguments = "DOMAIN",
-  .summary = "Back up a running domain into a store",
+  .summary = "Back up a domain into a store",
   .options = backup_options,
   .option_bytes = sizeof (BackupOptions),
   .run = run_backup,

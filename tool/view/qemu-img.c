@@ -141,6 +141,45 @@ vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error)
   return FALSE;
 }
 
+/* Whether the array flags of a bitmap's description has this one. */
+static gboolean
+has_flag (JsonObject *bitmap, const char *flag)
+{
+  JsonArray *flags = NULL;
+
+  if (!vk_json_get_array (bitmap, "flags", &flags, NULL))
+    return FALSE;
+  for (guint i = 0; flags != NULL && i < json_array_get_length (flags); i++)
+    if (g_strcmp0 (json_array_get_string_element (flags, i), flag) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+vk_qemu_img_has_bitmap (const char *path, const char *name)
+{
+  const char *argv[] = { "qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL };
+  g_autofree char *text = NULL;
+  g_autoptr (JsonObject) info = NULL;
+  JsonObject *specific = NULL, *data = NULL;
+  JsonArray *bitmaps = NULL;
+
+  if (!vk_process_run (argv, &text, NULL, NULL) || (info = vk_json_parse (text, path, NULL)) == NULL
+      || !vk_json_get_object (info, "format-specific", &specific, NULL) || specific == NULL
+      || !vk_json_get_object (specific, "data", &data, NULL) || data == NULL
+      || !vk_json_get_array (data, "bitmaps", &bitmaps, NULL) || bitmaps == NULL)
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (bitmaps); i++)
+    {
+      JsonObject *bitmap = json_array_get_object_element (bitmaps, i);
+      g_autofree char *found = NULL;
+
+      if (vk_json_get_string (bitmap, "name", "", &found, NULL) && strcmp (found, name) == 0)
+        return has_flag (bitmap, "auto") && !has_flag (bitmap, "in-use");
+    }
+  return FALSE;
+}
+
 /* What qemu-img convert writes while it runs: progress that ends with '\r', and
  * lines of complaint. */
 struct chatter

@@ -19,6 +19,11 @@ gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable
  * clusters, which only waste space, are no damage. */
 gboolean vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error);
 
+/* Whether the qcow2 image at path, which nobody has open, holds a persistent
+ * dirty bitmap of that name that has recorded all along and was stored
+ * properly. */
+gboolean vk_qemu_img_has_bitmap (const char *path, const char *bitmap);
+
 /* Fraction done, 0.0 to 1.0. */
 typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
 
