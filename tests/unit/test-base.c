@@ -253,6 +253,8 @@ test_exit_codes (void)
     { VK_ERROR_CONNECTION, 8, "connection" },
     { VK_ERROR_STORE, 9, "store" },
     { VK_ERROR_NOT_CLOSED, 10, "not-closed" },
+    { VK_ERROR_UNCHANGED, 11, "unchanged" },
+    { VK_ERROR_DAMAGED, 12, "damaged" },
     { VK_ERROR_INTERRUPTED, 130, "interrupted" },
     { VK_ERROR_TERMINATED, 143, "terminated" },
     { VK_ERROR_HUNG_UP, 129, "hung-up" },

@@ -12,12 +12,25 @@ typedef struct
   const VkDisk *disk;
   guint64 size;           /* virtual size in bytes */
   gboolean bitmap;        /* the new checkpoint covers it */
+  const VkManifestDisk *base; /* its image in the base point: it is incremental; NULL: full */
+  guint64 dirty;          /* bytes that changed since base */
+  char *reason;           /* why it is full although there is a base point, or NULL */
+  char *base_id;          /* the point that its image builds on in the end */
   char *image;            /* push: the file QEMU writes */
   char *scratch;          /* pull: the file QEMU keeps overwritten data in */
   VkSink *sink;           /* pull */
   VkTransferProgress *progress; /* pull */
+  char *bitmap_context;   /* pull: what marks changed blocks, or NULL */
+  VkNbdServer *source;    /* shut off: what serves the disk */
   guint64 moved;          /* bytes */
 } VkBackupDisk;
+
+typedef enum
+{
+  VK_STATE_RUNNING,        /* or paused: QEMU is there */
+  VK_STATE_SHUT_OFF,       /* the disks are read without libvirt */
+  VK_STATE_STARTED_PAUSED, /* by us, for this backup */
+} VkDomainState;
 
 typedef struct
 {
@@ -29,8 +42,10 @@ typedef struct
   GCancellable *cancellable;
 
   virDomainPtr domain;
+  VkDomainState state;
   VkDomainXml *xml;
   char *live_xml;
+  VkPoint *base;          /* what an incremental counts from, or NULL */
   GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
   VkPointWriter *writer;
   VkBackupJob *job;
@@ -45,9 +60,24 @@ void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);
 
+/* Reads the disks of a domain that is shut off. */
+gboolean vk_backup_direct (VkBackup *backup, GError **error);
+
+/* Runs one transfer a disk into the store, from where uri_of() says, and
+ * watches the job, if there is one, meanwhile. */
+typedef char *(*VkDiskUriFunc) (const VkBackup *backup, const VkBackupDisk *disk);
+gboolean vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **error);
+
+/* Opens the store's end of the transfers, and closes it after they ended. */
+gboolean vk_backup_open_sinks (VkBackup *backup, GError **error);
+gboolean vk_backup_close_sinks (VkBackup *backup, GError **error);
+
 /* Step 6 in either mode: from the begin of the job to its end. */
 gboolean vk_backup_push (VkBackup *backup, GError **error);
 gboolean vk_backup_pull (VkBackup *backup, GError **error);
+
+/* The base point of this disk's image: NULL for a full one. */
+const VkPoint *vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk);
 
 /* Makes, and removes with everything in it, the private directories that QEMU
  * can use. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backup/backup-private.h"
+#include "backup/level.h"
 #include "base/error.h"
 #include "host/backup-xml.h"
 #include "host/checkpoint.h"
@@ -19,7 +20,7 @@
 enum { RECONNECT_SECONDS = 10 };
 
 const char *const vk_mode_words[] = { "push", "pull", NULL };
-const char *const vk_level_words[] = { "full", "copy", "auto", NULL };
+const char *const vk_level_words[] = { "full", "copy", "incremental", "differential", "auto", NULL };
 
 static void
 disk_free (VkBackupDisk *disk)
@@ -28,6 +29,10 @@ disk_free (VkBackupDisk *disk)
   g_clear_pointer (&disk->progress, vk_transfer_progress_free);
   g_free (disk->image);
   g_free (disk->scratch);
+  g_free (disk->reason);
+  g_free (disk->base_id);
+  g_free (disk->bitmap_context);
+  g_clear_pointer (&disk->source, vk_nbd_server_free);
   g_free (disk);
 }
 
@@ -47,24 +52,70 @@ vk_backup_warn (VkBackup *backup, const char *format, ...)
 /* --- 1. inspect ------------------------------------------------------------ */
 
 static gboolean
-read_domain (VkBackup *backup, GError **error)
+read_xml (VkBackup *backup, GError **error)
 {
-  char *text;
+  char *text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
 
-  backup->domain = vk_host_find_domain (backup->host, backup->request->domain, error);
-  if (backup->domain == NULL)
-    return FALSE;
-  text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
   if (text == NULL)
     {
       vk_set_libvirt_error (error, NULL, "cannot read the XML of '%s'", backup->request->domain);
       return FALSE;
     }
+  g_free (backup->live_xml);
   backup->live_xml = g_strdup (text);
   free (text);
+  g_clear_pointer (&backup->xml, vk_domain_xml_free);
   backup->xml = vk_domain_xml_parse (backup->live_xml, error);
   return backup->xml != NULL;
 }
+
+static gboolean
+read_domain (VkBackup *backup, GError **error)
+{
+  int active;
+
+  backup->domain = vk_host_find_domain (backup->host, backup->request->domain, error);
+  if (backup->domain == NULL || !read_xml (backup, error))
+    return FALSE;
+  active = virDomainIsActive (backup->domain);
+  if (active < 0)
+    vk_set_libvirt_error (error, NULL, "cannot ask for the state of '%s'", backup->xml->name);
+  backup->state = active == 0 ? VK_STATE_SHUT_OFF : VK_STATE_RUNNING;
+  return active >= 0;
+}
+
+/* With QEMU there, even if the guest never runs, libvirt can make a backup job
+ * and a checkpoint. */
+static gboolean
+start_paused (VkBackup *backup, GError **error)
+{
+  if (virDomainCreateWithFlags (backup->domain, VIR_DOMAIN_START_PAUSED) < 0)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot start '%s' paused", backup->xml->name);
+      return FALSE;
+    }
+  backup->state = VK_STATE_STARTED_PAUSED;
+  return read_xml (backup, error);
+}
+
+/* Stops what start_paused() started, unless somebody has let the guest run. */
+static void
+stop_paused (VkBackup *backup)
+{
+  int state, reason;
+
+  if (backup->state != VK_STATE_STARTED_PAUSED)
+    return;
+  if (virDomainGetState (backup->domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED)
+    {
+      if (virDomainDestroyFlags (backup->domain, VIR_DOMAIN_DESTROY_GRACEFUL) < 0)
+        vk_backup_warn (backup, "'%s' was started paused and could not be stopped again: %s", backup->xml->name, virGetLastErrorMessage ());
+    }
+  else
+    vk_backup_warn (backup, "'%s' was started paused for the backup, but somebody resumed it: it is left alone", backup->xml->name);
+}
+
+static const char *const state_words[] = { "running", "shut-off", "started-paused" };
 
 static void
 describe_source (VkBackup *backup)
@@ -77,27 +128,11 @@ describe_source (VkBackup *backup)
   manifest->host = vk_host_name (backup->host);
   manifest->uri = vk_host_uri (backup->host);
   manifest->started = vk_time_now ();
-  manifest->mode = g_strdup (vk_mode_words[backup->request->mode]);
+  manifest->domain_state = g_strdup (state_words[backup->state]);
+  manifest->mode = g_strdup (backup->state == VK_STATE_SHUT_OFF ? "direct" : vk_mode_words[backup->request->mode]);
   manifest->requested = g_strdup (vk_level_words[backup->request->level]);
-  manifest->level = g_strdup (backup->request->level == VK_LEVEL_COPY ? "copy" : "full");
-  if (backup->request->level == VK_LEVEL_AUTO)
-    manifest->reason = g_strdup ("this version of virt-keep makes full backups only");
   manifest->virt_keep_version = g_strdup (PACKAGE_VERSION);
   manifest->libvirt_version = vk_host_libvirt_version (backup->host);
-}
-
-static gboolean
-require_running (VkBackup *backup, GError **error)
-{
-  int active = virDomainIsActive (backup->domain);
-
-  if (active == 1)
-    return TRUE;
-  if (active < 0)
-    vk_set_libvirt_error (error, NULL, "cannot ask for the state of '%s'", backup->xml->name);
-  else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off, and this version of virt-keep backs up running domains only: start it first", backup->xml->name);
-  return FALSE;
 }
 
 /* Whether QEMU can keep a dirty bitmap in the disk: in qcow2 of version 3.  An
@@ -120,6 +155,11 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
   VkBackupDisk *taken;
   virDomainBlockInfo info;
 
+  if (backup->state == VK_STATE_SHUT_OFF && disk->path == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) is not a local file or device: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source);
+      return FALSE;
+    }
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
@@ -160,6 +200,12 @@ choose_disks (VkBackup *backup, GError **error)
   return TRUE;
 }
 
+const VkPoint *
+vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk)
+{
+  return disk->base ? backup->base : NULL;
+}
+
 /* --- 5. begin -------------------------------------------------------------- */
 
 static char *
@@ -184,6 +230,7 @@ build_backup_xml (VkBackup *backup, GError **error)
       disks[i].target_format = "qcow2";
       disks[i].scratch_file = taken->scratch;
       disks[i].export_name = disk->target;
+      disks[i].incremental = taken->base ? backup->base->manifest->checkpoint : NULL;
     }
   return vk_backup_xml_build (&document, backup->request->templates_dir, error);
 }
@@ -273,6 +320,29 @@ prove_closed (VkBackup *backup, GError **error)
   return FALSE;
 }
 
+/* --- what the images build on ---------------------------------------------- */
+
+/* A disk was copied on top of the newest point's image.  That is what an
+ * incremental is; a differential has to build on the full image instead. */
+static gboolean
+settle_bases (VkBackup *backup, GError **error)
+{
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      if (disk->base == NULL)
+        continue;
+      if (backup->request->level != VK_LEVEL_DIFFERENTIAL)
+        disk->base_id = g_strdup (backup->base->id);
+      else if (!vk_point_writer_rebase_disk (backup->writer, disk->disk->target, backup->base, &disk->base_id, backup->cancellable, error))
+        return FALSE;
+      g_free (backup->manifest->base);
+      backup->manifest->base = g_strdup (disk->base_id);
+    }
+  return TRUE;
+}
+
 /* --- 8. commit ------------------------------------------------------------- */
 
 typedef struct
@@ -310,8 +380,10 @@ seal_disks (VkBackup *backup, GError **error)
       entry->source = g_strdup (disk->disk->source);
       entry->format = g_strdup (disk->disk->format);
       entry->virtual_size = disk->size;
-      entry->level = g_strdup ("full");
-      entry->bitmap = disk->bitmap;
+      entry->level = g_strdup (disk->base ? backup->manifest->level : "full");
+      entry->base = g_strdup (disk->base_id);
+      entry->reason = g_strdup (disk->reason);
+      entry->bitmap = disk->bitmap && backup->checkpoint != NULL;
       entry->bytes_moved = disk->moved;
       tasks[i] = (SealTask) { .backup = backup, .disk = entry };
       g_thread_pool_push (pool, &tasks[i], NULL);
@@ -343,8 +415,9 @@ commit (VkBackup *backup, GError **error)
 
 /* --- 9. retire old checkpoints -------------------------------------------- */
 
-/* Each live bitmap costs the guest.  A new full makes every earlier one of
- * this store useless; failing to delete one does not undo the backup. */
+/* Each live bitmap costs the guest.  The new point's is the only one that a
+ * later backup into this store starts from (a differential, too: see
+ * settle_bases()); failing to delete an old one does not undo the backup. */
 static void
 retire_checkpoints (VkBackup *backup)
 {
@@ -365,16 +438,48 @@ retire_checkpoints (VkBackup *backup)
 
 /* --- the whole ------------------------------------------------------------- */
 
+/* Everything before the store is touched.  may_start: --start-paused counts. */
+static gboolean
+inspect (VkBackup *backup, gboolean may_start, GError **error)
+{
+  vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
+  if (!read_domain (backup, error)
+      || (may_start && backup->request->start_paused && backup->state == VK_STATE_SHUT_OFF && !start_paused (backup, error)))
+    return FALSE;
+  describe_source (backup);
+  return choose_disks (backup, error);
+}
+
+static gboolean
+reaches_threshold (VkBackup *backup, GError **error)
+{
+  guint64 bytes = 0;
+
+  if (!backup->request->has_threshold)
+    return TRUE;
+  for (guint i = 0; i < backup->disks->len; i++)
+    bytes += vk_backup_estimate (backup, g_ptr_array_index (backup->disks, i));
+  if (bytes >= backup->request->threshold)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_UNCHANGED, "only %" G_GUINT64_FORMAT " bytes of '%s' would be moved, fewer than --threshold: nothing was done", bytes, backup->xml->name);
+  return FALSE;
+}
+
+/* Step 6, and 7 where there is a QEMU. */
+static gboolean
+copy_disks (VkBackup *backup, GError **error)
+{
+  if (backup->state == VK_STATE_SHUT_OFF)
+    return vk_backup_direct (backup, error);
+  if (backup->request->mode == VK_MODE_PUSH)
+    return vk_backup_push (backup, error) && prove_closed (backup, error);
+  return vk_backup_pull (backup, error) && prove_closed (backup, error);
+}
+
 static gboolean
 run_steps (VkBackup *backup, GError **error)
 {
-  gboolean push = backup->request->mode == VK_MODE_PUSH;
-
-  vk_reporter_phase (backup->reporter, "inspect", "looking at the domain");
-  if (!read_domain (backup, error))
-    return FALSE;
-  describe_source (backup);
-  if (!require_running (backup, error) || !choose_disks (backup, error))
+  if (!inspect (backup, TRUE, error))
     return FALSE;
   backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
   if (backup->writer == NULL)
@@ -383,9 +488,11 @@ run_steps (VkBackup *backup, GError **error)
   backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
   if (backup->job == NULL
       || !vk_backup_clean_leftovers (backup, error)
-      || !vk_point_writer_open (backup->writer, push, error)
-      || !(push ? vk_backup_push (backup, error) : vk_backup_pull (backup, error))
-      || !prove_closed (backup, error)
+      || !vk_backup_choose_level (backup, TRUE, error)
+      || !reaches_threshold (backup, error)
+      || !vk_point_writer_open (backup->writer, strcmp (backup->manifest->mode, "push") == 0, error)
+      || !copy_disks (backup, error)
+      || !settle_bases (backup, error)
       || !seal_disks (backup, error)
       || !vk_backup_add_guest_files (backup, error)
       || !commit (backup, error))
@@ -426,18 +533,20 @@ release (VkBackup *backup)
 {
   g_clear_pointer (&backup->job, vk_backup_job_free);
   g_ptr_array_unref (backup->disks);
-  vk_backup_remove_run_dirs (backup);
+  /* The writer's servers have their sockets in the private directories. */
   g_clear_pointer (&backup->writer, vk_point_writer_free);
+  vk_backup_remove_run_dirs (backup);
   g_clear_pointer (&backup->domain, virDomainFree);
+  g_clear_pointer (&backup->base, vk_point_free);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
   g_free (backup->live_xml);
   g_free (backup->checkpoint);
 }
 
-gboolean
-vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+static void
+init (VkBackup *backup, VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable)
 {
-  VkBackup backup = {
+  *backup = (VkBackup) {
     .host = host,
     .store = store,
     .request = request,
@@ -446,10 +555,52 @@ vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkR
     .cancellable = cancellable,
     .disks = g_ptr_array_new_with_free_func ((GDestroyNotify) disk_free),
   };
-  gboolean done = run_steps (&backup, error);
+}
 
+gboolean
+vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  VkBackup backup;
+  gboolean done;
+
+  init (&backup, host, store, request, reporter, manifest, cancellable);
+  done = run_steps (&backup, error);
   if (!done)
     undo (&backup);
+  g_clear_pointer (&backup.job, vk_backup_job_free);
+  stop_paused (&backup);
   release (&backup);
   return done;
+}
+
+void
+vk_estimate_free (VkEstimate *estimate)
+{
+  g_free (estimate->target);
+  g_free (estimate->reason);
+  g_free (estimate);
+}
+
+GPtrArray *
+vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) estimates = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_estimate_free);
+  VkBackup backup;
+  gboolean done;
+
+  init (&backup, host, store, request, reporter, manifest, cancellable);
+  done = inspect (&backup, FALSE, error) && vk_backup_choose_level (&backup, FALSE, error);
+  for (guint i = 0; done && i < backup.disks->len; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup.disks, i);
+      VkEstimate *estimate = g_new0 (VkEstimate, 1);
+
+      estimate->target = g_strdup (disk->disk->target);
+      estimate->level = disk->base ? "incremental" : "full";
+      estimate->reason = g_strdup (disk->reason);
+      estimate->bytes = vk_backup_estimate (&backup, disk);
+      g_ptr_array_add (estimates, estimate);
+    }
+  release (&backup);
+  return done ? g_steal_pointer (&estimates) : NULL;
 }

@@ -18,8 +18,10 @@ typedef enum
 typedef enum
 {
   VK_LEVEL_FULL,
-  VK_LEVEL_COPY, /* full, without a checkpoint */
-  VK_LEVEL_AUTO,
+  VK_LEVEL_COPY,         /* full, without a checkpoint */
+  VK_LEVEL_INCREMENTAL,  /* what changed since the newest point */
+  VK_LEVEL_DIFFERENTIAL, /* what changed since the newest full */
+  VK_LEVEL_AUTO,         /* incremental where that is sound, else full */
 } VkBackupLevel;
 
 /* The words of --mode and --level, in the order of the enums. */
@@ -36,11 +38,34 @@ typedef struct
   const char *scratch_dir;        /* pull: where QEMU keeps what the guest overwrites, or NULL */
   const char *templates_dir;      /* or NULL */
   gboolean use_monitor;           /* ask QEMU through monitor passthrough */
+  gboolean start_paused;          /* a domain that is shut off is started, paused, for the backup */
+  gboolean allow_full;            /* a full where an incremental that was asked for is not possible */
+  gboolean paranoid;              /* check the digests of what an incremental builds on */
+  guint max_chain;                /* points; auto makes a full then */
+  gboolean has_threshold;
+  guint64 threshold;              /* bytes; nothing is done when less would be moved */
 } VkBackupRequest;
+
+/* What one disk's next backup would move. */
+typedef struct
+{
+  char *target;
+  const char *level; /* "full" or "incremental" */
+  char *reason;      /* why it would be full, or NULL */
+  guint64 bytes;
+} VkEstimate;
+
+void vk_estimate_free (VkEstimate *estimate);
+
+/* Finds out what a backup would do, and changes nothing: neither the guest nor
+ * libvirt nor the store.  manifest is filled in as far as it is known.
+ * Returns: (transfer full) of VkEstimate. */
+GPtrArray *vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error);
 
 /* Backs up the domain into store.  manifest, given empty, is filled in as the
  * facts become known, so that a failed backup can be reported too; on success
  * it is what was stored.  On failure the guest runs on, nothing of the point
  * is left in the store, and the new checkpoint is deleted again.
+ * VK_ERROR_UNCHANGED when less than the threshold would be moved.
  * The process must be allowed to be stopped through cancellable only. */
 gboolean vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error);

@@ -74,6 +74,12 @@ delete_orphan_checkpoints (VkBackup *backup, GError **error)
 gboolean
 vk_backup_clean_leftovers (VkBackup *backup, GError **error)
 {
+  /* Without QEMU there is no job, and libvirt deletes no checkpoint. */
+  if (backup->state == VK_STATE_SHUT_OFF)
+    {
+      vk_backup_remove_stale_run_dirs (backup);
+      return TRUE;
+    }
   if (!end_stale_job (backup, error) || !delete_orphan_checkpoints (backup, error))
     return FALSE;
   vk_backup_remove_stale_run_dirs (backup);

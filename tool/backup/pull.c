@@ -5,22 +5,7 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 
-/* QEMU serves an export on one thread; more connections than this were not
- * faster. */
-enum { EXPORT_CONNECTIONS = 4 };
-
 static const char socket_name[] = "nbd.sock";
-
-typedef struct
-{
-  VkBackup *backup;
-  VkBackupDisk *disk;
-  GThread *thread;
-  GError *error;
-  GCancellable *cancellable; /* of all transfers together */
-  guint *running;            /* counts down on the main thread */
-  gboolean *all_done;
-} Transfer;
 
 char *
 vk_backup_socket_path (const VkBackup *backup)
@@ -29,136 +14,20 @@ vk_backup_socket_path (const VkBackup *backup)
 }
 
 static char *
-export_uri (const VkBackup *backup, const char *target)
+export_uri (const VkBackup *backup, const VkBackupDisk *disk)
 {
   g_autofree char *socket = vk_backup_socket_path (backup);
   g_autofree char *socket_part = g_uri_escape_string (socket, "/", FALSE);
-  g_autofree char *target_part = g_uri_escape_string (target, NULL, FALSE);
+  g_autofree char *target_part = g_uri_escape_string (disk->disk->target, NULL, FALSE);
 
   return g_strdup_printf ("nbd+unix:///%s?socket=%s", target_part, socket_part);
 }
 
-static gboolean
-transfer_ended (gpointer user_data)
+/* How QEMU calls the bitmap that libvirt exports for an incremental. */
+static char *
+bitmap_context (const char *target)
 {
-  Transfer *transfer = user_data;
-
-  *transfer->running -= 1;
-  *transfer->all_done = *transfer->running == 0;
-  return G_SOURCE_REMOVE;
-}
-
-static gpointer
-run_transfer (gpointer user_data)
-{
-  Transfer *transfer = user_data;
-  g_autofree char *uri = export_uri (transfer->backup, transfer->disk->disk->target);
-  VkTransferOptions options = {
-    .disk = transfer->disk->disk->target,
-    .uri = uri,
-    .max_connections = EXPORT_CONNECTIONS,
-  };
-
-  if (!vk_transfer_run (&options, transfer->disk->sink, transfer->disk->progress, transfer->cancellable, &transfer->error))
-    g_cancellable_cancel (transfer->cancellable);
-  g_idle_add (transfer_ended, transfer);
-  return NULL;
-}
-
-static void
-show_progress (gpointer user_data)
-{
-  VkBackup *backup = user_data;
-  guint n_disks = backup->disks->len;
-  g_autofree VkProgressItem *items = g_new0 (VkProgressItem, n_disks + 1);
-  VkProgressItem *total = &items[n_disks];
-
-  for (guint i = 0; i < n_disks; i++)
-    {
-      const VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
-
-      items[i].disk = disk->disk->target;
-      items[i].total = disk->size;
-      vk_transfer_progress_get (disk->progress, NULL, &items[i].done, NULL);
-      total->done += items[i].done;
-      total->total += items[i].total;
-    }
-  vk_reporter_progress (backup->reporter, items, n_disks == 1 ? 1 : n_disks + 1);
-}
-
-static void
-forward_cancel (GCancellable *cancellable, gpointer user_data)
-{
-  g_cancellable_cancel (user_data);
-}
-
-/* The first failure that is not just the echo of another one. */
-static void
-take_error (Transfer *transfers, guint n, GError **error)
-{
-  Transfer *chosen = NULL;
-
-  for (guint i = 0; i < n; i++)
-    if (transfers[i].error != NULL
-        && (chosen == NULL || g_error_matches (chosen->error, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
-      chosen = &transfers[i];
-  if (chosen != NULL)
-    g_propagate_error (error, g_steal_pointer (&chosen->error));
-  for (guint i = 0; i < n; i++)
-    g_clear_error (&transfers[i].error);
-}
-
-/* Runs one transfer a disk, all at once, and watches the job meanwhile.  When
- * the job dies the reads fail or are cancelled, and the job's own reason is
- * the one that is reported. */
-static gboolean
-run_transfers (VkBackup *backup, GError **error)
-{
-  guint n = backup->disks->len;
-  g_autofree Transfer *transfers = g_new0 (Transfer, n);
-  g_autoptr (GCancellable) together = g_cancellable_new ();
-  gulong forward = g_cancellable_connect (backup->cancellable, G_CALLBACK (forward_cancel), together, NULL);
-  g_autoptr (GError) job_error = NULL;
-  g_autoptr (GError) transfer_error = NULL;
-  gboolean all_done = FALSE;
-  gboolean job_lives;
-  guint running = n;
-
-  for (guint i = 0; i < n; i++)
-    {
-      transfers[i] = (Transfer) { .backup = backup, .disk = g_ptr_array_index (backup->disks, i), .cancellable = together, .running = &running, .all_done = &all_done };
-      transfers[i].thread = g_thread_new ("transfer", run_transfer, &transfers[i]);
-    }
-  job_lives = vk_backup_job_run_until (backup->job, &all_done, show_progress, backup, backup->cancellable, &job_error);
-  if (!job_lives)
-    g_cancellable_cancel (together);
-  for (guint i = 0; i < n; i++)
-    g_thread_join (transfers[i].thread);
-  while (!all_done)
-    g_main_context_iteration (NULL, TRUE);
-  g_cancellable_disconnect (backup->cancellable, forward);
-  take_error (transfers, n, &transfer_error);
-  if (job_lives && transfer_error == NULL)
-    return TRUE;
-  if (job_lives && !g_cancellable_is_cancelled (backup->cancellable))
-    vk_backup_job_explain (backup->job, &transfer_error);
-  g_propagate_error (error, job_lives ? g_steal_pointer (&transfer_error) : g_steal_pointer (&job_error));
-  return FALSE;
-}
-
-static gboolean
-open_sinks (VkBackup *backup, GError **error)
-{
-  for (guint i = 0; i < backup->disks->len; i++)
-    {
-      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
-
-      disk->sink = vk_point_writer_open_sink (backup->writer, disk->disk->target, disk->size, backup->run_dir, error);
-      if (disk->sink == NULL)
-        return FALSE;
-      disk->progress = vk_transfer_progress_new ();
-    }
-  return TRUE;
+  return g_strdup_printf ("qemu:dirty-bitmap:backup-%s", target);
 }
 
 gboolean
@@ -172,18 +41,12 @@ vk_backup_pull (VkBackup *backup, GError **error)
       g_autofree char *name = g_strdup_printf ("%s.scratch", disk->disk->target);
 
       disk->scratch = g_build_filename (backup->scratch_dir, name, NULL);
+      disk->bitmap_context = disk->base ? bitmap_context (disk->disk->target) : NULL;
     }
-  if (!open_sinks (backup, error) || !vk_backup_begin_job (backup, error))
+  if (!vk_backup_open_sinks (backup, error) || !vk_backup_begin_job (backup, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "reading the disks");
-  if (!run_transfers (backup, error) || !vk_backup_job_end (backup->job, error))
-    return FALSE;
-  for (guint i = 0; i < backup->disks->len; i++)
-    {
-      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
-
-      vk_transfer_progress_get (disk->progress, NULL, NULL, &disk->moved);
-      g_clear_pointer (&disk->sink, vk_sink_free);
-    }
-  return vk_point_writer_close_sinks (backup->writer, error);
+  return vk_backup_transfer (backup, export_uri, error)
+      && vk_backup_job_end (backup->job, error)
+      && vk_backup_close_sinks (backup, error);
 }

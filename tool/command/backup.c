@@ -9,6 +9,8 @@
 #include "command/command.h"
 #include "report/format.h"
 
+enum { DEFAULT_MAX_CHAIN = 60 };
+
 typedef struct
 {
   char *mode;
@@ -18,17 +20,29 @@ typedef struct
   char *scratch_dir;
   char *templates_dir;
   char *monitor;
+  gboolean start_paused;
+  gboolean allow_full;
+  gboolean paranoid;
+  int max_chain;
+  gboolean estimate;
+  char *threshold;
   char *progress;
 } BackupOptions;
 
 static const GOptionEntry backup_options[] = {
   { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, mode), "Who copies: QEMU writes (push) or virt-keep reads (pull)", "push|pull" },
-  { "level", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, level), "What to copy; copy is a full that leaves no checkpoint", "full|copy|auto" },
+  { "level", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, level), "What to copy; copy is a full that leaves no checkpoint", "full|copy|incremental|differential|auto" },
   { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, disks), "Back up only this disk (repeatable)", "DEV" },
   { "exclude", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, excluded), "Leave this disk out (repeatable)", "DEV" },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
   { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
+  { "start-paused", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, start_paused), "Start a domain that is shut off, paused, for the backup", NULL },
+  { "allow-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, allow_full), "Make a full where the level asked for is not possible", NULL },
+  { "paranoid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, paranoid), "Check the digests of what an incremental builds on first", NULL },
+  { "max-chain", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
+  { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
+  { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
@@ -49,6 +63,11 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
       return FALSE;
     }
+  if (options->max_chain < 0 || (options->threshold != NULL && !g_ascii_string_to_unsigned (options->threshold, 10, 0, G_MAXINT64, &request->threshold, NULL)))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--%s takes a whole number that is not negative", options->max_chain < 0 ? "max-chain" : "threshold");
+      return FALSE;
+    }
   request->domain = invocation->arguments[0];
   request->mode = (VkBackupMode) mode;
   request->level = (VkBackupLevel) level;
@@ -57,6 +76,11 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
   request->scratch_dir = options->scratch_dir;
   request->templates_dir = options->templates_dir;
   request->use_monitor = monitor == 0;
+  request->start_paused = options->start_paused;
+  request->allow_full = options->allow_full;
+  request->paranoid = options->paranoid;
+  request->max_chain = options->max_chain > 0 ? (guint) options->max_chain : DEFAULT_MAX_CHAIN;
+  request->has_threshold = options->threshold != NULL;
   return TRUE;
 }
 
@@ -79,8 +103,11 @@ fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store,
   vk_json_set_string (result, "point", point);
   vk_json_set_string (result, "store", store->url);
   json_object_set_object_member (result, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
+  vk_json_set_string (result, "domain_state", manifest->domain_state);
   vk_json_set_string (result, "mode", manifest->mode);
+  json_object_set_boolean_member (result, "changed", done);
   vk_json_set_string (result, "level", manifest->level);
+  vk_json_set_string (result, "base", manifest->base);
   vk_json_set_string (result, "requested", manifest->requested);
   vk_json_set_string (result, "reason", manifest->reason);
   vk_json_set_string (result, "checkpoint", done ? manifest->checkpoint : NULL);
@@ -99,6 +126,11 @@ append_closed (GString *text, const VkManifest *manifest)
 {
   g_autofree char *method = NULL;
 
+  if (manifest->closed == NULL)
+    {
+      g_string_append (text, "The domain was shut off: its disks were read directly, and no checkpoint was made.\n");
+      return;
+    }
   if (!vk_json_get_string (manifest->closed, "method", "", &method, NULL))
     return;
   if (g_str_equal (method, "monitor"))
@@ -117,7 +149,9 @@ fill_text (GString *text, const VkManifest *manifest)
       g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
       g_autofree char *stored = vk_format_bytes (disk->size);
 
-      g_string_append_printf (text, "  %-6s %s, stored in %s\n", disk->target, virtual_size, stored);
+      g_string_append_printf (text, "  %-6s %s, %s, stored in %s\n", disk->target, virtual_size, disk->level, stored);
+      if (disk->reason != NULL)
+        g_string_append_printf (text, "         full because %s\n", disk->reason);
     }
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
@@ -128,6 +162,32 @@ fill_text (GString *text, const VkManifest *manifest)
   if (manifest->reason != NULL)
     g_string_append_printf (text, "The level is %s: %s.\n", manifest->level, manifest->reason);
   append_closed (text, manifest);
+}
+
+static gboolean
+run_estimate (VkInvocation *invocation, VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) estimates = vk_backup_estimate_run (host, store, request, reporter, manifest, cancellable, error);
+  JsonArray *array = json_array_new ();
+  guint64 total = 0;
+
+  json_object_set_array_member (invocation->result, "estimate", array);
+  for (guint i = 0; estimates != NULL && i < estimates->len; i++)
+    {
+      const VkEstimate *estimate = g_ptr_array_index (estimates, i);
+      g_autofree char *bytes = vk_format_bytes (estimate->bytes);
+      JsonObject *object = json_object_new ();
+
+      vk_json_set_string (object, "target", estimate->target);
+      vk_json_set_string (object, "level", estimate->level);
+      vk_json_set_string (object, "reason", estimate->reason);
+      json_object_set_int_member (object, "bytes", (gint64) estimate->bytes);
+      json_array_add_object_element (array, object);
+      g_string_append_printf (invocation->text, "  %-6s %s, about %s%s%s\n", estimate->target, estimate->level, bytes, estimate->reason ? ": " : "", estimate->reason ? estimate->reason : "");
+      total += estimate->bytes;
+    }
+  json_object_set_int_member (invocation->result, "estimated_bytes", (gint64) total);
+  return estimates != NULL;
 }
 
 static gboolean
@@ -150,15 +210,18 @@ run_backup (VkInvocation *invocation, GError **error)
   interrupt = vk_interrupt_new ();
   reporter = vk_reporter_new (style, stderr, request.domain);
   host = vk_host_open (invocation->connect_uri, error);
-  store = host ? vk_store_open (invocation->store, TRUE, error) : NULL;
+  store = host ? vk_store_open (invocation->store, !options->estimate, error) : NULL;
   if (store == NULL)
     return FALSE;
   vk_reporter_event (reporter, "start", NULL, NULL);
-  done = vk_backup_run (host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
+  if (options->estimate)
+    done = run_estimate (invocation, host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
+  else
+    done = vk_backup_run (host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
   if (!done)
     vk_interrupt_claim_error (interrupt, error);
-  fill_json (invocation->result, manifest, store, done);
-  if (done)
+  fill_json (invocation->result, manifest, store, done && !options->estimate);
+  if (done && !options->estimate)
     fill_text (invocation->text, manifest);
   vk_reporter_event (reporter, done ? "done" : "failed", NULL, NULL);
   return done;
@@ -167,7 +230,7 @@ run_backup (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_backup = {
   .name = "backup",
   .arguments = "DOMAIN",
-  .summary = "Back up a running domain into a store",
+  .summary = "Back up a domain into a store",
   .options = backup_options,
   .option_bytes = sizeof (BackupOptions),
   .run = run_backup,

@@ -13,6 +13,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_list,
   &vk_command_show,
   &vk_command_restore,
+  &vk_command_verify,
   &vk_command_status,
   &vk_command_abort,
   &vk_command_complete,

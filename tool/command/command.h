@@ -43,6 +43,7 @@ extern const VkCommand vk_command_list;
 extern const VkCommand vk_command_restore;
 extern const VkCommand vk_command_show;
 extern const VkCommand vk_command_status;
+extern const VkCommand vk_command_verify;
 
 /* All of them, NULL-terminated, in the order of the help. */
 extern const VkCommand *const vk_commands[];

@@ -27,6 +27,7 @@ add_json (JsonArray *array, const VkPoint *point)
     {
       json_object_set_object_member (object, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
       vk_json_set_string (object, "level", manifest->level);
+      vk_json_set_string (object, "base", manifest->base);
       vk_json_set_string (object, "mode", manifest->mode);
       vk_json_set_string (object, "instant", manifest->instant);
       vk_json_set_string (object, "checkpoint", manifest->checkpoint);
@@ -56,8 +57,8 @@ add_row (GString *text, const VkPoint *point, int width)
   g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
   g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
 
-  g_string_append_printf (text, " %s%*s  %-6s %-5s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
-                          manifest ? manifest->level : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok");
+  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-4s  %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok");
   if (point->damage != NULL)
     g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
 }
@@ -75,8 +76,8 @@ fill_text (GString *text, const GPtrArray *points)
 
       width = MAX (width, (int) g_utf8_strlen (name, -1));
     }
-  g_string_append_printf (text, " %-*s  %-6s %-5s %10s  %-12s %s\n", width, "Point", "Level", "Mode", "Size", "Disks", "State");
-  for (int i = 0; i < width + 48; i++)
+  g_string_append_printf (text, " %-*s  %-12s %-16s  %-4s  %10s  %-12s %s\n", width, "Point", "Level", "Base", "Mode", "Size", "Disks", "State");
+  for (int i = 0; i < width + 72; i++)
     g_string_append_c (text, '-');
   g_string_append_c (text, '\n');
   for (guint i = 0; i < points->len; i++)

@@ -47,6 +47,7 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Instant", manifest->instant);
   append (text, "Finished", manifest->finished);
   append (text, "Level", manifest->level);
+  append (text, "Base", manifest->base);
   append (text, "Mode", manifest->mode);
   append (text, "Checkpoint", manifest->checkpoint);
   append (text, "Host", manifest->host);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/xml.h"
 
 char *
 vk_checkpoint_name (const char *store_id, const char *point_id)
@@ -76,4 +77,81 @@ vk_checkpoint_xml (virDomainPtr domain, const char *name, GError **error)
     vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, virDomainGetName (domain));
   free (text);
   return copy;
+}
+
+gboolean
+vk_checkpoint_exists (virDomainPtr domain, const char *name)
+{
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
+
+  return checkpoint != NULL;
+}
+
+static void
+add_size (GHashTable *sizes, xmlNode *disk)
+{
+  g_autofree char *target = vk_xml_attribute (disk, "name");
+  g_autofree char *size = vk_xml_attribute (disk, "size");
+  guint64 bytes;
+
+  if (target != NULL && size != NULL && g_ascii_string_to_unsigned (size, 10, 0, G_MAXUINT64, &bytes, NULL))
+    g_hash_table_insert (sizes, g_steal_pointer (&target), g_memdup2 (&bytes, sizeof bytes));
+}
+
+GHashTable *
+vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
+{
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
+  char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
+  g_autoptr (xmlDoc) doc = NULL;
+  g_autoptr (GPtrArray) disks = NULL;
+  GHashTable *sizes;
+
+  if (text == NULL)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, virDomainGetName (domain));
+      return NULL;
+    }
+  doc = vk_xml_parse (text, name, error);
+  free (text);
+  if (doc == NULL)
+    return NULL;
+  sizes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  disks = vk_xml_find_all (xmlDocGetRootElement (doc), "/domaincheckpoint/disks/disk[@checkpoint='bitmap']");
+  for (guint i = 0; i < disks->len; i++)
+    add_size (sizes, g_ptr_array_index (disks, i));
+  return sizes;
+}
+
+/* The parent it had may be gone from libvirt, which would then refuse it, and
+ * says nothing about the bitmap. */
+static char *
+without_parent (const char *xml, GError **error)
+{
+  g_autoptr (xmlDoc) doc = vk_xml_parse (xml, "checkpoint.xml", error);
+  xmlNode *parent = doc ? vk_xml_find (xmlDocGetRootElement (doc), "/domaincheckpoint/parent") : NULL;
+
+  if (doc == NULL)
+    return NULL;
+  if (parent != NULL)
+    {
+      xmlUnlinkNode (parent);
+      xmlFreeNode (parent);
+    }
+  return vk_xml_to_string (doc);
+}
+
+gboolean
+vk_checkpoint_redefine (virDomainPtr domain, const char *xml, GError **error)
+{
+  g_autofree char *text = without_parent (xml, error);
+  g_autoptr (virDomainCheckpoint) checkpoint = NULL;
+
+  if (text == NULL)
+    return FALSE;
+  checkpoint = virDomainCheckpointCreateXML (domain, text, VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE);
+  if (checkpoint != NULL)
+    return TRUE;
+  vk_set_libvirt_error (error, NULL, "it could not be defined again");
+  return FALSE;
 }

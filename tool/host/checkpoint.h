@@ -20,3 +20,16 @@ gboolean vk_checkpoint_delete (virDomainPtr domain, const char *name, GError **e
 /* The checkpoint's XML without the domain in it, fit for a later redefinition.
  * Returns: (transfer full), or NULL with VK_LIBVIRT_ERROR set. */
 char *vk_checkpoint_xml (virDomainPtr domain, const char *name, GError **error);
+
+/* Whether libvirt knows the checkpoint. */
+gboolean vk_checkpoint_exists (virDomainPtr domain, const char *name);
+
+/* What has changed since: disk target -> bytes (guint64 *), for each disk
+ * whose bitmap is there and healthy.  libvirt leaves the size out for one that
+ * is not, without an error.
+ * Returns: (transfer full), or NULL with VK_LIBVIRT_ERROR set. */
+GHashTable *vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error);
+
+/* Defines a checkpoint anew from its saved XML, after libvirt has found its
+ * bitmaps good (VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE). */
+gboolean vk_checkpoint_redefine (virDomainPtr domain, const char *xml, GError **error);

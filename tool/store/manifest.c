@@ -67,6 +67,7 @@ vk_manifest_free (VkManifest *manifest)
   g_free (manifest->started);
   g_free (manifest->instant);
   g_free (manifest->finished);
+  g_free (manifest->domain_state);
   g_free (manifest->mode);
   g_free (manifest->level);
   g_free (manifest->base);
@@ -268,6 +269,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   vk_json_set_string (object, "host", manifest->host);
   vk_json_set_string (object, "uri", manifest->uri);
   json_object_set_object_member (object, "times", times_to_json (manifest));
+  vk_json_set_string (object, "domain_state", manifest->domain_state);
   vk_json_set_string (object, "mode", manifest->mode);
   vk_json_set_string (object, "level", manifest->level);
   vk_json_set_string (object, "base", manifest->base);

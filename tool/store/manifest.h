@@ -59,7 +59,8 @@ typedef struct
   char *started;     /* UTC, RFC 3339, microseconds */
   char *instant;     /* the moment the disks show */
   char *finished;
-  char *mode;        /* "push" or "pull" */
+  char *domain_state; /* "running", "shut-off", "started-paused" (for the backup) */
+  char *mode;        /* "push", "pull", or "direct": the disks were read without libvirt */
   char *level;       /* "full", "copy", "incremental", "differential" */
   char *base;        /* id of the point that an incremental or differential counts from, or NULL */
   char *requested;   /* level that was asked for */

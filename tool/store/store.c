@@ -134,6 +134,27 @@ vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *
   return store->ops->open_disk (store, point, disk, socket_dir, error);
 }
 
+void
+vk_damage_free (VkDamage *damage)
+{
+  g_free (damage->file);
+  g_free (damage->message);
+  g_ptr_array_unref (damage->affects);
+  g_free (damage);
+}
+
+gboolean
+vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
+{
+  return store->ops->verify (store, points, socket_dir, damages, cancellable, error);
+}
+
+gboolean
+vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error)
+{
+  return store->ops->check_point (store, point, cancellable, error);
+}
+
 char *
 vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file)
 {
@@ -153,15 +174,21 @@ vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **erro
 }
 
 char *
-vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, GError **error)
+vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error)
 {
-  return writer->ops->push_target (writer, disk, size, error);
+  return writer->ops->push_target (writer, disk, size, base, error);
 }
 
 VkSink *
-vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error)
+vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error)
 {
-  return writer->ops->open_sink (writer, disk, size, socket_dir, error);
+  return writer->ops->open_sink (writer, disk, size, base, socket_dir, error);
+}
+
+gboolean
+vk_point_writer_rebase_disk (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error)
+{
+  return writer->ops->rebase_disk (writer, disk, base, onto, cancellable, error);
 }
 
 gboolean

@@ -24,6 +24,16 @@ typedef struct
 void vk_point_free (VkPoint *point);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPoint, vk_point_free)
 
+/* Something that is not as it was stored. */
+typedef struct
+{
+  char *file;         /* where */
+  char *message;      /* what */
+  GPtrArray *affects; /* of char *: the names of the points that it makes unusable */
+} VkDamage;
+
+void vk_damage_free (VkDamage *damage);
+
 /* "NAME@20261123T181400Z", as every command takes it.  Returns: (transfer full). */
 char *vk_point_name (const VkPoint *point);
 
@@ -38,6 +48,12 @@ typedef struct
 
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+  /* See vk_store_verify(). */
+  gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
+
+  /* See vk_store_check_point(). */
+  gboolean (*check_point) (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
 
   /* Path of a file of the point.  Returns: (transfer full). */
   char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
@@ -71,6 +87,18 @@ VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
 
 /* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+/* Reads the point's images and those they build on, and compares their digests
+ * with the manifests.  VK_ERROR_STORE names the first damaged one. */
+gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
+
+/* Compares everything that belongs to points (of VkPoint) with the manifests:
+ * presence, sizes, digests, the structure of the images, and what they build
+ * on.  With socket_dir (see view/nbd-server.h) every disk is also read to its
+ * end through the door that a restore takes.  What is wrong is added to damages
+ * (of VkDamage).  FALSE, with *error, only when it could not be found out. */
+gboolean vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
+
 char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
 
 /* --- writing a point ------------------------------------------------------ */
@@ -78,8 +106,9 @@ char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifest
 typedef struct
 {
   gboolean (*open) (VkPointWriter *writer, gboolean qemu_writes, GError **error);
-  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
-  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
+  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+  gboolean (*rebase_disk) (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);
   gboolean (*close_sinks) (VkPointWriter *writer, GError **error);
   gboolean (*seal_disk) (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error);
   gboolean (*add_file) (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error);
@@ -105,12 +134,19 @@ VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, co
  * place, invisible to list.  qemu_writes: QEMU's user has to reach it. */
 gboolean vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **error);
 
-/* Push: an empty image of size bytes for QEMU to write to.
+/* Push: an empty image of size bytes for QEMU to write to; with base, one
+ * that shows that point's image where it is not written.
  * Returns: (transfer full) its absolute path. */
-char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, GError **error);
+char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
 
-/* Pull: where a transfer of size bytes goes.  Returns: (transfer full). */
-VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const char *socket_dir, GError **error);
+/* Pull: where a transfer of size bytes goes; base as above.
+ * Returns: (transfer full). */
+VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+
+/* Makes an image that was written on top of base count from the full image
+ * under base instead: a differential.  *onto gets (transfer full) the id of
+ * that image's point. */
+gboolean vk_point_writer_rebase_disk (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);
 
 /* All sinks are finished and freed: closes what was behind them. */
 gboolean vk_point_writer_close_sinks (VkPointWriter *writer, GError **error);

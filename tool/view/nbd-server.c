@@ -154,20 +154,24 @@ make_socket_dir (VkNbdServer *server, const char *socket_dir, GError **error)
   return FALSE;
 }
 
+/* Starts qemu-nbd with options (NULL-terminated) and the image. */
 static gboolean
-start (VkNbdServer *server, gboolean read_only, GError **error)
+start (VkNbdServer *server, const char *const *options, const char *image, GError **error)
 {
   g_autofree char *shared = g_strdup_printf ("--shared=%d", MAX_CLIENTS);
   g_autofree char *socket_option = g_strconcat ("--socket=", server->socket, NULL);
   g_autofree char *pid_option = g_strconcat ("--pid-file=", server->pid_file, NULL);
-  const char *argv[] = {
-    "qemu-nbd", "--persistent", shared, socket_option, pid_option,
-    read_only ? "--read-only" : "--discard=unmap",
-    read_only ? "--cache=writeback" : "--cache=unsafe",
-    server->description, NULL
-  };
+  const char *fixed[] = { "qemu-nbd", "--persistent", shared, socket_option, pid_option };
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
-  server->process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
+    g_ptr_array_add (argv, (gpointer) fixed[i]);
+  for (guint i = 0; options[i] != NULL; i++)
+    g_ptr_array_add (argv, (gpointer) options[i]);
+  g_ptr_array_add (argv, (gpointer) "--");
+  g_ptr_array_add (argv, (gpointer) image);
+  g_ptr_array_add (argv, NULL);
+  server->process = vk_process_start ((const char *const *) argv->pdata, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
   if (server->process == NULL)
     return FALSE;
   server->listener = g_thread_new ("qemu-nbd", listen_to, g_object_ref (g_subprocess_get_stderr_pipe (server->process)));
@@ -192,6 +196,8 @@ static VkNbdServer *
 serve (const char *const *chain, gboolean read_only, const char *socket_dir, GError **error)
 {
   g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+  static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
+  static const char *const write_options[] = { "--discard=unmap", "--cache=unsafe", NULL };
   g_autoptr (JsonObject) description = NULL;
   g_autofree char *json = NULL;
 
@@ -202,7 +208,7 @@ serve (const char *const *chain, gboolean read_only, const char *socket_dir, GEr
   json = vk_json_to_string (description, FALSE);
   server->path = g_strdup (chain[0]);
   server->description = g_strconcat ("json:", json, NULL);
-  if (!make_socket_dir (server, socket_dir, error) || !start (server, read_only, error))
+  if (!make_socket_dir (server, socket_dir, error) || !start (server, read_only ? read_options : write_options, server->description, error))
     return NULL;
   return g_steal_pointer (&server);
 }
@@ -223,6 +229,21 @@ vk_nbd_server_write (const char *path, const char *const *chain_below, const cha
     g_ptr_array_add (chain, (gpointer) chain_below[i]);
   g_ptr_array_add (chain, NULL);
   return serve ((const char *const *) chain->pdata, FALSE, socket_dir, error);
+}
+
+VkNbdServer *
+vk_nbd_server_source (const char *path, const char *format, const char *bitmap, const char *socket_dir, GError **error)
+{
+  g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+  g_autofree char *format_option = g_strconcat ("--format=", format, NULL);
+  g_autofree char *bitmap_option = bitmap ? g_strconcat ("--bitmap=", bitmap, NULL) : NULL;
+  const char *options[] = { "--read-only", format_option, bitmap_option, NULL };
+
+  server->path = g_strdup (path);
+  server->description = g_strdup (path);
+  if (!make_socket_dir (server, socket_dir, error) || !start (server, options, path, error))
+    return NULL;
+  return g_steal_pointer (&server);
 }
 
 const char *

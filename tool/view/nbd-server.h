@@ -24,6 +24,12 @@ VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *socket_di
  * files as above (named explicitly), or NULL when it has none. */
 VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_below, const char *socket_dir, GError **error);
 
+/* Serves, read-only, a disk of a domain that is shut off: the image at path, of
+ * the given format, with whatever it builds on; bitmap (may be NULL) is exported
+ * with it as the meta context "qemu:dirty-bitmap:BITMAP".  QEMU's lock on the
+ * image keeps the domain from being started meanwhile. */
+VkNbdServer *vk_nbd_server_source (const char *path, const char *format, const char *bitmap, const char *socket_dir, GError **error);
+
 /* The NBD URI of the served disk (percent-encoded where needed). */
 const char *vk_nbd_server_uri (VkNbdServer *server);
 

@@ -14,10 +14,12 @@
 enum
 {
   V2_HEADER_BYTES = 72,
+  MAXIMUM_BACKING_LENGTH = 1023, /* docs/interop/qcow2.txt, "backing_file_size" */
   /* Where the fields are, all big-endian. */
   AT_MAGIC = 0,
   AT_VERSION = 4,
   AT_BACKING_OFFSET = 8,
+  AT_BACKING_LENGTH = 16,
   AT_SIZE = 24,
   AT_INCOMPATIBLE_FEATURES = 72,
 };
@@ -121,6 +123,43 @@ vk_qcow2_header_read (const char *path, VkQcow2Header *header, GError **error)
   ok = read_start (fd, path, bytes, &length, error);
   close (fd);
   return ok && vk_qcow2_header_parse (bytes, length, path, header, error);
+}
+
+static char *
+read_backing_name (int fd, const char *path, GError **error)
+{
+  guint8 bytes[VK_QCOW2_HEADER_BYTES];
+  gsize got;
+  VkQcow2Header header;
+  guint64 offset;
+  guint32 length;
+  g_autofree char *name = NULL;
+
+  if (!read_start (fd, path, bytes, &got, error) || !vk_qcow2_header_parse (bytes, got, path, &header, error) || !header.has_backing)
+    return NULL;
+  offset = get64 (bytes + AT_BACKING_OFFSET);
+  length = get32 (bytes + AT_BACKING_LENGTH);
+  name = g_malloc0 (MAXIMUM_BACKING_LENGTH + 1);
+  if (offset <= G_MAXINT64 && length > 0 && length <= MAXIMUM_BACKING_LENGTH && pread (fd, name, length, (off_t) offset) == (gssize) length)
+    return g_steal_pointer (&name);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image whose backing file's name cannot be read", path);
+  return NULL;
+}
+
+char *
+vk_qcow2_backing_name (const char *path, GError **error)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  char *name;
+
+  if (fd < 0)
+    {
+      set_errno_error (error, path);
+      return NULL;
+    }
+  name = read_backing_name (fd, path, error);
+  close (fd);
+  return name;
 }
 
 gboolean

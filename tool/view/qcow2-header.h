@@ -28,5 +28,10 @@ gboolean vk_qcow2_header_parse (const guint8 *bytes, gsize length, const char *n
 /* The same for the file at path, which must be a regular one. */
 gboolean vk_qcow2_header_read (const char *path, VkQcow2Header *header, GError **error);
 
-/* As above, and refuses an image with an external data file. */
+/* The backing file's name as it stands in the image.  Returns: (transfer full);
+ * NULL without *error for an image that has none, NULL with VK_ERROR_STORE set
+ * for a damaged one. */
+char *vk_qcow2_backing_name (const char *path, GError **error);
+
+/* Reads the header, and refuses an image with an external data file. */
 gboolean vk_qcow2_check (const char *path, GError **error);

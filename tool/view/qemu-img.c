@@ -11,7 +11,9 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "base/process.h"
+#include "view/qcow2-header.h"
 
 /* QEMU takes what stands before a colon for a protocol, unless a slash comes
  * first.  Returns: (transfer full) the same file under a name without that
@@ -81,6 +83,100 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+gboolean
+vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *filename = plain_filename (path);
+  g_autofree char *backing_filename = plain_filename (backing);
+  const char *argv[] = { "qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing_filename, "--", filename, NULL };
+
+  return vk_process_run (argv, NULL, cancellable, error);
+}
+
+/* Exit codes of qemu-img check, see qemu-img(1). */
+enum { CHECK_CLEAN = 0, CHECK_CORRUPT = 2, CHECK_LEAKS = 3 };
+
+/* The image alone: no backing file is opened. */
+static char *
+describe_alone (const char *path)
+{
+  g_autoptr (JsonObject) node = json_object_new ();
+  JsonObject *file = json_object_new ();
+  g_autofree char *text = NULL;
+
+  json_object_set_string_member (file, "driver", "file");
+  json_object_set_string_member (file, "filename", path);
+  json_object_set_string_member (node, "driver", "qcow2");
+  json_object_set_object_member (node, "file", file);
+  json_object_set_null_member (node, "backing");
+  text = vk_json_to_string (node, FALSE);
+  return g_strconcat ("json:", text, NULL);
+}
+
+gboolean
+vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *image = describe_alone (path);
+  const char *argv[] = { "qemu-img", "check", "-q", "--", image, NULL };
+  g_autoptr (GSubprocess) process = NULL;
+  g_autofree char *words = NULL;
+
+  if (!vk_qcow2_check (path, error))
+    return FALSE;
+  process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  if (process == NULL)
+    return FALSE;
+  if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, NULL, &words, error))
+    {
+      g_subprocess_force_exit (process);
+      return FALSE;
+    }
+  if (g_subprocess_get_if_exited (process)
+      && (g_subprocess_get_exit_status (process) == CHECK_CLEAN || g_subprocess_get_exit_status (process) == CHECK_LEAKS))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "qemu-img check finds '%s' corrupt: %s", path, words && *words ? g_strchomp (words) : "it said nothing");
+  return FALSE;
+}
+
+/* Whether the array flags of a bitmap's description has this one. */
+static gboolean
+has_flag (JsonObject *bitmap, const char *flag)
+{
+  JsonArray *flags = NULL;
+
+  if (!vk_json_get_array (bitmap, "flags", &flags, NULL))
+    return FALSE;
+  for (guint i = 0; flags != NULL && i < json_array_get_length (flags); i++)
+    if (g_strcmp0 (json_array_get_string_element (flags, i), flag) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+vk_qemu_img_has_bitmap (const char *path, const char *name)
+{
+  const char *argv[] = { "qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL };
+  g_autofree char *text = NULL;
+  g_autoptr (JsonObject) info = NULL;
+  JsonObject *specific = NULL, *data = NULL;
+  JsonArray *bitmaps = NULL;
+
+  if (!vk_process_run (argv, &text, NULL, NULL) || (info = vk_json_parse (text, path, NULL)) == NULL
+      || !vk_json_get_object (info, "format-specific", &specific, NULL) || specific == NULL
+      || !vk_json_get_object (specific, "data", &data, NULL) || data == NULL
+      || !vk_json_get_array (data, "bitmaps", &bitmaps, NULL) || bitmaps == NULL)
+    return FALSE;
+  for (guint i = 0; i < json_array_get_length (bitmaps); i++)
+    {
+      JsonObject *bitmap = json_array_get_object_element (bitmaps, i);
+      g_autofree char *found = NULL;
+
+      if (vk_json_get_string (bitmap, "name", "", &found, NULL) && strcmp (found, name) == 0)
+        return has_flag (bitmap, "auto") && !has_flag (bitmap, "in-use");
+    }
   return FALSE;
 }
 

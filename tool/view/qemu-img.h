@@ -9,6 +9,21 @@
  * directory), or NULL; it is not opened. */
 gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error);
 
+/* Gives the image at path, whose present backing file is read through the name
+ * it has in the image, another backing file, and copies into it what it would
+ * otherwise lose.  The image reads the same before and after. */
+gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error);
+
+/* Checks the structure of the qcow2 image at path, without opening any other
+ * file.  VK_ERROR_DAMAGED with qemu-img's words when it is corrupt; leaked
+ * clusters, which only waste space, are no damage. */
+gboolean vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error);
+
+/* Whether the qcow2 image at path, which nobody has open, holds a persistent
+ * dirty bitmap of that name that has recorded all along and was stored
+ * properly. */
+gboolean vk_qemu_img_has_bitmap (const char *path, const char *bitmap);
+
 /* Fraction done, 0.0 to 1.0. */
 typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
 

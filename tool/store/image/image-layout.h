@@ -32,5 +32,22 @@ gboolean vk_image_is_point_name (const char *name);
 /* The names in the directory path, sorted.  Returns: (transfer full). */
 GPtrArray *vk_image_directory_names (const char *path, GError **error);
 
+/* The point of that id beside others in the domain's directory; what is wrong
+ * with it is in its damage.  Returns: (transfer full). */
+VkPoint *vk_image_read_point (const char *domain_directory, const char *id);
+
+/* "../ID/IMAGE": the name by which an image's backing file is stored in it, so
+ * that a copied or moved store stays readable.  Returns: (transfer full). */
+char *vk_image_backing_name (const VkPoint *base, const VkManifestDisk *disk);
+
+/* The disk's image of point and all that it builds on, top first: the absolute
+ * paths, NULL-terminated, and at the same places in points (may be NULL) the
+ * points.  Each image's own header has to name the next one.
+ * Returns: (transfer full), or NULL with VK_ERROR_STORE set. */
+GPtrArray *vk_image_chain (const VkPoint *point, const char *disk, GPtrArray **points, GError **error);
+
+/* See vk_store_verify(). */
+gboolean vk_image_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
+
 /* Begins a point: see vk_store_begin_point(). */
 VkPointWriter *vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *domain_uuid, GError **error);

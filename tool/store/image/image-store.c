@@ -17,10 +17,10 @@ static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";
 enum { STORE_VERSION = 1, STORE_FILE_LIMIT = 65536 };
 
-/* The point in directory; what is wrong with it is recorded, not an error. */
-static VkPoint *
-read_point (const char *directory, const char *id)
+VkPoint *
+vk_image_read_point (const char *domain_directory, const char *id)
 {
+  g_autofree char *directory = g_build_filename (domain_directory, id, NULL);
   g_autofree char *path = g_build_filename (directory, VK_IMAGE_MANIFEST, NULL);
   g_autoptr (GError) failure = NULL;
   g_autofree char *text = vk_file_read (path, VK_MANIFEST_LIMIT, NULL, &failure);
@@ -70,11 +70,37 @@ is_of_domain (const VkPoint *point, const char *domain_directory, const char *do
   return g_str_has_prefix (domain_directory, domain) && strlen (domain_directory) == strlen (domain) + 37;
 }
 
+/* A point that builds on a missing or damaged one is damaged, too.  points
+ * from the index first on are those of the same domain, oldest first, so that
+ * damage is handed on along the chain. */
+static void
+check_base (const GPtrArray *points, guint first, VkPoint *point)
+{
+  for (guint i = 0; point->damage == NULL && i < point->manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
+      const VkPoint *base = NULL;
+
+      if (disk->base == NULL)
+        continue;
+      for (guint k = first; base == NULL && k < points->len; k++)
+        if (strcmp (((VkPoint *) g_ptr_array_index (points, k))->id, disk->base) == 0)
+          base = g_ptr_array_index (points, k);
+      if (base == NULL)
+        point->damage = g_strdup_printf ("the restore point %s, on which it builds, is missing", disk->base);
+      else if (base->damage != NULL)
+        point->damage = g_strdup_printf ("the restore point %s, on which it builds, is damaged", disk->base);
+      else if (vk_manifest_find_disk (base->manifest, disk->target) == NULL)
+        point->damage = g_strdup_printf ("the restore point %s, on which it builds, has no disk '%s'", disk->base, disk->target);
+    }
+}
+
 static gboolean
 list_domain (const VkImageStore *store, const char *domain_directory, const char *domain, GPtrArray *points, GError **error)
 {
   g_autofree char *path = g_build_filename (store->path, domain_directory, NULL);
   g_autoptr (GPtrArray) names = vk_image_directory_names (path, error);
+  guint first = points->len;
 
   if (names == NULL)
     return FALSE;
@@ -86,9 +112,11 @@ list_domain (const VkImageStore *store, const char *domain_directory, const char
 
       if (!vk_image_is_point_name (name) || !is_directory (directory))
         continue;
-      point = read_point (directory, name);
-      if (is_of_domain (point, domain_directory, domain))
-        g_ptr_array_add (points, g_steal_pointer (&point));
+      point = vk_image_read_point (path, name);
+      if (!is_of_domain (point, domain_directory, domain))
+        continue;
+      check_base (points, first, point);
+      g_ptr_array_add (points, g_steal_pointer (&point));
     }
   return TRUE;
 }
@@ -123,10 +151,37 @@ image_begin_point (VkStore *base, const char *domain_name, const char *domain_uu
 static VkNbdServer *
 image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
 {
-  g_autofree char *image = g_build_filename (point->location, disk->image, NULL);
-  const char *chain[] = { image, NULL };
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, NULL, error);
 
-  return vk_nbd_server_read (chain, socket_dir, error);
+  return chain ? vk_nbd_server_read ((const char *const *) chain->pdata, socket_dir, error) : NULL;
+}
+
+static gboolean
+image_check_point (VkStore *base, const VkPoint *point, GCancellable *cancellable, GError **error)
+{
+  for (guint i = 0; i < point->manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
+      g_autoptr (GPtrArray) points = NULL;
+      g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &points, error);
+
+      if (chain == NULL)
+        return FALSE;
+      for (guint k = 0; k < points->len; k++)
+        {
+          const VkPoint *layer = g_ptr_array_index (points, k);
+          g_autofree char *found = vk_file_sha256 (g_ptr_array_index (chain, k), NULL, cancellable, error);
+
+          if (found == NULL)
+            return FALSE;
+          if (strcmp (found, vk_manifest_find_disk (layer->manifest, disk->target)->sha256) != 0)
+            {
+              g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' is damaged: its SHA-256 is not the one in the manifest", (char *) g_ptr_array_index (chain, k));
+              return FALSE;
+            }
+        }
+    }
+  return TRUE;
 }
 
 static char *
@@ -150,6 +205,8 @@ static const VkStoreOps image_ops = {
   .list = image_list,
   .begin_point = image_begin_point,
   .open_disk = image_open_disk,
+  .verify = vk_image_verify,
+  .check_point = image_check_point,
   .file_path = image_file_path,
   .free = image_free,
 };

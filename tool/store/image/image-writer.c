@@ -73,30 +73,59 @@ image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
 }
 
 static char *
-image_push_target (VkPointWriter *base, const char *disk, guint64 size, GError **error)
+image_push_target (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, GError **error)
 {
   g_autofree char *name = image_name (disk);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
+  g_autofree char *backing = from ? vk_image_backing_name (from, vk_manifest_find_disk (from->manifest, disk)) : NULL;
 
-  if (!vk_qemu_img_create (path, size, NULL, error))
+  if (!vk_qemu_img_create (path, size, backing, error))
     return NULL;
   return g_steal_pointer (&path);
 }
 
 static VkSink *
-image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const char *socket_dir, GError **error)
+image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, const char *socket_dir, GError **error)
 {
   ImageWriter *writer = (ImageWriter *) base;
-  g_autofree char *path = image_push_target (base, disk, size, error);
+  g_autofree char *path = image_push_target (base, disk, size, from, error);
+  g_autoptr (GPtrArray) below = NULL;
   VkNbdServer *server;
 
   if (path == NULL)
     return NULL;
-  server = vk_nbd_server_write (path, NULL, socket_dir, error);
+  if (from != NULL)
+    {
+      below = vk_image_chain (from, disk, NULL, error);
+      if (below == NULL)
+        return NULL;
+    }
+  server = vk_nbd_server_write (path, below ? (const char *const *) below->pdata : NULL, socket_dir, error);
   if (server == NULL)
     return NULL;
   g_ptr_array_add (writer->servers, server);
-  return vk_nbd_sink_new (vk_nbd_server_uri (server), path, size, SINK_CONNECTIONS, TRUE, error);
+  return vk_nbd_sink_new (vk_nbd_server_uri (server), path, size, SINK_CONNECTIONS, from == NULL, error);
+}
+
+/* The image has been written on top of base's.  Everything that changed since
+ * the full image below lies in it or in the images between the two, which are
+ * in the store: the guest is not asked, and needs no second bitmap for it. */
+static gboolean
+image_rebase_disk (VkPointWriter *base, const char *disk, const VkPoint *from, char **onto, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *name = image_name (disk);
+  g_autofree char *path = partial_path ((ImageWriter *) base, name);
+  g_autoptr (GPtrArray) points = NULL;
+  g_autoptr (GPtrArray) chain = vk_image_chain (from, disk, &points, error);
+  g_autofree char *backing = NULL;
+  const VkPoint *full;
+
+  if (chain == NULL)
+    return FALSE;
+  full = g_ptr_array_index (points, points->len - 1);
+  *onto = g_strdup (full->id);
+  backing = vk_image_backing_name (full, vk_manifest_find_disk (full->manifest, disk));
+  return points->len == 1 || vk_qemu_img_rebase (path, backing, cancellable, error);
 }
 
 static gboolean
@@ -207,6 +236,7 @@ static const VkPointWriterOps image_writer_ops = {
   .open = image_open,
   .push_target = image_push_target,
   .open_sink = image_open_sink,
+  .rebase_disk = image_rebase_disk,
   .close_sinks = image_close_sinks,
   .seal_disk = image_seal_disk,
   .add_file = image_add_file,

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "backup/level.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "host/checkpoint.h"
+#include "view/qemu-img.h"
+
+enum { CHECKPOINT_XML_LIMIT = 1 << 20 };
+
+/* The newest point that left a checkpoint, and is whole.  On NULL, *reason
+ * says why there is none. */
+static VkPoint *
+find_base (VkBackup *backup, char **reason, GError **error)
+{
+  g_autoptr (GPtrArray) points = vk_store_list (backup->store, backup->xml->uuid, error);
+
+  if (points == NULL)
+    return NULL;
+  for (int i = (int) points->len - 1; i >= 0; i--)
+    {
+      const VkPoint *point = g_ptr_array_index (points, i);
+
+      if (point->damage != NULL)
+        {
+          *reason = g_strdup_printf ("the restore point %s is damaged: %s", point->id, point->damage);
+          return NULL;
+        }
+      if (point->manifest->checkpoint != NULL)
+        return g_ptr_array_steal_index (points, (guint) i);
+    }
+  *reason = g_strdup (points->len > 0 ? "no restore point of this domain in the store has a checkpoint" : "it is the first backup of this domain into this store");
+  return NULL;
+}
+
+/* Gives libvirt back a checkpoint that it has forgotten: a transient domain
+ * was started anew, or the domain came from another host. */
+static gboolean
+redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
+{
+  const VkManifestFile *file = vk_manifest_find_file (base->manifest, "checkpoint-xml");
+  g_autofree char *path = file ? vk_store_file_path (backup->store, base, file) : NULL;
+  g_autofree char *xml = NULL;
+
+  if (path == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point %s holds no checkpoint XML", base->id);
+      return FALSE;
+    }
+  xml = vk_file_read (path, CHECKPOINT_XML_LIMIT, NULL, error);
+  return xml != NULL && vk_checkpoint_redefine (backup->domain, xml, error);
+}
+
+/* The same without QEMU: the bitmaps that lie in the images.  How much they
+ * mark is not known before they are read, the whole disk at most. */
+static GHashTable *
+read_stored_bitmaps (VkBackup *backup, const VkPoint *base)
+{
+  GHashTable *sizes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      if (disk->bitmap && vk_qemu_img_has_bitmap (disk->disk->path, base->manifest->checkpoint))
+        g_hash_table_insert (sizes, g_strdup (disk->disk->target), g_memdup2 (&disk->size, sizeof disk->size));
+    }
+  return sizes;
+}
+
+/* Dirty bytes by disk target of the base's checkpoint; NULL with *reason. */
+static GHashTable *
+read_bitmaps (VkBackup *backup, const VkPoint *base, gboolean repair, char **reason)
+{
+  const char *name = base->manifest->checkpoint;
+  g_autoptr (GError) failure = NULL;
+  gboolean exists;
+  GHashTable *sizes = NULL;
+
+  if (backup->state == VK_STATE_SHUT_OFF)
+    return read_stored_bitmaps (backup, base);
+  exists = vk_checkpoint_exists (backup->domain, name);
+  if (!exists && repair)
+    {
+      exists = redefine_checkpoint (backup, base, &failure);
+      if (exists)
+        vk_backup_warn (backup, "libvirt had forgotten the checkpoint '%s'; it was defined again, and its bitmap is good", name);
+    }
+  if (exists)
+    sizes = vk_checkpoint_sizes (backup->domain, name, &failure);
+  if (sizes == NULL)
+    *reason = g_strdup_printf ("the checkpoint '%s' is gone from libvirt%s%s", name, failure ? ", and: " : "", failure ? failure->message : "");
+  return sizes;
+}
+
+/* Why this disk cannot be counted from its image in the base point, or NULL. */
+static char *
+find_obstacle (const VkBackupDisk *disk, const VkManifestDisk *base, GHashTable *dirty)
+{
+  if (!disk->bitmap)
+    return g_strdup_printf ("a disk of format %s has no dirty bitmap", disk->disk->format);
+  if (base == NULL)
+    return g_strdup ("the base point does not have this disk");
+  if (!base->bitmap)
+    return g_strdup ("the base point has no dirty bitmap for this disk");
+  if (base->virtual_size != disk->size)
+    return g_strdup_printf ("its size has changed from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " bytes", base->virtual_size, disk->size);
+  if (g_strcmp0 (base->source, disk->disk->source) != 0 || g_strcmp0 (base->format, disk->disk->format) != 0)
+    return g_strdup_printf ("it is another image now, '%s' instead of '%s'", disk->disk->source ? disk->disk->source : "", base->source ? base->source : "");
+  if (!g_hash_table_contains (dirty, disk->disk->target))
+    return g_strdup ("its dirty bitmap is missing or broken");
+  return NULL;
+}
+
+static guint
+decide_disks (VkBackup *backup, GHashTable *dirty)
+{
+  guint incremental = 0;
+
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+      const VkManifestDisk *base = vk_manifest_find_disk (backup->base->manifest, disk->disk->target);
+
+      disk->reason = find_obstacle (disk, base, dirty);
+      if (disk->reason != NULL)
+        continue;
+      disk->base = base;
+      disk->dirty = *(const guint64 *) g_hash_table_lookup (dirty, disk->disk->target);
+      incremental++;
+    }
+  return incremental;
+}
+
+/* How many points a restore of point reads. */
+static guint
+chain_length (VkBackup *backup, const VkPoint *point)
+{
+  g_autoptr (GPtrArray) points = vk_store_list (backup->store, backup->xml->uuid, NULL);
+  const char *id = point->id;
+  guint length = 1;
+
+  for (int i = points ? (int) points->len - 1 : -1; i >= 0; i--)
+    {
+      const VkPoint *candidate = g_ptr_array_index (points, i);
+
+      if (strcmp (candidate->id, id) != 0 || candidate->manifest == NULL || candidate->manifest->base == NULL)
+        continue;
+      id = candidate->manifest->base;
+      length++;
+    }
+  return length;
+}
+
+/* Fills in base and disks as far as an incremental is possible.  Otherwise
+ * *reason says why a full is due. */
+static gboolean
+try_base (VkBackup *backup, gboolean repair, char **reason, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (GHashTable) dirty = NULL;
+
+  backup->base = find_base (backup, reason, &failure);
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  if (backup->base == NULL)
+    return TRUE;
+  if (backup->request->level == VK_LEVEL_AUTO && chain_length (backup, backup->base) >= backup->request->max_chain)
+    {
+      *reason = g_strdup_printf ("the chain has reached its %u points (--max-chain)", backup->request->max_chain);
+      return TRUE;
+    }
+  if (backup->request->paranoid && !vk_store_check_point (backup->store, backup->base, backup->cancellable, &failure))
+    {
+      *reason = g_strdup (failure->message);
+      return TRUE;
+    }
+  dirty = read_bitmaps (backup, backup->base, repair, reason);
+  if (dirty != NULL && decide_disks (backup, dirty) == 0)
+    *reason = g_strdup_printf ("no disk can be counted from %s: %s: %s", backup->base->id,
+                               ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->disk->target, ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->reason);
+  return TRUE;
+}
+
+gboolean
+vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
+{
+  VkBackupLevel requested = backup->request->level;
+  g_autofree char *reason = NULL;
+
+  g_free (backup->manifest->level);
+  backup->manifest->level = g_strdup (requested == VK_LEVEL_COPY ? "copy" : "full");
+  if (requested == VK_LEVEL_COPY || requested == VK_LEVEL_FULL)
+    return TRUE;
+  if (!try_base (backup, repair, &reason, error))
+    return FALSE;
+  if (reason == NULL)
+    {
+      g_free (backup->manifest->level);
+      backup->manifest->level = g_strdup (requested == VK_LEVEL_DIFFERENTIAL ? "differential" : "incremental");
+      backup->manifest->base = g_strdup (backup->base->id);
+      return TRUE;
+    }
+  g_clear_pointer (&backup->base, vk_point_free);
+  if (requested != VK_LEVEL_AUTO && !backup->request->allow_full)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no %s backup of '%s' is possible: %s: use --level full or auto, or add --allow-full", vk_level_words[requested], backup->xml->name, reason);
+      return FALSE;
+    }
+  backup->manifest->reason = g_steal_pointer (&reason);
+  return TRUE;
+}
+
+guint64
+vk_backup_estimate (VkBackup *backup, const VkBackupDisk *disk)
+{
+  virDomainBlockInfo info;
+
+  if (disk->base != NULL)
+    return disk->dirty;
+  if (virDomainGetBlockInfo (backup->domain, disk->disk->target, &info, 0) < 0)
+    return disk->size;
+  return MIN (info.allocation, disk->size);
+}
