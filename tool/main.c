@@ -154,7 +154,7 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
 {
   if (error != NULL)
     fprintf (stderr, "virt-keep: %s\n", error->message);
-  if (invocation->json && (command == NULL || !command->streams || error != NULL))
+  if (invocation->json && (!invocation->streamed || error != NULL))
     print_json_result (invocation, command ? command->name : NULL, error);
   else if (error == NULL)
     fputs (invocation->text->str, stdout);
@@ -178,6 +178,20 @@ find_command (char **arguments, GError **error)
   return command;
 }
 
+/* GOption leaves the "--" that ends the options in its place when the word
+ * after it looks like an option. */
+static void
+remove_separator (char **arguments)
+{
+  for (gsize i = 1; arguments[i] != NULL; i++)
+    if (strcmp (arguments[i], "--") == 0)
+      {
+        g_free (arguments[i]);
+        memmove (&arguments[i], &arguments[i + 1], g_strv_length (&arguments[i + 1]) * sizeof *arguments + sizeof *arguments);
+        return;
+      }
+}
+
 static gboolean
 run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
 {
@@ -192,6 +206,8 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   memmove (*arguments, *arguments + 1, g_strv_length (*arguments) * sizeof **arguments);
   parsed = parse_command (invocation, command, arguments, error);
   g_set_prgname (PACKAGE_NAME);
+  if (parsed)
+    remove_separator (*arguments);
   if (!parsed || !check_arguments (command, *arguments + 1, error))
     return FALSE;
   if (invocation->store == NULL)

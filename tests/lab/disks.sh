@@ -78,9 +78,4 @@ keep --store "$store" --json backup none
 exits 5 "a domain with nothing to take is refused"
 no_trace none "after that,"
 
-virsh -q destroy none
-keep --store "$store" --json backup three
-exits 5 "a domain that does not run is refused"
-like "$(json .error.message)" "three" "and named"
-
 done_testing

@@ -8,7 +8,7 @@
 
 /* QEMU serves an export on one thread; more connections than this were not
  * faster. */
-enum { EXPORT_CONNECTIONS = 4, PROGRESS_MILLISECONDS = 250 };
+enum { EXPORT_CONNECTIONS = 2, PROGRESS_MILLISECONDS = 250 };
 
 typedef struct
 {

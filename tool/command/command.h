@@ -19,6 +19,7 @@ typedef struct
   char **arguments;  /* what stands after the options, NULL-terminated */
   JsonObject *result; /* the JSON result: filled in also on the way to a failure */
   GString *text;      /* the result for people */
+  gboolean streamed;  /* the result was printed as it came */
 } VkInvocation;
 
 typedef struct
@@ -28,7 +29,6 @@ typedef struct
   const char *summary;
   const GOptionEntry *options; /* arg_data is the field's offset: VK_OPTION() */
   gsize option_bytes;
-  gboolean streams; /* prints its result itself, as it comes */
   gboolean hidden;
   gboolean (*run) (VkInvocation *invocation, GError **error);
 } VkCommand;

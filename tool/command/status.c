@@ -153,6 +153,7 @@ typedef struct
   virDomainPtr domain;
   VkReporter *reporter;
   VkJobWatch *watch;
+  gboolean ended; /* the job is gone, its last event may be missing */
   gboolean over;
 } Followed;
 
@@ -190,7 +191,13 @@ follow_domain (VkInvocation *invocation, VkHost *host, virDomainPtr domain, Foll
   if (followed->watch == NULL || !get_job (domain, &info, error))
     return FALSE;
   if (info.active)
-    vk_reporter_event (followed->reporter, "start", NULL, job_to_json (domain, &info));
+    {
+      JsonObject *fields = job_to_json (domain, &info);
+
+      /* Every event names its domain already, by name alone. */
+      json_object_remove_member (fields, "domain");
+      vk_reporter_event (followed->reporter, "start", NULL, fields);
+    }
   followed->over = !info.active;
   return TRUE;
 }
@@ -203,8 +210,10 @@ show_progress (Followed *followed)
 
   if (followed->over || !get_job (followed->domain, &info, NULL))
     return;
+  /* The event that tells of the end may still be on its way: one more round. */
   if (!info.active)
-    followed->over = TRUE;
+    followed->over = followed->ended;
+  followed->ended = !info.active;
   item.done = info.has_disk_progress ? info.processed : info.scratch_used;
   item.total = info.has_disk_progress ? info.total : info.scratch_total;
   if (info.active && item.total > 0)
@@ -229,6 +238,7 @@ follow (VkInvocation *invocation, VkHost *host, const GPtrArray *domains, GError
       if (!following)
         return FALSE;
     }
+  invocation->streamed = TRUE;
   while (running > 0 && !g_cancellable_is_cancelled (cancellable) && !vk_host_is_lost (host))
     {
       running = 0;

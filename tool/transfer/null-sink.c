@@ -68,6 +68,14 @@ null_dispatch (VkSink *base, const struct pollfd *fds, guint n_fds, GError **err
   return TRUE;
 }
 
+static void
+null_abandon (VkSink *base)
+{
+  NullSink *sink = (NullSink *) base;
+
+  g_array_set_size (sink->pending, 0);
+}
+
 static gboolean
 null_finish (VkSink *base, GError **error)
 {
@@ -90,6 +98,7 @@ static const VkSinkOps null_ops = {
   .prepare = null_prepare,
   .dispatch = null_dispatch,
   .finish = null_finish,
+  .abandon = null_abandon,
   .free = null_free,
 };
 
