@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: a libvirtd that goes away during a backup is a failure of its own, and
+# what it left is cleaned up, at once or by the next backup.
+. "$(dirname "$0")/lib.sh"
+
+daemon=/run/libvirt/private.pid
+[ -e $daemon ] || skip_all "the libvirtd of an ordinary user is started by its clients"
+
+start_libvirtd ()
+{
+  rm -f $daemon
+  libvirtd --daemon --pid-file $daemon --config /etc/libvirt/libvirtd.conf
+}
+
+make_domain guest vda:qcow2:512M
+guest_write guest vda 0x42 0 300M
+for mode in push pull; do
+  held_backup $mode guest
+  kill -KILL "$(cat $daemon)"
+  [ $mode = push ] || kill -CONT "$keeper"
+  keep_ends 60
+  exits 8 "$mode: libvirtd gone ends with 8"
+  start_libvirtd
+  wait_for 20 virsh -q list
+  keep --store "$store" --json backup guest --mode $mode
+  exits 0 "$mode: the next backup succeeds"
+  is "$(checkpoints guest)" "$(json .checkpoint)" "$mode: and the dead checkpoint is gone"
+done
+
+for mode in push pull; do
+  held_backup $mode guest
+  kill -KILL "$(cat $daemon)"
+  start_libvirtd
+  [ $mode = push ] || kill -CONT "$keeper"
+  keep_ends 60
+  exits 8 "$mode: libvirtd restarted ends with 8"
+  is "$(job_of guest) $(find "$store" -name '.partial-*')" "None " "$mode: nothing of the backup stays"
+  is "$(guest_state guest)" running "$mode: the guest runs"
+  keep --store "$store" --json backup guest --mode $mode
+  exits 0 "$mode: the next backup succeeds"
+done
+done_testing
