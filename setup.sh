@@ -56,7 +56,7 @@ debian_packages=(
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
-  e2fsprogs nbdkit valgrind
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools
 )
 
 fedora_packages=(
@@ -65,7 +65,7 @@ fedora_packages=(
   libnbd-devel openssl-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs nbdkit valgrind libasan libubsan perl-JSON-PP
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools libasan libubsan perl-JSON-PP
 )
 
 distribution ()
@@ -192,12 +192,14 @@ demo ()
 
 passed=0 failed=0 skipped=0
 skip_list=()
+fail_list=()
 
 # A stage of the check that fails without a test that failed, such as a build, is
 # a failure by itself.
 stage_failed ()
 {
   failed=$((failed + 1))
+  fail_list+=("$1")
   echo "${red}FAILED: $1$plain"
 }
 
@@ -232,8 +234,11 @@ count_results ()
       skip_list+=("$(basename "${trs%.trs}"): $line")
     done < <(sed -n 's/^ok [0-9]* -* *\(.*\) # SKIP/\1:/p; s/^1\.\.0 *# *SKIP *//p' "${trs%.trs}.log" 2>/dev/null)
     if [ $bad = yes ]; then
+      while read -r line; do
+        fail_list+=("$line")
+      done < <(grep -E '^(FAIL|ERROR|XPASS): ' "${trs%.trs}.log")
       echo "---- ${trs%.trs}.log"
-      grep -v '^ok ' "${trs%.trs}.log" | tail -n 60
+      grep -vE '^(ok |PASS: |# GLib-DEBUG)' "${trs%.trs}.log" | tail -n 60
       echo "----"
     fi
   done < <(find_results "$1" | sort)
@@ -302,14 +307,15 @@ run_checks ()
 
 check ()
 {
-  local line
   install_deps
   run_checks
   if [ ${#skip_list[@]} != 0 ]; then
     say "Skipped:"
-    for line in "${skip_list[@]}"; do
-      echo "  $line"
-    done | sort -u
+    printf '  %s\n' "${skip_list[@]}" | sort -u
+  fi
+  if [ ${#fail_list[@]} != 0 ]; then
+    say "Failed:"
+    printf '  %s\n' "${fail_list[@]}"
   fi
   echo "$passed passed, $failed failed, $skipped skipped"
   [ $failed = 0 ] && [ $passed != 0 ]
