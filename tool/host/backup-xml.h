@@ -6,7 +6,9 @@
  * escaping by anybody.  An attribute whose hole has no value is dropped, and
  * so is an element whose text is such a hole.  The element whose name
  * attribute is ${disk} is repeated for each disk taken, the one whose name
- * attribute is ${left-out-disk} for each disk left out.
+ * attribute is ${left-out-disk} for each disk left out; there has to be exactly
+ * one of each, so that no disk is lost.  Comments, where the built-in templates
+ * name their holes, are dropped.
  *
  * The built-in templates are a GResource under /virt-keep/xml-templates/; a
  * file of the same name in a directory given with --templates replaces one.  A

@@ -65,7 +65,8 @@ rewrite_copied_disk (xmlNode *disk, const char *path)
 static void
 eject (xmlNode *disk)
 {
-  vk_xml_remove_all (disk, "source | auth | encryption | mirror | backingStore");
+  /* The format goes too: libvirt refuses 'fat' without a directory. */
+  vk_xml_remove_all (disk, "source | auth | encryption | mirror | backingStore | driver/@type");
   vk_xml_set_attribute (disk, "type", "file");
 }
 
