@@ -108,7 +108,7 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkR
   domain = virDomainDefineXML (vk_host_connection (host), xml);
   if (domain == NULL)
     {
-      vk_set_libvirt_error (error, "the disks are restored; mend domain-inactive.xml beside them and virsh define it", "libvirt did not define the restored domain");
+      vk_set_libvirt_error (error, "the disks are restored; mend a copy of the point's domain-inactive.xml and virsh define it", "libvirt did not define the restored domain");
       return NULL;
     }
   warn_about (warnings, point, removed);

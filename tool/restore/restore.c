@@ -89,25 +89,6 @@ check_targets (const Restore *restore, GError **error)
   return TRUE;
 }
 
-typedef struct
-{
-  char *path;
-  const char *sha256; /* what it has to be */
-  GCancellable *cancellable;
-  GError *error;
-} DigestCheck;
-
-static gpointer
-check_digest (gpointer user_data)
-{
-  DigestCheck *check = user_data;
-  g_autofree char *found = vk_file_sha256 (check->path, NULL, check->cancellable, &check->error);
-
-  if (found != NULL && strcmp (found, check->sha256) != 0)
-    g_set_error (&check->error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest", check->path);
-  return NULL;
-}
-
 static void
 show_fraction (double fraction, gpointer user_data)
 {
@@ -138,15 +119,31 @@ convert_disk (Restore *restore, const VkManifestDisk *disk, const char *path, GE
   return FALSE;
 }
 
-/* The image is hashed beside the conversion, which reads the same pages. */
+typedef struct
+{
+  Restore *restore;
+  const VkManifestDisk *disk;
+  GCancellable *cancellable;
+  GError *error;
+} ChainCheck;
+
+static gpointer
+check_chain (gpointer user_data)
+{
+  ChainCheck *check = user_data;
+
+  vk_store_check_disk (check->restore->store, check->restore->point, check->disk, check->cancellable, &check->error);
+  return NULL;
+}
+
+/* The images are hashed beside the conversion, which reads the same pages. */
 static gboolean
 restore_disk (Restore *restore, const VkManifestDisk *disk, GError **error)
 {
   g_autofree char *path = disk_path (restore, disk);
-  g_autofree char *image = g_build_filename (restore->point->location, disk->image, NULL);
   g_autoptr (GCancellable) stop = g_cancellable_new ();
-  DigestCheck check = { .path = image, .sha256 = disk->sha256, .cancellable = stop };
-  GThread *thread = g_thread_new ("digest", check_digest, &check);
+  ChainCheck check = { .restore = restore, .disk = disk, .cancellable = stop };
+  GThread *thread = g_thread_new ("digest", check_chain, &check);
   gboolean converted = convert_disk (restore, disk, path, error);
 
   if (!converted)
@@ -168,15 +165,15 @@ restore_file (Restore *restore, const VkManifestFile *file, GError **error)
 {
   g_autofree char *from = vk_store_file_path (restore->store, restore->point, file);
   g_autofree char *to = g_build_filename (restore->directory, file->name, NULL);
-  DigestCheck check = { .path = to, .sha256 = file->sha256 };
+  g_autofree char *found = NULL;
 
   if (!vk_file_copy (from, to, error))
     return FALSE;
   g_hash_table_insert (restore->paths, g_strdup (file->name), g_strdup (to));
-  check_digest (&check);
-  if (check.error == NULL)
-    return TRUE;
-  g_propagate_error (error, check.error);
+  found = vk_file_sha256 (to, NULL, restore->cancellable, error);
+  if (found == NULL || strcmp (found, file->sha256) == 0)
+    return found != NULL;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest", from);
   return FALSE;
 }
 

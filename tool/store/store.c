@@ -14,6 +14,7 @@ vk_point_free (VkPoint *point)
   g_free (point->location);
   g_free (point->damage);
   g_free (point->id);
+  g_free (point->domain);
   g_clear_pointer (&point->manifest, vk_manifest_free);
   g_free (point);
 }
@@ -21,7 +22,7 @@ vk_point_free (VkPoint *point)
 char *
 vk_point_name (const VkPoint *point)
 {
-  return g_strdup_printf ("%s@%s", point->manifest ? point->manifest->domain_name : "?", point->id);
+  return g_strdup_printf ("%s@%s", point->domain, point->id);
 }
 
 /* Where url continues after scheme, or NULL when it has another one. */
@@ -150,9 +151,18 @@ vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir
 }
 
 gboolean
+vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  return store->ops->check_disk (store, point, disk, cancellable, error);
+}
+
+gboolean
 vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error)
 {
-  return store->ops->check_point (store, point, cancellable, error);
+  for (guint i = 0; i < point->manifest->disks->len; i++)
+    if (!vk_store_check_disk (store, point, g_ptr_array_index (point->manifest->disks, i), cancellable, error))
+      return FALSE;
+  return TRUE;
 }
 
 char *

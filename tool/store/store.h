@@ -18,6 +18,7 @@ typedef struct
   char *location;       /* where it is, printable: a directory for an image store */
   char *damage;         /* why it cannot be used, or NULL */
   char *id;             /* its time, also when it is damaged */
+  char *domain;         /* what commands call its domain: the name, or the UUID when that is not known */
   VkManifest *manifest; /* NULL when it cannot be read */
 } VkPoint;
 
@@ -52,8 +53,8 @@ typedef struct
   /* See vk_store_verify(). */
   gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
-  /* See vk_store_check_point(). */
-  gboolean (*check_point) (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
+  /* See vk_store_check_disk(). */
+  gboolean (*check_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
   /* Path of a file of the point.  Returns: (transfer full). */
   char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
@@ -88,8 +89,11 @@ VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
 /* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
-/* Reads the point's images and those they build on, and compares their digests
+/* Reads the disk's image and those it builds on, and compares their digests
  * with the manifests.  VK_ERROR_STORE names the first damaged one. */
+gboolean vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+
+/* The same for every disk of the point. */
 gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
 
 /* Compares everything that belongs to points (of VkPoint) with the manifests:

@@ -17,6 +17,15 @@ static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";
 enum { STORE_VERSION = 1, STORE_FILE_LIMIT = 65536 };
 
+/* A domain's directory is called NAME.UUID. */
+static char *
+uuid_of_directory (const char *domain_directory)
+{
+  const char *dot = strrchr (domain_directory, '.');
+
+  return g_strdup (dot ? dot + 1 : domain_directory);
+}
+
 VkPoint *
 vk_image_read_point (const char *domain_directory, const char *id)
 {
@@ -30,6 +39,7 @@ vk_image_read_point (const char *domain_directory, const char *id)
   point->id = g_strdup (id);
   if (text != NULL)
     point->manifest = vk_manifest_parse (text, path, &failure);
+  point->domain = point->manifest ? g_strdup (point->manifest->domain_name) : uuid_of_directory (domain_directory);
   if (point->manifest == NULL)
     point->damage = g_strdup (failure->message);
   else if (strcmp (point->manifest->id, id) != 0)
@@ -157,31 +167,25 @@ image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk
 }
 
 static gboolean
-image_check_point (VkStore *base, const VkPoint *point, GCancellable *cancellable, GError **error)
+image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
 {
-  for (guint i = 0; i < point->manifest->disks->len; i++)
+  g_autoptr (GPtrArray) points = NULL;
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &points, error);
+
+  for (guint i = 0; chain != NULL && i < points->len; i++)
     {
-      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
-      g_autoptr (GPtrArray) points = NULL;
-      g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &points, error);
+      const VkPoint *layer = g_ptr_array_index (points, i);
+      g_autofree char *found = vk_file_sha256 (g_ptr_array_index (chain, i), NULL, cancellable, error);
 
-      if (chain == NULL)
+      if (found == NULL)
         return FALSE;
-      for (guint k = 0; k < points->len; k++)
+      if (strcmp (found, vk_manifest_find_disk (layer->manifest, disk->target)->sha256) != 0)
         {
-          const VkPoint *layer = g_ptr_array_index (points, k);
-          g_autofree char *found = vk_file_sha256 (g_ptr_array_index (chain, k), NULL, cancellable, error);
-
-          if (found == NULL)
-            return FALSE;
-          if (strcmp (found, vk_manifest_find_disk (layer->manifest, disk->target)->sha256) != 0)
-            {
-              g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' is damaged: its SHA-256 is not the one in the manifest", (char *) g_ptr_array_index (chain, k));
-              return FALSE;
-            }
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' is damaged: its SHA-256 is not the one in the manifest", (char *) g_ptr_array_index (chain, i));
+          return FALSE;
         }
     }
-  return TRUE;
+  return chain != NULL;
 }
 
 static char *
@@ -206,7 +210,7 @@ static const VkStoreOps image_ops = {
   .begin_point = image_begin_point,
   .open_disk = image_open_disk,
   .verify = vk_image_verify,
-  .check_point = image_check_point,
+  .check_disk = image_check_disk,
   .file_path = image_file_path,
   .free = image_free,
 };

@@ -183,7 +183,8 @@ image_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
 {
   ImageWriter *writer = (ImageWriter *) base;
   g_autoptr (JsonObject) object = vk_manifest_to_json (manifest);
-  g_autofree char *text = vk_json_to_string (object, TRUE);
+  g_autofree char *json = vk_json_to_string (object, TRUE);
+  g_autofree char *text = g_strconcat (json, "\n", NULL);
   g_autofree char *path = partial_path (writer, VK_IMAGE_MANIFEST);
 
   if (!vk_file_write (path, text, strlen (text), error))
