@@ -134,18 +134,19 @@ begin_hint (void)
 gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
+  const char *name = virDomainGetName (job->domain);
   VkJobInfo info;
 
   if (!vk_job_info_get (job->domain, &info, error))
     return FALSE;
   if (info.active)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, virDomainGetName (job->domain));
+      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
       return FALSE;
     }
   if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
     {
-      vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", virDomainGetName (job->domain));
+      vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
       return FALSE;
     }
   job->began = TRUE;
@@ -269,6 +270,7 @@ vk_backup_job_run_until (VkBackupJob *job, const gboolean *done, VkTickFunc tick
 gboolean
 vk_backup_job_end (VkBackupJob *job, GError **error)
 {
+  const char *name = virDomainGetName (job->domain);
   gboolean was_over = job->over;
 
   if (job->completed || job->stopped)
@@ -276,14 +278,14 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
   job->over = FALSE;
   if (virDomainAbortJob (job->domain) < 0)
     {
-      vk_set_libvirt_error (error, "end it with virsh domjobabort", "cannot end the backup job of '%s'", virDomainGetName (job->domain));
+      vk_set_libvirt_error (error, "end it with virsh domjobabort", "cannot end the backup job of '%s'", name);
       job->over = was_over;
       return FALSE;
     }
   vk_host_run_until (&job->completed, &job->lost, g_get_monotonic_time () + END_SECONDS * G_USEC_PER_SEC, NULL);
   if (job->completed)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", virDomainGetName (job->domain), END_SECONDS);
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", name, END_SECONDS);
   return FALSE;
 }
 

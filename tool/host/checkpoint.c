@@ -26,13 +26,14 @@ GPtrArray *
 vk_checkpoint_list (virDomainPtr domain, const char *store_id, GError **error)
 {
   g_autofree char *prefix = vk_checkpoint_name (store_id, "");
+  const char *domain_name = virDomainGetName (domain);
   virDomainCheckpointPtr *checkpoints = NULL;
   GPtrArray *names;
   int count = virDomainListAllCheckpoints (domain, &checkpoints, 0);
 
   if (count < 0)
     {
-      vk_set_libvirt_error (error, NULL, "cannot list the checkpoints of '%s'", virDomainGetName (domain));
+      vk_set_libvirt_error (error, NULL, "cannot list the checkpoints of '%s'", domain_name);
       return NULL;
     }
   names = g_ptr_array_new_with_free_func (g_free);
@@ -52,6 +53,7 @@ vk_checkpoint_list (virDomainPtr domain, const char *store_id, GError **error)
 gboolean
 vk_checkpoint_delete (virDomainPtr domain, const char *name, GError **error)
 {
+  const char *domain_name = virDomainGetName (domain);
   g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
   g_autoptr (GError) failure = NULL;
 
@@ -59,7 +61,7 @@ vk_checkpoint_delete (virDomainPtr domain, const char *name, GError **error)
     return TRUE;
   if (checkpoint != NULL && virDomainCheckpointDelete (checkpoint, 0) == 0)
     return TRUE;
-  vk_set_libvirt_error (&failure, NULL, "cannot delete the checkpoint '%s' of '%s'", name, virDomainGetName (domain));
+  vk_set_libvirt_error (&failure, NULL, "cannot delete the checkpoint '%s' of '%s'", name, domain_name);
   if (checkpoint != NULL && virDomainCheckpointDelete (checkpoint, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) == 0)
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failure));
@@ -69,12 +71,13 @@ vk_checkpoint_delete (virDomainPtr domain, const char *name, GError **error)
 char *
 vk_checkpoint_xml (virDomainPtr domain, const char *name, GError **error)
 {
+  const char *domain_name = virDomainGetName (domain);
   g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
   char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN) : NULL;
   char *copy = g_strdup (text);
 
   if (text == NULL)
-    vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, virDomainGetName (domain));
+    vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, domain_name);
   free (text);
   return copy;
 }
@@ -101,6 +104,7 @@ add_size (GHashTable *sizes, xmlNode *disk)
 GHashTable *
 vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
 {
+  const char *domain_name = virDomainGetName (domain);
   g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
   char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
   g_autoptr (xmlDoc) doc = NULL;
@@ -109,7 +113,7 @@ vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
 
   if (text == NULL)
     {
-      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, virDomainGetName (domain));
+      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, domain_name);
       return NULL;
     }
   doc = vk_xml_parse (text, name, error);

@@ -40,6 +40,7 @@ operation_word (int operation)
 gboolean
 vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error)
 {
+  const char *name = virDomainGetName (domain);
   virTypedParameterPtr params = NULL;
   unsigned long long value;
   int n_params = 0;
@@ -49,7 +50,7 @@ vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error)
   memset (info, 0, sizeof *info);
   if (virDomainGetJobStats (domain, &type, &params, &n_params, 0) < 0)
     {
-      vk_set_libvirt_error (error, NULL, "cannot ask for the job of '%s'", virDomainGetName (domain));
+      vk_set_libvirt_error (error, NULL, "cannot ask for the job of '%s'", name);
       return FALSE;
     }
   info->active = type == VIR_DOMAIN_JOB_BOUNDED || type == VIR_DOMAIN_JOB_UNBOUNDED;

@@ -195,6 +195,7 @@ vk_job_watch_new (VkHost *host, virDomainPtr domain, VkEventFunc func, gpointer 
     { VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, VIR_DOMAIN_EVENT_CALLBACK (on_job_completed) },
   };
   g_autoptr (VkJobWatch) watch = g_new0 (VkJobWatch, 1);
+  const char *name = virDomainGetName (domain);
 
   watch->connection = vk_host_connection (host);
   virConnectRef (watch->connection);
@@ -207,7 +208,7 @@ vk_job_watch_new (VkHost *host, virDomainPtr domain, VkEventFunc func, gpointer 
       watch->callbacks[i] = virConnectDomainEventRegisterAny (watch->connection, domain, events[i].id, events[i].callback, watch, NULL);
       if (watch->callbacks[i] < 0)
         {
-          vk_set_libvirt_error (error, NULL, "cannot follow the events of '%s'", virDomainGetName (domain));
+          vk_set_libvirt_error (error, NULL, "cannot follow the events of '%s'", name);
           return NULL;
         }
     }
