@@ -35,7 +35,8 @@ GQuark vk_libvirt_error_quark (void);
 
 /* Sets *error (which may be NULL) from libvirt's last error on this thread:
  * "CONTEXT: libvirt's words", followed by ": HINT" when hint is not NULL.
- * Call it directly after the libvirt call that failed. */
+ * Call it directly after the libvirt call that failed: any other one, even
+ * virDomainGetName() among the arguments, makes libvirt forget its error. */
 void vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...) G_GNUC_PRINTF (3, 4);
 
 /* The process exit code for error; 0 for NULL. */

@@ -248,9 +248,19 @@ vk_file_rename (const char *from_path, const char *to_path, GError **error)
 gboolean
 vk_directory_make (const char *path, int mode, GError **error)
 {
-  if (g_mkdir_with_parents (path, mode) < 0)
-    return set_errno_error (error, "create the directory", path);
-  return TRUE;
+  g_autofree char *parent = g_path_get_dirname (path);
+
+  if (g_file_test (path, G_FILE_TEST_IS_DIR))
+    return TRUE;
+  if (!g_file_test (parent, G_FILE_TEST_EXISTS) && !vk_directory_make (parent, mode, error))
+    return FALSE;
+  if (g_mkdir (path, mode) < 0)
+    return errno == EEXIST && g_file_test (path, G_FILE_TEST_IS_DIR) ? TRUE : set_errno_error (error, "create the directory", path);
+  /* The mode was cut down by the umask: what others have to pass through must
+   * not depend on who called us. */
+  if (g_chmod (path, mode) < 0)
+    return set_errno_error (error, "change the mode of", path);
+  return vk_file_sync (parent, error);
 }
 
 static gboolean

@@ -26,7 +26,8 @@ gboolean vk_file_sync (const char *path, GError **error);
  * that now holds to_path. */
 gboolean vk_file_rename (const char *from_path, const char *to_path, GError **error);
 
-/* Creates the directory path, and its parents, with mode for what is new. */
+/* Creates the directory path, and its parents, with mode (whatever the umask)
+ * for what is new, and syncs the directories that got new entries. */
 gboolean vk_directory_make (const char *path, int mode, GError **error);
 
 /* Removes path and everything below it, without following symbolic links.

@@ -137,8 +137,10 @@ vk_json_get_object (JsonObject *object, const char *member, JsonObject **value, 
 void
 vk_json_set_string (JsonObject *object, const char *member, const char *value)
 {
-  if (value != NULL)
-    json_object_set_string_member (object, member, value);
+  g_autofree char *valid = value ? g_utf8_make_valid (value, -1) : NULL;
+
+  if (valid != NULL)
+    json_object_set_string_member (object, member, valid);
   else
     json_object_set_null_member (object, member);
 }
@@ -146,9 +148,11 @@ vk_json_set_string (JsonObject *object, const char *member, const char *value)
 void
 vk_json_append_string (JsonObject *object, const char *member, const char *value)
 {
+  g_autofree char *valid = g_utf8_make_valid (value, -1);
+
   if (!json_object_has_member (object, member))
     json_object_set_array_member (object, member, json_array_new ());
-  json_array_add_string_element (json_object_get_array_member (object, member), value);
+  json_array_add_string_element (json_object_get_array_member (object, member), valid);
 }
 
 char *

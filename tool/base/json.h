@@ -25,7 +25,8 @@ gboolean vk_json_get_array (JsonObject *object, const char *member, JsonArray **
 /* The object member, or NULL in *value when it is missing or null. */
 gboolean vk_json_get_object (JsonObject *object, const char *member, JsonObject **value, GError **error);
 
-/* Sets member to value, or to null when value is NULL. */
+/* Sets member to value, or to null when value is NULL.  What is not UTF-8 in a
+ * file name is replaced, since JSON has nothing else. */
 void vk_json_set_string (JsonObject *object, const char *member, const char *value);
 
 /* Appends value to the array member, which is made when it is missing. */
