@@ -104,6 +104,7 @@ is "$(grep -cE '^[0-9]+$' "$scratch/items")" "$(($(grep -c '^ *\[VK_ERROR_' "$to
 items "$man/virt-keep-json.pod" >"$scratch/items"
 events=$({ sed -n '/^vk_event_name/,/^}/s/.*return "\(.*\)";/\1/p' "$tool/host/job-watch.c"
            grep -rhoE '(vk_reporter_event \([^"]*|done \? )"[a-z-]+"( : "[a-z-]+")?' "$tool/command" | grep -oE '"[a-z-]+"' | tr -d '"'
+           sed -n '/^vk_reporter_end/,/^}/p' "$tool/report/reporter.c" | grep -oE '"(done|failed)"' | tr -d '"'
            grep -oE 'vk_reporter_event \(reporter, "[a-z-]+"|print_json \(reporter, "[a-z-]+"' "$tool/report/reporter.c" | grep -oE '"[a-z-]+"' | tr -d '"'; } | sort -u)
 holds "the program has events" test "$(wc -w <<<"$events")" -ge 10
 for event in $events; do

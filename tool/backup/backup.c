@@ -194,7 +194,9 @@ choose_disks (VkBackup *backup, GError **error)
 
       if (disk->part == VK_DISK_LEFT_OUT)
         add_left_out (backup, disk);
-      else if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
+      else if (disk->encrypted)
+        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
+      if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
         return FALSE;
     }
   return TRUE;
@@ -264,6 +266,7 @@ vk_backup_begin_job (VkBackup *backup, GError **error)
   g_autoptr (GError) failure = NULL;
   g_autofree char *backup_xml = build_backup_xml (backup, error);
   g_autofree char *checkpoint_xml = backup_xml ? build_checkpoint_xml (backup, name, &failure) : NULL;
+  g_autofree char *instant = NULL;
 
   if (backup_xml == NULL)
     return FALSE;
@@ -277,8 +280,11 @@ vk_backup_begin_job (VkBackup *backup, GError **error)
   vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
   if (checkpoint_xml != NULL)
     backup->checkpoint = g_strdup (name);
-  backup->manifest->instant = vk_time_now ();
-  return vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error);
+  instant = vk_time_now ();
+  if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error))
+    return FALSE;
+  backup->manifest->instant = g_steal_pointer (&instant);
+  return TRUE;
 }
 
 static void
@@ -577,6 +583,7 @@ void
 vk_estimate_free (VkEstimate *estimate)
 {
   g_free (estimate->target);
+  g_free (estimate->level);
   g_free (estimate->reason);
   g_free (estimate);
 }
@@ -596,7 +603,7 @@ vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *req
       VkEstimate *estimate = g_new0 (VkEstimate, 1);
 
       estimate->target = g_strdup (disk->disk->target);
-      estimate->level = disk->base ? "incremental" : "full";
+      estimate->level = g_strdup (disk->base ? manifest->level : "full");
       estimate->reason = g_strdup (disk->reason);
       estimate->bytes = vk_backup_estimate (&backup, disk);
       g_ptr_array_add (estimates, estimate);

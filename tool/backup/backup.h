@@ -50,7 +50,7 @@ typedef struct
 typedef struct
 {
   char *target;
-  const char *level; /* "full" or "incremental" */
+  char *level;       /* "full", "incremental" or "differential" */
   char *reason;      /* why it would be full, or NULL */
   guint64 bytes;
 } VkEstimate;

@@ -205,7 +205,9 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
     {
       g_free (backup->manifest->level);
       backup->manifest->level = g_strdup (requested == VK_LEVEL_DIFFERENTIAL ? "differential" : "incremental");
-      backup->manifest->base = g_strdup (backup->base->id);
+      /* What a differential counts from is known when it has been rebased. */
+      if (requested != VK_LEVEL_DIFFERENTIAL)
+        backup->manifest->base = g_strdup (backup->base->id);
       return TRUE;
     }
   g_clear_pointer (&backup->base, vk_point_free);

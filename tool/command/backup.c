@@ -223,7 +223,7 @@ run_backup (VkInvocation *invocation, GError **error)
   fill_json (invocation->result, manifest, store, done && !options->estimate);
   if (done && !options->estimate)
     fill_text (invocation->text, manifest);
-  vk_reporter_event (reporter, done ? "done" : "failed", NULL, NULL);
+  vk_reporter_end (reporter, done ? NULL : *error);
   return done;
 }
 

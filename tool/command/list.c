@@ -57,7 +57,7 @@ add_row (GString *text, const VkPoint *point, int width)
   g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
   g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
 
-  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-4s  %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
                           manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok");
   if (point->damage != NULL)
     g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
@@ -76,8 +76,8 @@ fill_text (GString *text, const GPtrArray *points)
 
       width = MAX (width, (int) g_utf8_strlen (name, -1));
     }
-  g_string_append_printf (text, " %-*s  %-12s %-16s  %-4s  %10s  %-12s %s\n", width, "Point", "Level", "Base", "Mode", "Size", "Disks", "State");
-  for (int i = 0; i < width + 72; i++)
+  g_string_append_printf (text, " %-*s  %-12s %-16s  %-6s %10s  %-12s %s\n", width, "Point", "Level", "Base", "Mode", "Size", "Disks", "State");
+  for (int i = 0; i < width + 73; i++)
     g_string_append_c (text, '-');
   g_string_append_c (text, '\n');
   for (guint i = 0; i < points->len; i++)

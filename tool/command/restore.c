@@ -98,13 +98,13 @@ restore_point (VkInvocation *invocation, VkStore *store, const VkPoint *point, V
   if (paths == NULL || (host != NULL && defined == NULL))
     {
       vk_interrupt_claim_error (interrupt, error);
-      vk_reporter_event (reporter, "failed", NULL, NULL);
+      vk_reporter_end (reporter, *error);
       return FALSE;
     }
   for (guint i = 0; i < warnings->len; i++)
     vk_reporter_warning (reporter, g_ptr_array_index (warnings, i));
   fill_result (invocation, point, paths, defined, warnings);
-  vk_reporter_event (reporter, "done", NULL, NULL);
+  vk_reporter_end (reporter, NULL);
   return TRUE;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "report/format.h"
 
@@ -113,6 +114,19 @@ vk_reporter_phase (VkReporter *reporter, const char *phase, const char *text)
   vk_json_set_string (fields, "phase", phase);
   vk_json_set_string (fields, "message", text);
   vk_reporter_event (reporter, "phase", text, fields);
+}
+
+void
+vk_reporter_end (VkReporter *reporter, const GError *error)
+{
+  JsonObject *fields = json_object_new ();
+
+  if (error != NULL)
+    {
+      vk_json_set_string (fields, "class", vk_error_class_name (error));
+      vk_json_set_string (fields, "message", error->message);
+    }
+  vk_reporter_event (reporter, error ? "failed" : "done", NULL, fields);
 }
 
 void

@@ -48,5 +48,8 @@ void vk_reporter_event (VkReporter *reporter, const char *event, const char *tex
 /* The event "phase": what is done now, e.g. "copy". */
 void vk_reporter_phase (VkReporter *reporter, const char *phase, const char *text);
 
+/* The event "done", or "failed" with the class and message of error. */
+void vk_reporter_end (VkReporter *reporter, const GError *error);
+
 /* The event "warning".  Shown in every style. */
 void vk_reporter_warning (VkReporter *reporter, const char *text);
