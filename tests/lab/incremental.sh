@@ -103,8 +103,7 @@ guest_write guest vda 0x73 1061M 1M
 backup_is guest incremental "after a restart of the domain"
 
 guest_flush guest vda
-kill -KILL "$(cat /run/libvirt/qemu/guest.pid 2>/dev/null || pgrep -f 'guest=guest,')"
-wait_for 10 eval '[ "$(guest_state guest)" = "shut off" ]'
+kill_qemu guest
 virsh -q start guest
 dead=$(json .checkpoint)
 backup_is guest full "after QEMU was killed auto"

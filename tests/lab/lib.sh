@@ -348,6 +348,19 @@ remove_domain ()
   virsh -q undefine "$1" --nvram --checkpoints-metadata
 }
 
+# kill_qemu DOMAIN: kills its QEMU with SIGKILL, and waits for libvirt to notice.
+kill_qemu ()
+{
+  local files
+  files=$(grep -lz -- "^guest=$1," /proc/[0-9]*/cmdline 2>/dev/null)
+  [ -n "$files" ] || bail "no QEMU of $1 runs"
+  for files in $files; do
+    files=${files#/proc/}
+    kill -KILL "${files%/cmdline}" 2>/dev/null
+  done
+  wait_for 10 eval '[ "$(guest_state '"$1"')" = "shut off" ]' || bail "the QEMU of $1 does not die"
+}
+
 guest_state ()
 {
   virsh domstate "$1" 2>/dev/null | head -n 1
@@ -516,23 +529,15 @@ monitor_close ()
 # virt-keep, is stopped (SIGSTOP).  Use make_big_domain for either.
 catch_push ()
 {
-  catch_later push "$1" "$(push_speed "$1" 65536)" '"return":{}'
-}
-
-catch_pull ()
-{
-  catch_later pull "$1" '{"execute":"query-block-exports"}' '"node-name"'
-}
-
-catch_later ()
-{
-  catching=$1
+  local command
+  command=$(push_speed "$1" 65536)
+  catching=push
   rm -f "$lab/catching"
   (
     trap - EXIT
-    monitor_open "$2"
+    monitor_open "$1"
     touch "$lab/catching"
-    monitor_until 30 "$3" "$4"
+    monitor_until 30 "$command" '"return":{}'
     code=$?
     monitor_close
     exit $code
@@ -541,10 +546,37 @@ catch_later ()
   wait_for 10 test -e "$lab/catching" || bail "virsh does not start"
 }
 
+# A reader is stopped when it has read something: while it still connects, its job
+# must not end.  QEMU 7.2 waits for ever in nbd-server-stop, guest and all, for a
+# client that is in the middle of its negotiation.
+catch_pull ()
+{
+  catching=pull
+  perl -MFile::Glob=:bsd_glob -e '
+    my ($store, $seconds) = @ARGV;
+    $store =~ s/([\\{}\[\]*?~])/\\$1/g;
+    for (my $end = time + $seconds; time < $end; select undef, undef, undef, 0.001) {
+      (-s $_) > 1 << 20 && exit for bsd_glob "$store/*/.partial-*/vda.qcow2"
+    }
+    exit 1' "$store" 30 &
+  catcher=$!
+}
+
 caught ()
 {
   wait "$catcher" || return
-  [ "$catching" = push ] || kill -STOP "$keeper"
+  [ "$catching" = push ] || signal_writers STOP
+}
+
+# signal_writers SIGNAL: to the programs that the virt-keep in the background has
+# started.
+signal_writers ()
+{
+  local child
+  # shellcheck disable=SC2013  # words, not lines
+  for child in $(cat "/proc/$keeper"/task/*/children 2>/dev/null); do
+    kill "-$1" "$child"
+  done
 }
 
 # held_backup MODE DOMAIN ARGUMENT...: a full virt-keep backup in the background, held
@@ -566,7 +598,7 @@ let_go ()
     monitor "$(push_speed "$1" 0)"
     monitor_close
   else
-    kill -CONT "$keeper"
+    signal_writers CONT
   fi
 }
 

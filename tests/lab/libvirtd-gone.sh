@@ -18,7 +18,7 @@ guest_write guest vda 0x42 0 300M
 for mode in push pull; do
   held_backup $mode guest
   kill -KILL "$(cat $daemon)"
-  [ $mode = push ] || kill -CONT "$keeper"
+  [ $mode = push ] || signal_writers CONT
   keep_ends 60
   exits 8 "$mode: libvirtd gone ends with 8"
   start_libvirtd
@@ -32,7 +32,7 @@ for mode in push pull; do
   held_backup $mode guest
   kill -KILL "$(cat $daemon)"
   start_libvirtd
-  [ $mode = push ] || kill -CONT "$keeper"
+  [ $mode = push ] || signal_writers CONT
   keep_ends 60
   exits 8 "$mode: libvirtd restarted ends with 8"
   is "$(job_of guest) $(find "$store" -name '.partial-*')" "None " "$mode: nothing of the backup stays"

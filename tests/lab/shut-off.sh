@@ -65,8 +65,7 @@ done
 virsh -q start off
 guest_write off vda 0x24 42M 1M
 guest_flush off vda
-pkill -KILL -f 'guest=off,'
-wait_for 10 eval '[ "$(guest_state off)" = "shut off" ]'
+kill_qemu off
 keep --store "$store" --json backup off
 point_is "after QEMU was killed" full
 like "$(json .reason)" "broken" "and says that the bitmap is"
