@@ -162,7 +162,7 @@ is "$replies" @latest "a name with the characters @ and :"
 complete_line "virt-keep show " ""
 unlike "$replies" '\?' "a point that nobody can name is not offered"
 complete_line "virt-keep list " ""
-is "$replies" "$(lines a@b:c 'my\ web' web)" "list: the domains of the store are offered"
+is "$replies" "$(lines 11111111-2222-3333-4444-555555555554 a@b:c 'my\ web' web)" "list: the domains of the store are offered, a damaged one by its UUID"
 complete_line "virt-keep show --store $scratch/elsewhere we" we
 is "$replies" "" "--store goes before VIRT_KEEP_STORE"
 HOME=$scratch

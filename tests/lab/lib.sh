@@ -525,8 +525,9 @@ monitor_close ()
 
 # catch_push DOMAIN, catch_pull DOMAIN: say before a backup starts that it is to be
 # held, so that there is time to act; caught waits until it is, false when no job
-# came.  A push job of vda is slowed to a crawl, by QEMU; of a pull job its reader,
-# virt-keep, is stopped (SIGSTOP).  Use make_big_domain for either.
+# came.  A push job of vda is slowed to a crawl, by QEMU; of a pull job the
+# qemu-nbd that writes the images is stopped (SIGSTOP), as if the store hung.  Use
+# make_big_domain for either.
 catch_push ()
 {
   local command
@@ -546,9 +547,9 @@ catch_push ()
   wait_for 10 test -e "$lab/catching" || bail "virsh does not start"
 }
 
-# A reader is stopped when it has read something: while it still connects, its job
-# must not end.  QEMU 7.2 waits for ever in nbd-server-stop, guest and all, for a
-# client that is in the middle of its negotiation.
+# Not before something was read: a job that ends while its reader still connects
+# may leave QEMU 7.2 in nbd-server-stop for ever, guest and all, waiting for a
+# client that has gone in the middle of its negotiation.
 catch_pull ()
 {
   catching=pull
@@ -575,7 +576,7 @@ signal_writers ()
   local child
   # shellcheck disable=SC2013  # words, not lines
   for child in $(cat "/proc/$keeper"/task/*/children 2>/dev/null); do
-    kill "-$1" "$child"
+    kill "-$1" "$child" 2>/dev/null
   done
 }
 
