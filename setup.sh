@@ -208,7 +208,7 @@ find_results ()
 {
   local dir=$1
   shift
-  find "$dir" -path "$dir/virt-keep-*" -prune -o -name '*.trs' "${@:--print}"
+  find "$dir" -name '*.trs' ! -path "$dir/virt-keep-*" "${@:--print}"
 }
 
 forget_results ()
