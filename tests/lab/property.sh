@@ -4,7 +4,7 @@
 # exact bytes of its instant.
 #
 # A random but repeatable sequence of guest writes, discards, resizes, snapshots,
-# commits, restarts, kills and backups.  VIRT_KEEP_SEED repeats one, and
+# commits, restarts, kills, backups and removals of restore points.  VIRT_KEEP_SEED repeats one, and
 # VIRT_KEEP_STEPS says how many backups it has (make check-soak: many).
 . "$(dirname "$0")/lib.sh"
 
@@ -103,6 +103,30 @@ back_up ()
   cp --sparse=always "$lab/now.raw" "$lab/shadow.$1"
 }
 
+# Sometimes a random restore point goes, or all but the newest few.
+remove_some ()
+{
+  local points point keep
+  mapfile -t points < <(printf '%s\n' "${!shadows[@]}" | sort)
+  case $((RANDOM % 8)) in
+    0 | 1)
+      point=${points[RANDOM % ${#points[@]}]}
+      diag "step $1: forget ${point#*@}"
+      keep --store "$store" --json forget "$point" ;;
+    2)
+      keep=$(between 1 4)
+      diag "step $1: prune --keep-last $keep"
+      keep --store "$store" --json prune guest --keep-last "$keep" ;;
+    *) return ;;
+  esac
+  exits 0 "step $1: removing restore points"
+  for point in $(json .removed | tr -d '[]"' | tr ',' ' '); do
+    [ -n "${shadows[$point]:-}" ] || continue
+    rm -f "${shadows[$point]}"
+    unset "shadows[$point]"
+  done
+}
+
 # Every listed point against the shadow of its instant.
 compare_all ()
 {
@@ -123,6 +147,8 @@ for ((step = 1; step <= steps; step++)); do
   done
   happen
   back_up $step
+  compare_all $step
+  remove_some $step
   compare_all $step
 done
 holds "no more than one checkpoint is alive" test "$(checkpoints guest | grep -c .)" -le 1
