@@ -51,7 +51,7 @@ describe_commands (void)
 
   for (gsize i = 0; vk_commands[i] != NULL; i++)
     if (!vk_commands[i]->hidden)
-      g_string_append_printf (text, "  %-8s %-10s %s\n", vk_commands[i]->name, vk_commands[i]->arguments, vk_commands[i]->summary);
+      g_string_append_printf (text, "  %-9s %-10s %s\n", vk_commands[i]->name, vk_commands[i]->arguments, vk_commands[i]->summary);
   g_string_append (text, "\n'virt-keep COMMAND --help' shows the options of a command; virt-keep(1) explains them.");
   return g_string_free (text, FALSE);
 }

@@ -4,7 +4,7 @@
 # exact bytes of its instant.
 #
 # A random but repeatable sequence of guest writes, discards, resizes, snapshots,
-# commits, restarts, kills and backups.  VIRT_KEEP_SEED repeats one, and
+# commits, restarts, kills, backups and removals of restore points.  VIRT_KEEP_SEED repeats one, and
 # VIRT_KEEP_STEPS says how many backups it has (make check-soak: many).
 . "$(dirname "$0")/lib.sh"
 
@@ -40,10 +40,11 @@ restart ()
   virsh -q start guest || bail "the domain does not start again"
 }
 
-crash ()
+kill_qemu ()
 {
   guest_flush guest vda
-  kill_qemu guest
+  pkill -KILL -f 'guest=guest,'
+  wait_for 10 eval '[ "$(guest_state guest)" = "shut off" ]' || bail "QEMU does not die"
   virsh -q start guest || bail "the domain does not start after a kill"
 }
 
@@ -77,7 +78,7 @@ happen ()
 {
   case $((RANDOM % 12)) in
     0) diag "restart"; restart ;;
-    1) diag "QEMU killed"; crash ;;
+    1) diag "QEMU killed"; kill_qemu ;;
     2) diag "resize"; grow ;;
     3) diag "snapshot"; snapshot ;;
     4) diag "commit"; commit_back ;;
@@ -102,6 +103,31 @@ back_up ()
   cp --sparse=always "$lab/now.raw" "$lab/shadow.$1"
 }
 
+# Sometimes a random restore point goes, or all but the newest few.
+remove_some ()
+{
+  local points point newest
+  [ ${#shadows[@]} -gt 0 ] || return
+  mapfile -t points < <(printf '%s\n' "${!shadows[@]}" | sort)
+  case $((RANDOM % 8)) in
+    0 | 1)
+      point=${points[RANDOM % ${#points[@]}]}
+      diag "step $1: forget ${point#*@}"
+      keep --store "$store" --json forget "$point" ;;
+    2)
+      newest=$(between 1 4)
+      diag "step $1: prune --keep-last $newest"
+      keep --store "$store" --json prune guest --keep-last "$newest" ;;
+    *) return ;;
+  esac
+  exits 0 "step $1: removing restore points"
+  for point in $(json .removed | tr -d '[]"' | tr ',' ' '); do
+    [ -n "${shadows[$point]:-}" ] || continue
+    rm -f "${shadows[$point]}"
+    unset "shadows[$point]"
+  done
+}
+
 # Every listed point against the shadow of its instant.
 compare_all ()
 {
@@ -122,6 +148,8 @@ for ((step = 1; step <= steps; step++)); do
   done
   happen
   back_up $step
+  compare_all $step
+  remove_some $step
   compare_all $step
 done
 holds "no more than one checkpoint is alive" test "$(checkpoints guest | grep -c .)" -le 1

@@ -351,6 +351,104 @@ test_manifest_round_trip (Fixture *fixture, gconstpointer data)
   g_assert_null (vk_manifest_find_disk (read, "vdb"));
 }
 
+/* What is in annotations.json, which anybody may have written. */
+static void
+test_damaged_annotations (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = write_point (fixture->store, "web", UUID_A);
+  g_autoptr (VkPoint) before = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_autofree char *path = g_build_filename (before->location, "annotations.json", NULL);
+  g_autoptr (VkPoint) point = NULL;
+  g_autoptr (GPtrArray) points = g_ptr_array_new ();
+  g_autoptr (VkRemoval) removal = vk_removal_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, data, -1, NULL));
+  point = vk_store_find_point (fixture->store, UUID_A, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (point->annotation_damage);
+  g_assert_true (point->is_protected);
+  g_assert_null (point->note);
+  g_ptr_array_add (points, point);
+  g_assert_false (vk_store_remove (fixture->store, points, removal, NULL, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
+}
+
+static const char *const annotation_damages[] = {
+  "",
+  "[]",
+  "{}",
+  "{\"format\":\"virt-keep annotations\",\"version\":2}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"protected\":1}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":[]}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":\"two\\nlines\"}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":\"\\u001b[2J\"}",
+};
+
+static void
+test_annotations (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = write_point (fixture->store, "web", UUID_A);
+  g_autoptr (VkPoint) before = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_autoptr (VkPoint) after = NULL;
+  g_autofree char *long_note = g_strnfill (VK_NOTE_LIMIT + 1, 'x');
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (before->is_protected);
+  g_assert_null (before->note);
+  g_assert_true (vk_store_annotate (fixture->store, before, TRUE, "caf\xc3\xa9 \"x\"", NULL));
+  after = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_assert_true (after->is_protected);
+  g_assert_cmpstr (after->note, ==, "caf\xc3\xa9 \"x\"");
+  g_assert_false (vk_store_annotate (fixture->store, before, TRUE, long_note, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_USAGE);
+  g_clear_error (&error);
+  g_assert_false (vk_store_annotate (fixture->store, before, TRUE, "\xff", &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_USAGE);
+}
+
+/* Points without disks: nothing is merged. */
+static void
+test_remove (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *first = write_point (fixture->store, "web", UUID_A);
+  g_autofree char *second = write_point (fixture->store, "web", UUID_A);
+  g_autofree char *other = write_point (fixture->store, "db", UUID_B);
+  g_autoptr (GPtrArray) points = vk_store_list (fixture->store, NULL, NULL);
+  g_autoptr (GPtrArray) left = NULL;
+  g_autoptr (VkRemoval) removal = vk_removal_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpuint (points->len, ==, 3);
+  g_assert_true (vk_store_remove (fixture->store, points, removal, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (removal->removed->len, ==, 3);
+  left = vk_store_list (fixture->store, NULL, NULL);
+  g_assert_cmpuint (left->len, ==, 0);
+  g_assert_false (vk_store_remove (fixture->store, points, removal, NULL, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_NOT_FOUND);
+}
+
+/* A point that a killed process has hidden is not shown, and goes. */
+static void
+test_finish (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *first = write_point (fixture->store, "web", UUID_A);
+  g_autofree char *second = write_point (fixture->store, "web", UUID_A);
+  g_autoptr (VkPoint) point = vk_store_find_point (fixture->store, "web", NULL);
+  g_autofree char *manifest = g_build_filename (point->location, "manifest.json", NULL);
+  g_autofree char *removed = g_build_filename (point->location, "manifest-removed.json", NULL);
+  g_autoptr (GPtrArray) points = NULL;
+  g_autoptr (VkRemoval) removal = vk_removal_new ();
+
+  g_assert_true (vk_file_rename (manifest, removed, NULL));
+  points = vk_store_list (fixture->store, "web", NULL);
+  g_assert_cmpuint (points->len, ==, 1);
+  g_assert_true (vk_store_finish (fixture->store, NULL, removal, NULL, NULL));
+  g_assert_cmpuint (removal->removed->len, ==, 1);
+  g_assert_false (g_file_test (point->location, G_FILE_TEST_EXISTS));
+}
+
 #define ADD_WITH_STORE(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
 
 int
@@ -373,6 +471,15 @@ main (int argc, char **argv)
   ADD_WITH_STORE ("/point/lock", test_lock);
   ADD_WITH_STORE ("/point/abandoned", test_abandoned_point_leaves_nothing);
   ADD_WITH_STORE ("/point/stale-partial", test_stale_partial_is_removed);
+  ADD_WITH_STORE ("/point/annotations", test_annotations);
+  for (gsize i = 0; i < G_N_ELEMENTS (annotation_damages); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/point/damaged-annotations/%zu", i);
+
+      g_test_add (path, Fixture, annotation_damages[i], set_up, test_damaged_annotations, tear_down);
+    }
+  ADD_WITH_STORE ("/point/remove", test_remove);
+  ADD_WITH_STORE ("/point/finish", test_finish);
   ADD_WITH_STORE ("/manifest/round-trip", test_manifest_round_trip);
   for (gsize i = 0; i < G_N_ELEMENTS (damages); i++)
     {

@@ -15,7 +15,7 @@ typedef enum
   VK_ERROR_FAILED,      /* anything without a class of its own */
   VK_ERROR_USAGE,       /* the command line is wrong */
   VK_ERROR_NOT_FOUND,   /* no such domain, disk, restore point or store */
-  VK_ERROR_BUSY,        /* another backup of the domain is running */
+  VK_ERROR_BUSY,        /* another virt-keep is at work on the domain */
   VK_ERROR_REFUSED,     /* refused before anything was started or written */
   VK_ERROR_GUEST,       /* the guest went away or was paused during the job */
   VK_ERROR_ABORTED,     /* somebody else aborted the job */

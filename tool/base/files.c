@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <linux/fs.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -204,6 +206,21 @@ vk_file_copy (const char *from_path, const char *to_path, GError **error)
 }
 
 gboolean
+vk_file_clone (const char *from_path, const char *to_path)
+{
+  struct stat status;
+  g_auto (AutoFd) in = open_regular (from_path, &status, NULL);
+  g_auto (AutoFd) out = in < 0 ? -1 : create_file (to_path, NULL);
+
+  if (out < 0)
+    return FALSE;
+  if (ioctl (out, FICLONE, in) == 0)
+    return TRUE;
+  unlink (to_path);
+  return FALSE;
+}
+
+gboolean
 vk_file_sync (const char *path, GError **error)
 {
   g_auto (AutoFd) fd = open (path, O_RDONLY | O_CLOEXEC);
@@ -242,6 +259,16 @@ vk_file_rename (const char *from_path, const char *to_path, GError **error)
 
   if (!rename_without_replacing (from_path, to_path))
     return set_errno_error (error, "create", to_path);
+  return vk_file_sync (directory, error);
+}
+
+gboolean
+vk_file_replace (const char *from_path, const char *to_path, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (to_path);
+
+  if (rename (from_path, to_path) < 0)
+    return set_errno_error (error, "replace", to_path);
   return vk_file_sync (directory, error);
 }
 

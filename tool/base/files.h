@@ -26,6 +26,15 @@ gboolean vk_file_sync (const char *path, GError **error);
  * that now holds to_path. */
 gboolean vk_file_rename (const char *from_path, const char *to_path, GError **error);
 
+/* rename(2) that replaces the file to_path if there is one, then a sync of its
+ * directory. */
+gboolean vk_file_replace (const char *from_path, const char *to_path, GError **error);
+
+/* Makes to_path, which must not exist (mode 0600), share its blocks with the
+ * regular file from_path until either is written to.  FALSE where the file
+ * system cannot do that; then nothing is left. */
+gboolean vk_file_clone (const char *from_path, const char *to_path);
+
 /* Creates the directory path, and its parents, with mode (whatever the umask)
  * for what is new, and syncs the directories that got new entries. */
 gboolean vk_directory_make (const char *path, int mode, GError **error);

@@ -39,10 +39,15 @@ typedef struct
 extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_complete;
+extern const VkCommand vk_command_forget;
 extern const VkCommand vk_command_list;
+extern const VkCommand vk_command_note;
+extern const VkCommand vk_command_protect;
+extern const VkCommand vk_command_prune;
 extern const VkCommand vk_command_restore;
 extern const VkCommand vk_command_show;
 extern const VkCommand vk_command_status;
+extern const VkCommand vk_command_unprotect;
 extern const VkCommand vk_command_verify;
 
 /* All of them, NULL-terminated, in the order of the help. */
@@ -63,6 +68,10 @@ gboolean vk_parse_progress (const VkInvocation *invocation, const char *value, V
 
 /* The store that was named, or FALSE with VK_ERROR_USAGE. */
 gboolean vk_require_store (const VkInvocation *invocation, GError **error);
+
+/* Protects the point that is the first argument (1), or not (0), or leaves that
+ * (-1); note: a new one, "" for none, NULL leaves it.  See note.c. */
+gboolean vk_annotate (VkInvocation *invocation, int protect, const char *note, GError **error);
 
 /* {"name": ..., "uuid": ...}.  Returns: (transfer full). */
 JsonObject *vk_domain_json (const char *name, const char *uuid);

@@ -23,6 +23,10 @@ add_json (JsonArray *array, const VkPoint *point)
   vk_json_set_string (object, "state", point->damage ? "damaged" : "ok");
   if (point->damage != NULL)
     vk_json_set_string (object, "damage", point->damage);
+  json_object_set_boolean_member (object, "protected", point->is_protected);
+  vk_json_set_string (object, "note", point->note);
+  if (point->annotation_damage != NULL)
+    vk_json_set_string (object, "annotation_damage", point->annotation_damage);
   if (manifest != NULL)
     {
       json_object_set_object_member (object, "domain", vk_domain_json (manifest->domain_name, manifest->domain_uuid));
@@ -57,10 +61,14 @@ add_row (GString *text, const VkPoint *point, int width)
   g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
   g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
 
-  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
-                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok");
+  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s%s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok", point->is_protected ? ", protected" : "");
   if (point->damage != NULL)
     g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
+  if (point->annotation_damage != NULL)
+    g_string_append_printf (text, "   %s\n", point->annotation_damage);
+  if (point->note != NULL)
+    g_string_append_printf (text, "   note: %s\n", point->note);
 }
 
 static void

@@ -48,7 +48,10 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Finished", manifest->finished);
   append (text, "Level", manifest->level);
   append (text, "Base", manifest->base);
+  append (text, "Merged", manifest->merged);
   append (text, "Mode", manifest->mode);
+  append (text, "Protected", point->is_protected ? "yes" : "no");
+  append (text, "Note", point->note);
   append (text, "Checkpoint", manifest->checkpoint);
   append (text, "Host", manifest->host);
   g_string_append_printf (text, "%-12s virt-keep %s, libvirt %s, QEMU %s\n", "Made by", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
@@ -62,6 +65,8 @@ fill_text (GString *text, const VkPoint *point)
     }
   for (guint i = 0; i < manifest->warnings->len; i++)
     append (text, "Warning", g_ptr_array_index (manifest->warnings, i));
+  if (point->annotation_damage != NULL)
+    append (text, "Warning", point->annotation_damage);
 }
 
 static gboolean
@@ -80,6 +85,8 @@ run_show (VkInvocation *invocation, GError **error)
   name = vk_point_name (point);
   vk_json_set_string (invocation->result, "point", name);
   vk_json_set_string (invocation->result, "location", point->location);
+  json_object_set_boolean_member (invocation->result, "protected", point->is_protected);
+  vk_json_set_string (invocation->result, "note", point->note);
   json_object_set_object_member (invocation->result, "manifest", vk_manifest_to_json (point->manifest));
   fill_text (invocation->text, point);
   return TRUE;

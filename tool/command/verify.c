@@ -114,7 +114,7 @@ report_damage (const GPtrArray *points, const GPtrArray *damages, VkReporter *re
       const VkDamage *damage = g_ptr_array_index (damages, i);
       g_autoptr (GString) text = g_string_new (NULL);
 
-      g_string_append_printf (text, "%s: %s: unusable:", damage->file, damage->message);
+      g_string_append_printf (text, "%s: %s%s", damage->file, damage->message, damage->affects->len > 0 ? ": unusable:" : "");
       for (guint k = 0; k < damage->affects->len; k++)
         g_string_append_printf (text, " %s", (const char *) g_ptr_array_index (damage->affects, k));
       vk_reporter_warning (reporter, text->str);

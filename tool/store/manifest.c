@@ -74,6 +74,7 @@ vk_manifest_free (VkManifest *manifest)
   g_free (manifest->requested);
   g_free (manifest->reason);
   g_free (manifest->checkpoint);
+  g_free (manifest->merged);
   g_free (manifest->virt_keep_version);
   g_free (manifest->libvirt_version);
   g_free (manifest->qemu_version);
@@ -276,6 +277,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   vk_json_set_string (object, "requested", manifest->requested);
   vk_json_set_string (object, "reason", manifest->reason);
   vk_json_set_string (object, "checkpoint", manifest->checkpoint);
+  vk_json_set_string (object, "merged", manifest->merged);
   json_object_set_object_member (object, "versions", versions_to_json (manifest));
   json_object_set_array_member (object, "disks", vk_manifest_disks_to_json (manifest));
   json_object_set_array_member (object, "left_out", vk_manifest_left_out_to_json (manifest));

@@ -66,6 +66,7 @@ typedef struct
   char *requested;   /* level that was asked for */
   char *reason;      /* why level is not what was asked for, or NULL */
   char *checkpoint;  /* name, or NULL */
+  char *merged;      /* when removed points were last merged into this one, or NULL */
   char *virt_keep_version;
   char *libvirt_version;
   char *qemu_version;

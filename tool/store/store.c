@@ -15,6 +15,8 @@ vk_point_free (VkPoint *point)
   g_free (point->damage);
   g_free (point->id);
   g_free (point->domain);
+  g_free (point->note);
+  g_free (point->annotation_damage);
   g_clear_pointer (&point->manifest, vk_manifest_free);
   g_free (point);
 }
@@ -85,8 +87,8 @@ find_by_time (const GPtrArray *points, const char *time)
   return -1;
 }
 
-static gboolean
-refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error)
+gboolean
+vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error)
 {
   for (guint i = 1; i < points->len; i++)
     {
@@ -113,7 +115,7 @@ vk_store_find_point (VkStore *store, const char *name, GError **error)
   VkPoint *point;
   int found;
 
-  if (points == NULL || !refuse_ambiguous (points, domain, error))
+  if (points == NULL || !vk_store_refuse_ambiguous (points, domain, error))
     return NULL;
   found = find_by_time (points, time);
   if (found < 0)
@@ -163,6 +165,71 @@ vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancel
     if (!vk_store_check_disk (store, point, g_ptr_array_index (point->manifest->disks, i), cancellable, error))
       return FALSE;
   return TRUE;
+}
+
+static void
+merge_free (VkMerge *merge)
+{
+  g_free (merge->point);
+  g_free (merge->disk);
+  g_free (merge->base);
+  g_free (merge);
+}
+
+VkRemoval *
+vk_removal_new (void)
+{
+  VkRemoval *removal = g_new0 (VkRemoval, 1);
+
+  removal->removed = g_ptr_array_new_with_free_func (g_free);
+  removal->merged = g_ptr_array_new_with_free_func ((GDestroyNotify) merge_free);
+  return removal;
+}
+
+void
+vk_removal_free (VkRemoval *removal)
+{
+  g_ptr_array_unref (removal->removed);
+  g_ptr_array_unref (removal->merged);
+  g_free (removal);
+}
+
+gboolean
+vk_store_remove (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error)
+{
+  return store->ops->remove (store, points, removal, cancellable, error);
+}
+
+gboolean
+vk_store_finish (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error)
+{
+  return store->ops->finish (store, domain, removal, cancellable, error);
+}
+
+gboolean
+vk_note_check (const char *text, GError **error)
+{
+  if (!g_utf8_validate (text, -1, NULL))
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is not UTF-8 text");
+  else if (strlen (text) > VK_NOTE_LIMIT)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is longer than %d bytes", VK_NOTE_LIMIT);
+  else
+    {
+      const char *c = text;
+
+      while (*c != '\0' && !g_unichar_iscntrl (g_utf8_get_char (c)))
+        c = g_utf8_next_char (c);
+      if (*c == '\0')
+        return TRUE;
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is more than one line, or has control characters");
+    }
+  return FALSE;
+}
+
+gboolean
+vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error)
+{
+  return (note == NULL || vk_note_check (note, error)) && store->ops->annotate (store, point, is_protected, note, error);
 }
 
 char *

@@ -20,6 +20,10 @@ typedef struct
   char *id;             /* its time, also when it is damaged */
   char *domain;         /* what commands call its domain: the name, or the UUID when that is not known */
   VkManifest *manifest; /* NULL when it cannot be read */
+  gboolean removed;     /* it is being removed; list never shows such a point */
+  gboolean is_protected; /* from prune and forget; also when that cannot be found out */
+  char *note;           /* the user's, or NULL */
+  char *annotation_damage; /* why protection and note cannot be read, or NULL */
 } VkPoint;
 
 void vk_point_free (VkPoint *point);
@@ -34,6 +38,26 @@ typedef struct
 } VkDamage;
 
 void vk_damage_free (VkDamage *damage);
+
+/* One disk of a point that has been made independent of removed points. */
+typedef struct
+{
+  char *point; /* its name */
+  char *disk;  /* target */
+  char *base;  /* id of the point that it builds on now, or NULL: a full image */
+  const char *method; /* "in-place", "clone" or "copy": how the bottom of the new image was made */
+} VkMerge;
+
+/* What removing points has done, also when it failed halfway. */
+typedef struct
+{
+  GPtrArray *removed; /* of char *: their names */
+  GPtrArray *merged;  /* of VkMerge */
+} VkRemoval;
+
+VkRemoval *vk_removal_new (void);
+void vk_removal_free (VkRemoval *removal);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkRemoval, vk_removal_free)
 
 /* "NAME@20261123T181400Z", as every command takes it.  Returns: (transfer full). */
 char *vk_point_name (const VkPoint *point);
@@ -55,6 +79,11 @@ typedef struct
 
   /* See vk_store_check_disk(). */
   gboolean (*check_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+
+  /* See vk_store_remove(), vk_store_finish() and vk_store_annotate(). */
+  gboolean (*remove) (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
+  gboolean (*finish) (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
+  gboolean (*annotate) (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
 
   /* Path of a file of the point.  Returns: (transfer full). */
   char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
@@ -86,6 +115,10 @@ GPtrArray *vk_store_list (VkStore *store, const char *domain, GError **error);
  * VK_ERROR_STORE when the point is damaged. */
 VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
 
+/* VK_ERROR_USAGE when points are of several domains, which share the name that
+ * the user gave. */
+gboolean vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error);
+
 /* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
@@ -102,6 +135,31 @@ gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellabl
  * end through the door that a restore takes.  What is wrong is added to damages
  * (of VkDamage).  FALSE, with *error, only when it could not be found out. */
 gboolean vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
+
+/* Removes points (of VkPoint), a domain at a time, and with them what an earlier
+ * removal there has left undone.  Points that build on them are made
+ * independent of them; each of those opens and reads the same at every moment,
+ * whatever happens.
+ * Before anything of a domain is touched: VK_ERROR_BUSY, VK_ERROR_REFUSED when a point is
+ * protected or a damaged one builds on it, VK_ERROR_STORE when space is lacking
+ * or an image is damaged.  Afterwards a failure leaves points of which list
+ * shows none, and which the next call of this or vk_store_finish() removes. */
+gboolean vk_store_remove (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
+
+/* Finishes or takes back what was begun when a removal in that domain (NULL:
+ * any) was interrupted.  A failure in one domain does not keep it from the
+ * others. */
+gboolean vk_store_finish (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
+
+/* The longest note, in bytes. */
+enum { VK_NOTE_LIMIT = 1000 };
+
+/* Protects the point from removal or not, and gives it a note (NULL: none), one
+ * line of UTF-8.  VK_ERROR_USAGE for another note. */
+gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+
+/* Whether text can be a note. */
+gboolean vk_note_check (const char *text, GError **error);
 
 char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
 
@@ -129,7 +187,7 @@ struct VkPointWriter
 };
 
 /* Locks the domain in this store and chooses the id of a new point; nothing
- * is written yet.  VK_ERROR_BUSY when another backup of the domain holds the
+ * is written yet.  VK_ERROR_BUSY when another virt-keep holds the domain's
  * lock.  Freeing the writer before commit leaves nothing behind.
  * Returns: (transfer full). */
 VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);

@@ -191,9 +191,10 @@ check_image (const char *path, GError **error)
   return FALSE;
 }
 
-/* chain: the image and its backing files. */
+/* chain: the image and its backing files.  shared: without regard to QEMU's
+ * locks on them. */
 static VkNbdServer *
-serve (const char *const *chain, gboolean read_only, const char *socket_dir, GError **error)
+serve (const char *const *chain, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
 {
   g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
   static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
@@ -205,6 +206,8 @@ serve (const char *const *chain, gboolean read_only, const char *socket_dir, GEr
     if (!check_image (chain[i], error))
       return NULL;
   description = describe_chain (chain, read_only);
+  if (shared)
+    json_object_set_boolean_member (description, "force-share", TRUE);
   json = vk_json_to_string (description, FALSE);
   server->path = g_strdup (chain[0]);
   server->description = g_strconcat ("json:", json, NULL);
@@ -216,7 +219,13 @@ serve (const char *const *chain, gboolean read_only, const char *socket_dir, GEr
 VkNbdServer *
 vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error)
 {
-  return serve (chain, TRUE, socket_dir, error);
+  return serve (chain, TRUE, FALSE, socket_dir, error);
+}
+
+VkNbdServer *
+vk_nbd_server_read_shared (const char *const *chain, const char *socket_dir, GError **error)
+{
+  return serve (chain, TRUE, TRUE, socket_dir, error);
 }
 
 VkNbdServer *
@@ -228,7 +237,7 @@ vk_nbd_server_write (const char *path, const char *const *chain_below, const cha
   for (guint i = 0; chain_below != NULL && chain_below[i] != NULL; i++)
     g_ptr_array_add (chain, (gpointer) chain_below[i]);
   g_ptr_array_add (chain, NULL);
-  return serve ((const char *const *) chain->pdata, FALSE, socket_dir, error);
+  return serve ((const char *const *) chain->pdata, FALSE, FALSE, socket_dir, error);
 }
 
 VkNbdServer *

@@ -19,6 +19,10 @@ typedef struct VkNbdServer VkNbdServer;
  * VK_ERROR_STORE set to what qemu-nbd said. */
 VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error);
 
+/* The same for a chain in which QEMU may just be writing to an image, but
+ * nothing that is visible through those above it. */
+VkNbdServer *vk_nbd_server_read_shared (const char *const *chain, const char *socket_dir, GError **error);
+
 /* Serves the qcow2 image at path for writing, without host cache flushes: the
  * caller syncs the file after vk_nbd_server_stop().  chain_below: its backing
  * files as above (named explicitly), or NULL when it has none. */

@@ -96,30 +96,72 @@ vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancell
   return vk_process_run (argv, NULL, cancellable, error);
 }
 
-/* Exit codes of qemu-img check, see qemu-img(1). */
-enum { CHECK_CLEAN = 0, CHECK_CORRUPT = 2, CHECK_LEAKS = 3 };
-
-/* The image alone: no backing file is opened. */
-static char *
-describe_alone (const char *path)
+/* The first length members of chain, each on the next, for QEMU.  The last one
+ * stands alone, whatever is written in it, or on what is written in it.  QEMU's
+ * lock is taken on it only: others may read those above, as we do. */
+static JsonObject *
+describe_node (const char *const *chain, guint length, gboolean alone)
 {
-  g_autoptr (JsonObject) node = json_object_new ();
+  JsonObject *node = json_object_new ();
   JsonObject *file = json_object_new ();
-  g_autofree char *text = NULL;
 
   json_object_set_string_member (file, "driver", "file");
-  json_object_set_string_member (file, "filename", path);
+  json_object_set_string_member (file, "filename", chain[0]);
+  if (length > 1)
+    json_object_set_string_member (file, "locking", "off");
   json_object_set_string_member (node, "driver", "qcow2");
   json_object_set_object_member (node, "file", file);
-  json_object_set_null_member (node, "backing");
-  text = vk_json_to_string (node, FALSE);
+  if (length > 1)
+    json_object_set_object_member (node, "backing", describe_node (chain + 1, length - 1, alone));
+  else if (alone)
+    json_object_set_null_member (node, "backing");
+  return node;
+}
+
+static char *
+describe_chain (const char *const *chain, guint length, gboolean alone)
+{
+  g_autoptr (JsonObject) node = describe_node (chain, length, alone);
+  g_autofree char *text = vk_json_to_string (node, FALSE);
+
   return g_strconcat ("json:", text, NULL);
 }
 
 gboolean
+vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCancellable *cancellable, GError **error)
+{
+  /* QEMU finds the place of an image in a chain by its name only while what is
+   * below is what is written in the image; the caller has seen to that. */
+  g_autofree char *image = describe_chain (chain, base + 1, FALSE);
+  const char *argv[] = { "qemu-img", "commit", "-q", "-d", "-t", durable ? "writeback" : "unsafe", "-b", chain[base], "--", image, NULL };
+  g_autoptr (GError) failure = NULL;
+
+  for (guint i = 0; chain[i] != NULL; i++)
+    {
+      if (!vk_qcow2_check (chain[i], error))
+        return FALSE;
+      if (!g_utf8_validate (chain[i], -1, NULL))
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "a restore point cannot be merged in a directory whose name is not UTF-8, because QEMU takes no such names: rename it");
+          return FALSE;
+        }
+    }
+  if (vk_process_run (argv, NULL, cancellable, &failure))
+    return TRUE;
+  if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot merge '%s' into '%s': %s", chain[0], chain[base], failure->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+/* Exit codes of qemu-img check, see qemu-img(1). */
+enum { CHECK_CLEAN = 0, CHECK_CORRUPT = 2, CHECK_LEAKS = 3 };
+
+gboolean
 vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *image = describe_alone (path);
+  g_autofree char *image = describe_chain (&path, 1, TRUE);
   const char *argv[] = { "qemu-img", "check", "-q", "--", image, NULL };
   g_autoptr (GSubprocess) process = NULL;
   g_autofree char *words = NULL;

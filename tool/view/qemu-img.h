@@ -14,6 +14,14 @@ gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing
  * otherwise lose.  The image reads the same before and after. */
 gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error);
 
+/* Writes what the images above chain[base] hold into that one; the others, above
+ * and below, are only read.  chain: as for vk_nbd_server_read(), but the names of
+ * what chain[base] builds on are taken from the images, and the first member may
+ * be written to; base is at least 1.  durable: what is written is flushed on the way in such an order that
+ * a crash never leaves chain[base] with an unsound structure; without it the
+ * caller syncs the file. */
+gboolean vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCancellable *cancellable, GError **error);
+
 /* Checks the structure of the qcow2 image at path, without opening any other
  * file.  VK_ERROR_DAMAGED with qemu-img's words when it is corrupt; leaked
  * clusters, which only waste space, are no damage. */

@@ -3,7 +3,9 @@
 
 #include "store/image/image-layout.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 
@@ -75,4 +77,12 @@ vk_image_is_point_name (const char *name)
     if (form[i] == 'd' ? !g_ascii_isdigit (name[i]) : name[i] != form[i])
       return FALSE;
   return TRUE;
+}
+
+gboolean
+vk_image_is_directory (const char *path)
+{
+  GStatBuf status;
+
+  return g_lstat (path, &status) == 0 && S_ISDIR (status.st_mode);
 }

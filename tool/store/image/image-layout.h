@@ -7,6 +7,24 @@
 #define VK_IMAGE_MANIFEST "manifest.json"
 #define VK_IMAGE_LOCK "lock"
 #define VK_IMAGE_PARTIAL_PREFIX ".partial-"
+#define VK_IMAGE_ANNOTATIONS "annotations.json"
+
+/* The manifest of a point that is being removed.  Nobody shows such a point any
+ * more, but others may build on its images until they have been merged. */
+#define VK_IMAGE_REMOVED "manifest-removed.json"
+
+/* The manifest of a point whose images are just being replaced by merged ones:
+ * of each disk the image itself tells which of the two manifests describes it. */
+#define VK_IMAGE_MERGED "manifest-merged.json"
+
+/* Files in a point: the merged image to be; another image of a point that is
+ * being removed and has been written to, so that its digest holds no more. */
+#define VK_IMAGE_MERGE_PREFIX ".merge-"
+#define VK_IMAGE_NEW_PREFIX ".new-" /* anything else that is not complete yet */
+#define VK_IMAGE_CHANGED_PREFIX ".changed-"
+
+/* A directory that nobody needs any more. */
+#define VK_IMAGE_DISCARDED_PREFIX ".discarded-"
 
 /* QEMU's user has to pass through these to reach an image that it writes, and
  * need not (and must not) list them. */
@@ -32,9 +50,31 @@ gboolean vk_image_is_point_name (const char *name);
 /* The names in the directory path, sorted.  Returns: (transfer full). */
 GPtrArray *vk_image_directory_names (const char *path, GError **error);
 
+/* Symbolic links are none: what they lead to is not the store's. */
+gboolean vk_image_is_directory (const char *path);
+
 /* The point of that id beside others in the domain's directory; what is wrong
  * with it is in its damage.  Returns: (transfer full). */
 VkPoint *vk_image_read_point (const char *domain_directory, const char *id);
+
+/* All points in the domain's directory, oldest first, with those that are being
+ * removed.  What they build on is not looked at.
+ * Returns: (transfer full) of VkPoint. */
+GPtrArray *vk_image_read_points (const char *domain_directory, GError **error);
+
+/* See vk_store_annotate(). */
+gboolean vk_image_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+
+/* Fills in what annotations.json says about the point. */
+void vk_image_read_annotations (VkPoint *point);
+
+/* See vk_store_remove() and vk_store_finish(). */
+gboolean vk_image_remove (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
+gboolean vk_image_finish (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
+
+/* Whether the domain's directory of that name, in which point is, belongs
+ * to what the user calls domain (a name or UUID; NULL: any). */
+gboolean vk_image_is_of_domain (const char *directory_name, const VkPoint *point, const char *domain);
 
 /* "../ID/IMAGE": the name by which an image's backing file is stored in it, so
  * that a copied or moved store stays readable.  Returns: (transfer full). */

@@ -3,9 +3,7 @@
 
 #include "store/image/image-store.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -17,85 +15,40 @@ static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";
 enum { STORE_VERSION = 1, STORE_FILE_LIMIT = 65536 };
 
-/* A domain's directory is called NAME.UUID. */
-static char *
-uuid_of_directory (const char *domain_directory)
-{
-  const char *dot = strrchr (domain_directory, '.');
-
-  return g_strdup (dot ? dot + 1 : domain_directory);
-}
-
-VkPoint *
-vk_image_read_point (const char *domain_directory, const char *id)
-{
-  g_autofree char *directory = g_build_filename (domain_directory, id, NULL);
-  g_autofree char *path = g_build_filename (directory, VK_IMAGE_MANIFEST, NULL);
-  g_autoptr (GError) failure = NULL;
-  g_autofree char *text = vk_file_read (path, VK_MANIFEST_LIMIT, NULL, &failure);
-  VkPoint *point = g_new0 (VkPoint, 1);
-
-  point->location = g_strdup (directory);
-  point->id = g_strdup (id);
-  if (text != NULL)
-    point->manifest = vk_manifest_parse (text, path, &failure);
-  point->domain = point->manifest ? g_strdup (point->manifest->domain_name) : uuid_of_directory (domain_directory);
-  if (point->manifest == NULL)
-    point->damage = g_strdup (failure->message);
-  else if (strcmp (point->manifest->id, id) != 0)
-    point->damage = g_strdup_printf ("%s: it says that it is the point %s: was the directory renamed?", path, point->manifest->id);
-  for (guint i = 0; point->damage == NULL && i < point->manifest->disks->len; i++)
-    {
-      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
-      g_autofree char *image = g_build_filename (directory, disk->image, NULL);
-      GStatBuf status;
-
-      if (g_lstat (image, &status) < 0)
-        point->damage = g_strdup_printf ("the image '%s' is missing", image);
-      else if (!S_ISREG (status.st_mode) || (guint64) status.st_size != disk->size)
-        point->damage = g_strdup_printf ("the image '%s' is not the file of %" G_GUINT64_FORMAT " bytes that was stored", image, disk->size);
-    }
-  return point;
-}
-
-/* Symbolic links are none: what they lead to is not the store's. */
-static gboolean
-is_directory (const char *path)
-{
-  GStatBuf status;
-
-  return g_lstat (path, &status) == 0 && S_ISDIR (status.st_mode);
-}
-
-static gboolean
-is_of_domain (const VkPoint *point, const char *domain_directory, const char *domain)
+gboolean
+vk_image_is_of_domain (const char *directory_name, const VkPoint *point, const char *domain)
 {
   g_autofree char *suffix = g_strdup_printf (".%s", domain);
 
-  if (domain == NULL || g_str_has_suffix (domain_directory, suffix))
+  if (domain == NULL || g_str_has_suffix (directory_name, suffix))
     return TRUE;
   if (point->manifest != NULL)
     return strcmp (point->manifest->domain_name, domain) == 0;
   /* Without a manifest the directory's name is all there is to go by. */
-  return g_str_has_prefix (domain_directory, domain) && strlen (domain_directory) == strlen (domain) + 37;
+  return g_str_has_prefix (directory_name, domain) && strlen (directory_name) == strlen (domain) + 37;
 }
 
-/* A point that builds on a missing or damaged one is damaged, too.  points
- * from the index first on are those of the same domain, oldest first, so that
- * damage is handed on along the chain. */
+static const VkPoint *
+find_point (const GPtrArray *points, const char *id)
+{
+  for (guint i = 0; i < points->len; i++)
+    if (strcmp (((VkPoint *) g_ptr_array_index (points, i))->id, id) == 0)
+      return g_ptr_array_index (points, i);
+  return NULL;
+}
+
+/* A point that builds on a missing or damaged one is damaged, too.  points are
+ * those of the same domain, oldest first: damage is handed on along the chain. */
 static void
-check_base (const GPtrArray *points, guint first, VkPoint *point)
+check_base (const GPtrArray *points, VkPoint *point)
 {
   for (guint i = 0; point->damage == NULL && i < point->manifest->disks->len; i++)
     {
       const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
-      const VkPoint *base = NULL;
+      const VkPoint *base = disk->base ? find_point (points, disk->base) : NULL;
 
       if (disk->base == NULL)
         continue;
-      for (guint k = first; base == NULL && k < points->len; k++)
-        if (strcmp (((VkPoint *) g_ptr_array_index (points, k))->id, disk->base) == 0)
-          base = g_ptr_array_index (points, k);
       if (base == NULL)
         point->damage = g_strdup_printf ("the restore point %s, on which it builds, is missing", disk->base);
       else if (base->damage != NULL)
@@ -105,28 +58,46 @@ check_base (const GPtrArray *points, guint first, VkPoint *point)
     }
 }
 
+/* Everything in the domain's directory, with what is wrong with it. */
+static GPtrArray *
+read_and_check (const char *path, GError **error)
+{
+  GPtrArray *points = vk_image_read_points (path, error);
+
+  for (guint i = 0; points != NULL && i < points->len; i++)
+    check_base (points, g_ptr_array_index (points, i));
+  return points;
+}
+
+static gboolean
+any_is_damaged (const GPtrArray *points)
+{
+  for (guint i = 0; i < points->len; i++)
+    if (((VkPoint *) g_ptr_array_index (points, i))->damage != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 list_domain (const VkImageStore *store, const char *domain_directory, const char *domain, GPtrArray *points, GError **error)
 {
   g_autofree char *path = g_build_filename (store->path, domain_directory, NULL);
-  g_autoptr (GPtrArray) names = vk_image_directory_names (path, error);
-  guint first = points->len;
+  g_autoptr (GPtrArray) found = read_and_check (path, error);
 
-  if (names == NULL)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++)
+  /* A point may have been merged or removed between two looks: look again. */
+  if (found != NULL && any_is_damaged (found))
     {
-      const char *name = g_ptr_array_index (names, i);
-      g_autofree char *directory = g_build_filename (path, name, NULL);
-      g_autoptr (VkPoint) point = NULL;
+      g_ptr_array_unref (found);
+      found = read_and_check (path, error);
+    }
+  if (found == NULL)
+    return FALSE;
+  while (found->len > 0)
+    {
+      g_autoptr (VkPoint) point = g_ptr_array_steal_index (found, 0);
 
-      if (!vk_image_is_point_name (name) || !is_directory (directory))
-        continue;
-      point = vk_image_read_point (path, name);
-      if (!is_of_domain (point, domain_directory, domain))
-        continue;
-      check_base (points, first, point);
-      g_ptr_array_add (points, g_steal_pointer (&point));
+      if (!point->removed && vk_image_is_of_domain (domain_directory, point, domain))
+        g_ptr_array_add (points, g_steal_pointer (&point));
     }
   return TRUE;
 }
@@ -145,7 +116,7 @@ image_list (VkStore *base, const char *domain, GError **error)
       const char *name = g_ptr_array_index (names, i);
       g_autofree char *path = g_build_filename (store->path, name, NULL);
 
-      if (is_directory (path) && *name != '.' && strcmp (name, "lost+found") != 0
+      if (vk_image_is_directory (path) && *name != '.' && strcmp (name, "lost+found") != 0
           && !list_domain (store, name, domain, points, error))
         return NULL;
     }
@@ -158,12 +129,40 @@ image_begin_point (VkStore *base, const char *domain_name, const char *domain_uu
   return vk_image_writer_new ((VkImageStore *) base, domain_name, domain_uuid, error);
 }
 
+/* An image may be replaced by a merged one, and what it built on removed,
+ * between our look at the chain and QEMU's: then look again. */
+enum { OPEN_ATTEMPTS = 3 };
+
+static VkNbdServer *
+open_chain (const VkPoint *point, const char *disk, const char *socket_dir, GError **error)
+{
+  g_autoptr (GPtrArray) layers = NULL;
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk, &layers, error);
+
+  if (chain == NULL)
+    return NULL;
+  for (guint i = 0; i < layers->len; i++)
+    if (((VkPoint *) g_ptr_array_index (layers, i))->removed)
+      return vk_nbd_server_read_shared ((const char *const *) chain->pdata, socket_dir, error);
+  return vk_nbd_server_read ((const char *const *) chain->pdata, socket_dir, error);
+}
+
 static VkNbdServer *
 image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
 {
-  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, NULL, error);
+  g_autoptr (GError) failure = NULL;
 
-  return chain ? vk_nbd_server_read ((const char *const *) chain->pdata, socket_dir, error) : NULL;
+  for (guint i = 0; i < OPEN_ATTEMPTS; i++)
+    {
+      VkNbdServer *server;
+
+      g_clear_error (&failure);
+      server = open_chain (point, disk->target, socket_dir, &failure);
+      if (server != NULL)
+        return server;
+    }
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return NULL;
 }
 
 static gboolean
@@ -175,8 +174,13 @@ image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *dis
   for (guint i = 0; chain != NULL && i < points->len; i++)
     {
       const VkPoint *layer = g_ptr_array_index (points, i);
-      g_autofree char *found = vk_file_sha256 (g_ptr_array_index (chain, i), NULL, cancellable, error);
+      g_autofree char *found = NULL;
 
+      /* What an interrupted removal has merged into it shows through to nobody,
+       * but its digest is of the time before. */
+      if (layer->removed)
+        continue;
+      found = vk_file_sha256 (g_ptr_array_index (chain, i), NULL, cancellable, error);
       if (found == NULL)
         return FALSE;
       if (strcmp (found, vk_manifest_find_disk (layer->manifest, disk->target)->sha256) != 0)
@@ -211,6 +215,9 @@ static const VkStoreOps image_ops = {
   .open_disk = image_open_disk,
   .verify = vk_image_verify,
   .check_disk = image_check_disk,
+  .remove = vk_image_remove,
+  .finish = vk_image_finish,
+  .annotate = vk_image_annotate,
   .file_path = image_file_path,
   .free = image_free,
 };

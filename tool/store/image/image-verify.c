@@ -234,6 +234,8 @@ vk_image_verify (VkStore *store, const GPtrArray *points, const char *socket_dir
     {
       const VkPoint *point = g_ptr_array_index (points, i);
 
+      if (point->annotation_damage != NULL)
+        add_damage (damages, point->location, point->annotation_damage);
       if (is_affected (point, damages))
         continue;
       if (point->damage != NULL)

@@ -3,17 +3,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "store/image/image-layout.h"
+#include "store/image/image-lock.h"
+#include "store/image/image-merge.h"
 #include "transfer/nbd-sink.h"
 #include "view/nbd-server.h"
 #include "view/qemu-img.h"
@@ -27,8 +25,7 @@ typedef struct
   VkPointWriter base;
   char *point;         /* where the finished point will be */
   char *partial;       /* where it grows; exists once opened */
-  char *lock_path;
-  int lock_fd;
+  VkImageLock *lock;
   gboolean opened;
   gboolean committed;
   GPtrArray *servers;  /* of VkNbdServer, one for each open sink */
@@ -50,18 +47,9 @@ static gboolean
 image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
 {
   ImageWriter *writer = (ImageWriter *) base;
-  g_autoptr (GPtrArray) names = vk_image_directory_names (base->directory, error);
 
-  if (names == NULL)
+  if (!vk_image_recover (base->directory, error))
     return FALSE;
-  for (guint i = 0; i < names->len; i++)
-    {
-      const char *name = g_ptr_array_index (names, i);
-      g_autofree char *path = g_build_filename (base->directory, name, NULL);
-
-      if (g_str_has_prefix (name, VK_IMAGE_PARTIAL_PREFIX) && !vk_tree_remove (path, error))
-        return FALSE;
-    }
   if (g_mkdir (writer->partial, VK_IMAGE_POINT_MODE) < 0
       || (qemu_writes && g_chmod (writer->partial, VK_IMAGE_DIRECTORY_MODE) < 0))
     {
@@ -201,20 +189,6 @@ image_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
   return writer->committed;
 }
 
-/* Gives the lock back; a domain's directory that holds no point goes, too. */
-static void
-release_lock (ImageWriter *writer)
-{
-  g_autoptr (GPtrArray) names = vk_image_directory_names (writer->base.directory, NULL);
-
-  if (names != NULL && names->len == 1)
-    {
-      unlink (writer->lock_path);
-      rmdir (writer->base.directory);
-    }
-  close (writer->lock_fd);
-}
-
 static void
 image_writer_free (VkPointWriter *base)
 {
@@ -223,13 +197,11 @@ image_writer_free (VkPointWriter *base)
   g_ptr_array_unref (writer->servers);
   if (writer->opened && !writer->committed)
     vk_tree_remove (writer->partial, NULL);
-  if (writer->lock_fd >= 0)
-    release_lock (writer);
+  g_clear_pointer (&writer->lock, vk_image_lock_release);
   g_free (writer->base.id);
   g_free (writer->base.directory);
   g_free (writer->point);
   g_free (writer->partial);
-  g_free (writer->lock_path);
   g_free (writer);
 }
 
@@ -245,66 +217,6 @@ static const VkPointWriterOps image_writer_ops = {
   .commit = image_commit,
   .free = image_writer_free,
 };
-
-/* Whether the locked file is still the one that the path names: the process
- * that had the lock before may have removed the file with its directory. */
-static gboolean
-lock_is_current (int fd, const char *path)
-{
-  struct stat locked, named;
-
-  return fstat (fd, &locked) == 0 && stat (path, &named) == 0
-      && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
-}
-
-static void
-set_busy_error (int fd, const char *path, const char *domain_name, GError **error)
-{
-  char holder[32] = "";
-  gssize length = pread (fd, holder, sizeof holder - 1, 0);
-
-  g_strchomp (holder);
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another backup of '%s' into this store is running%s%s: wait for it, or see virt-keep status (lock: %s)", domain_name,
-               length > 0 ? ", process " : "", length > 0 ? holder : "", path);
-}
-
-/* Takes the domain's lock.  The process id in it is for people; what holds
- * the lock is the open file, so that no crash can leave it behind. */
-static gboolean
-take_lock (ImageWriter *writer, const char *domain_name, GError **error)
-{
-  g_autofree char *holder = g_strdup_printf ("%d\n", (int) getpid ());
-
-  for (;;)
-    {
-      if (!vk_directory_make (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, error))
-        return FALSE;
-      writer->lock_fd = open (writer->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-      if (writer->lock_fd < 0 && errno == ENOENT)
-        continue;
-      if (writer->lock_fd < 0)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", writer->lock_path, g_strerror (errno));
-          return FALSE;
-        }
-      if (flock (writer->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        {
-          set_busy_error (writer->lock_fd, writer->lock_path, domain_name, error);
-          close (writer->lock_fd);
-          writer->lock_fd = -1;
-          return FALSE;
-        }
-      if (lock_is_current (writer->lock_fd, writer->lock_path))
-        break;
-      close (writer->lock_fd);
-    }
-  if (ftruncate (writer->lock_fd, 0) < 0 || pwrite (writer->lock_fd, holder, strlen (holder), 0) < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write '%s': %s", writer->lock_path, g_strerror (errno));
-      return FALSE;
-    }
-  return TRUE;
-}
 
 /* The id of a new point: now, but always later than every point that is
  * there, so that their order survives a clock that was set back. */
@@ -347,13 +259,12 @@ vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *d
   g_autofree char *new_name = vk_image_domain_directory_name (domain_name, domain_uuid);
 
   writer->base.ops = &image_writer_ops;
-  writer->lock_fd = -1;
   writer->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
   writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, NULL);
   if (writer->base.directory == NULL)
     writer->base.directory = g_build_filename (store->path, new_name, NULL);
-  writer->lock_path = g_build_filename (writer->base.directory, VK_IMAGE_LOCK, NULL);
-  if (!take_lock (writer, domain_name, error))
+  writer->lock = vk_image_lock_take (writer->base.directory, domain_name, error);
+  if (writer->lock == NULL)
     return NULL;
   writer->base.id = choose_id (writer->base.directory, error);
   if (writer->base.id == NULL)

@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: forget and prune may be killed with SIGKILL at any moment: every restore
+# point that is listed then has its exact bytes, and a second run finishes.
+#
+# Killed after random times and, where strace is installed, at each system call
+# that changes the store.  VIRT_KEEP_SEED repeats a run, VIRT_KEEP_KILLS says how
+# often each command is killed after a random time.
+. "$(dirname "$0")/lib.sh"
+
+seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
+kills=${VIRT_KEEP_KILLS:-9}
+RANDOM=$seed
+diag "seed $seed, $kills kills after random times for each command"
+
+make_domain guest vda:qcow2:48M vdb:qcow2:16M
+
+# The store of all trials, and the shadows of its points.
+#   0 full <- 1 <- 2 <- 4     3 is a differential on 0, 4 an incremental on 3
+made=()
+guest_write guest vda 0x11 0 12M
+for level in full incremental incremental differential incremental; do
+  guest_write guest vda $((RANDOM % 255 + 1)) $((RANDOM % 40))M 4M
+  guest_discard guest vda $((RANDOM % 40))M 1M
+  guest_write guest vdb $((RANDOM % 255 + 1)) $((RANDOM % 200 * 64))k 300k
+  for dev in vda vdb; do shadow guest $dev "$lab/now.$dev.raw"; done
+  keep --store "$store" --json backup guest --level $level
+  [ $code = 0 ] || bail "no backup: $(cat "$err")"
+  id=$(json .point)
+  made+=("$id")
+  for dev in vda vdb; do mv "$lab/now.$dev.raw" "$lab/${id#*@}.$dev.raw"; done
+done
+mv "$store" "$lab/made"
+
+listed ()
+{
+  "$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : /DAMAGED: /p' | xargs
+}
+
+# sound: every listed point has its exact bytes for qemu-img alone, and one of them
+# for virt-keep's own door, too.
+sound ()
+{
+  local point dev id points
+  read -ra points <<<"$(listed)"
+  for point in "${points[@]}"; do
+    id=${point#*@}
+    for dev in vda vdb; do
+      qemu-img compare -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "$lab/$id.$dev.raw" && continue
+      echo "$point: $dev differs"
+      return 1
+    done
+  done
+  point=${points[RANDOM % ${#points[@]}]}
+  if ! "$VIRT_KEEP" --store "$store" restore "$point" --to "$lab/out" --format raw >"$lab/said" 2>&1; then
+    echo "$point is not restored: $(cat "$lab/said")"
+    return 1
+  fi
+  cmp "$lab/out/vda.raw" "$lab/${point#*@}.vda.raw" && cmp "$lab/out/vdb.raw" "$lab/${point#*@}.vdb.raw" || return 1
+  rm -rf "$lab/out"
+}
+
+# judge WHEN STAY...: after a kill.
+judge ()
+{
+  local when=$1 now point said bad=""
+  shift
+  trials=$((trials + 1))
+  now=$(listed)
+  for point; do
+    [[ " $now " == *" $point "* ]] || bad+="$point is not listed; "
+  done
+  [[ $now != *DAMAGED* ]] || bad+="$now; "
+  said=$(sound) || bad+="$said; "
+  # Whatever is run next finishes.
+  "$VIRT_KEEP" --store "$store" prune --all --keep-last 100 >"$lab/said" 2>&1 || bad+="no second run: $(cat "$lab/said"); "
+  [ "$(listed)" = "$now" ] || bad+="then listed: $(listed); "
+  said=$(sound) || bad+="after the second run: $said; "
+  now=$(find "$store" -name '.?*' -o -name 'manifest-*')
+  [ -z "$now" ] || bad+="left over: $now; "
+  "$VIRT_KEEP" --store "$store" verify --all >"$lab/said" 2>&1 || bad+="$(cat "$lab/said"); "
+  [ -z "$bad" ] && return
+  failures=$((failures + 1))
+  diag "$when: $bad"
+}
+
+fresh ()
+{
+  rm -rf "$store" "$lab/out"
+  cp -a --sparse=always "$lab/made" "$store"
+}
+
+# sweep CLAIM COMMAND... -- STAY...: kills COMMAND again and again.
+sweep ()
+{
+  local claim=$1 command=() started took i calls
+  shift
+  while [ "$1" != -- ]; do command+=("$1"); shift; done
+  shift
+  trials=0 failures=0
+  fresh
+  started=$(date +%s%N)
+  keep --store "$store" "${command[@]}"
+  took=$((($(date +%s%N) - started) / 1000))
+  exits 0 "$claim: runs to its end"
+  for ((i = 0; i < kills; i++)); do
+    fresh
+    "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1 </dev/null &
+    keeper=$!
+    sleep "$(printf '0.%06d' $(((took * i + RANDOM % took) / kills)))"
+    kill -KILL $keeper 2>/dev/null
+    wait $keeper 2>/dev/null
+    judge "$claim, killed after random time $i of $kills" "$@"
+  done
+  is "$failures of $trials" "0 of $kills" "$claim: killed after random times, no restore point is lost (seed $seed)"
+  if ! command -v strace >/dev/null; then
+    skip "$claim: killed at each change of the store" "no strace"
+    return
+  fi
+  trials=0 failures=0
+  calls=rename,renameat2,link,unlink,unlinkat,fsync
+  fresh
+  strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
+  took=$(grep -c '^[a-z]' "$lab/trace")
+  for ((i = 1 + RANDOM % 3; i <= took; i += 1 + RANDOM % 7)); do
+    fresh
+    strace -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$i" \
+      "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1 &
+    wait $! 2>/dev/null
+    judge "$claim, killed at change $i of $took" "$@"
+  done
+  is "$failures" 0 "$claim: killed at $trials of its $took changes of the store, no restore point is lost"
+}
+
+sweep "forget the full and one in the middle" forget "${made[0]}" "${made[1]}" -- "${made[2]}" "${made[3]}" "${made[4]}"
+sweep "prune all but the last" prune guest --keep-last 1 -- "${made[4]}"
+
+done_testing
