@@ -106,7 +106,8 @@ back_up ()
 # Sometimes a random restore point goes, or all but the newest few.
 remove_some ()
 {
-  local points point keep
+  local points point newest
+  [ ${#shadows[@]} -gt 0 ] || return
   mapfile -t points < <(printf '%s\n' "${!shadows[@]}" | sort)
   case $((RANDOM % 8)) in
     0 | 1)
@@ -114,9 +115,9 @@ remove_some ()
       diag "step $1: forget ${point#*@}"
       keep --store "$store" --json forget "$point" ;;
     2)
-      keep=$(between 1 4)
-      diag "step $1: prune --keep-last $keep"
-      keep --store "$store" --json prune guest --keep-last "$keep" ;;
+      newest=$(between 1 4)
+      diag "step $1: prune --keep-last $newest"
+      keep --store "$store" --json prune guest --keep-last "$newest" ;;
     *) return ;;
   esac
   exits 0 "step $1: removing restore points"
