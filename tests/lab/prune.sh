@@ -105,13 +105,14 @@ if ! cp --reflink=always "$lab/list.json" "$lab/clone" 2>/dev/null; then
   names 4 5 6
   left "in place" "${chosen[@]}"
   # A reader who has the image open is not disturbed, and does not disturb.
-  qemu-io -r -c 'sleep 3000' "$(point_dir "${points_made[6]}")/vda.qcow2" >/dev/null 2>&1 &
+  qemu-io -r -c 'sleep 60000' "$(point_dir "${points_made[6]}")/vda.qcow2" >/dev/null 2>&1 &
   reader=$!
-  sleep 0.5
+  sleep 1
   keep --store "$store" --json forget "${points_made[4]}"
   exits 0 "a reader does not keep a restore point from being merged"
   is "$(json '.merged[0].method')" copy "by copying what it reads"
-  wait $reader
+  kill $reader
+  wait $reader 2>/dev/null
   names 5 6
   left "beside a reader" "${chosen[@]}"
 fi

@@ -24,6 +24,7 @@ typedef struct
   const char *sha256;
   GCancellable *cancellable;
   GError *failure; /* what is wrong with it */
+  VkPoint *again;  /* the point, when it was looked at a second time */
 } FileCheck;
 
 static void
@@ -31,6 +32,7 @@ file_check_free (FileCheck *check)
 {
   g_free (check->path);
   g_clear_error (&check->failure);
+  g_clear_pointer (&check->again, vk_point_free);
   g_free (check);
 }
 
@@ -50,9 +52,8 @@ check_image (FileCheck *check, GError **error)
 }
 
 static void
-check_file (gpointer data, gpointer user_data)
+compare_file (FileCheck *check)
 {
-  FileCheck *check = data;
   guint64 size;
   g_autofree char *found = vk_file_sha256 (check->path, &size, check->cancellable, &check->failure);
 
@@ -64,6 +65,56 @@ check_file (gpointer data, gpointer user_data)
     g_set_error (&check->failure, VK_ERROR, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
   else if (check->disk != NULL)
     check_image (check, &check->failure);
+}
+
+static VkPoint *
+read_again (const VkPoint *point)
+{
+  g_autofree char *domain_directory = g_path_get_dirname (point->location);
+
+  return vk_image_read_point (domain_directory, point->id);
+}
+
+/* Whether the point has been removed since it was listed. */
+static gboolean
+is_gone (const VkPoint *point)
+{
+  g_autoptr (VkPoint) now = read_again (point);
+
+  return now->removed || !vk_image_is_directory (point->location);
+}
+
+/* The image may have been replaced by a merged one since its point was listed:
+ * then what its manifest says now is what counts. */
+static gboolean
+is_described_anew (FileCheck *check)
+{
+  const VkManifestDisk *disk;
+
+  if (check->disk == NULL)
+    return FALSE;
+  check->again = read_again (check->point);
+  disk = check->again->manifest ? vk_manifest_find_disk (check->again->manifest, check->disk->target) : NULL;
+  if (disk == NULL || strcmp (disk->sha256, check->sha256) == 0)
+    return FALSE;
+  check->size = disk->size;
+  check->sha256 = disk->sha256;
+  return TRUE;
+}
+
+static void
+check_file (gpointer data, gpointer user_data)
+{
+  FileCheck *check = data;
+
+  compare_file (check);
+  if (check->failure != NULL && is_described_anew (check))
+    {
+      g_clear_error (&check->failure);
+      compare_file (check);
+    }
+  if (check->failure != NULL && is_gone (check->point))
+    g_clear_error (&check->failure);
 }
 
 static VkDamage *
@@ -195,6 +246,8 @@ check_chains (VkStore *store, const VkPoint *point, const char *socket_dir, GPtr
         continue;
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
+      if (is_gone (point))
+        return TRUE;
       g_ptr_array_add (add_damage (damages, point->location, failure->message)->affects, vk_point_name (point));
     }
   return TRUE;
