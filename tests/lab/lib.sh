@@ -181,8 +181,11 @@ keep_in_background ()
 # keep_ends SECONDS: waits for it; $code as with keep.
 keep_ends ()
 {
-  if ! wait_for "$1" keeper_is_gone; then
-    diag "virt-keep still runs after $1 seconds"
+  local seconds=$1
+  # Under valgrind everything takes its time.
+  [ -z "${VG:-}" ] || seconds=$((seconds * 10))
+  if ! wait_for "$seconds" keeper_is_gone; then
+    diag "virt-keep still runs after $seconds seconds"
     kill -KILL "$keeper"
   fi
   wait "$keeper" 2>/dev/null

@@ -54,6 +54,10 @@ typedef struct
   char *scratch_dir;      /* private: scratch files */
 } VkBackup;
 
+/* Runs a step that may take long and does not run the main context. */
+typedef gboolean (*VkBackupStep) (VkBackup *backup, GError **error);
+gboolean vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error);
+
 /* Notes a warning for the result, and shows it. */
 void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2, 3);
 

@@ -444,6 +444,38 @@ retire_checkpoints (VkBackup *backup)
 
 /* --- the whole ------------------------------------------------------------- */
 
+gboolean
+vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error)
+{
+  VkHostPump *pump = vk_host_pump_start ();
+  gboolean done = step (backup, error);
+
+  vk_host_pump_stop (pump);
+  return done;
+}
+
+static gboolean
+open_point (VkBackup *backup, GError **error)
+{
+  return vk_point_writer_open (backup->writer, strcmp (backup->manifest->mode, "push") == 0, error);
+}
+
+static gboolean
+choose_level (VkBackup *backup, GError **error)
+{
+  return vk_backup_choose_level (backup, TRUE, error);
+}
+
+/* What follows the copy. */
+static gboolean
+complete_point (VkBackup *backup, GError **error)
+{
+  return settle_bases (backup, error)
+      && seal_disks (backup, error)
+      && vk_backup_add_guest_files (backup, error)
+      && commit (backup, error);
+}
+
 /* Everything before the store is touched.  may_start: --start-paused counts. */
 static gboolean
 inspect (VkBackup *backup, gboolean may_start, GError **error)
@@ -494,14 +526,11 @@ run_steps (VkBackup *backup, GError **error)
   backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
   if (backup->job == NULL
       || !vk_backup_clean_leftovers (backup, error)
-      || !vk_backup_choose_level (backup, TRUE, error)
+      || !vk_backup_run_step (backup, choose_level, error)
       || !reaches_threshold (backup, error)
-      || !vk_point_writer_open (backup->writer, strcmp (backup->manifest->mode, "push") == 0, error)
+      || !vk_backup_run_step (backup, open_point, error)
       || !copy_disks (backup, error)
-      || !settle_bases (backup, error)
-      || !seal_disks (backup, error)
-      || !vk_backup_add_guest_files (backup, error)
-      || !commit (backup, error))
+      || !vk_backup_run_step (backup, complete_point, error))
     return FALSE;
   retire_checkpoints (backup);
   return TRUE;

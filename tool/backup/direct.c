@@ -47,10 +47,10 @@ vk_backup_direct (VkBackup *backup, GError **error)
   if (!vk_backup_make_run_dirs (backup, error))
     return FALSE;
   backup->manifest->instant = vk_time_now ();
-  if (!open_sources (backup, error) || !vk_backup_open_sinks (backup, error))
+  if (!vk_backup_run_step (backup, open_sources, error) || !vk_backup_run_step (backup, vk_backup_open_sinks, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "reading the disks of the domain, which is shut off");
   return vk_backup_transfer (backup, source_uri, error)
-      && close_sources (backup, error)
-      && vk_backup_close_sinks (backup, error);
+      && vk_backup_run_step (backup, close_sources, error)
+      && vk_backup_run_step (backup, vk_backup_close_sinks, error);
 }

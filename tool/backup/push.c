@@ -50,8 +50,8 @@ allocated_bytes (const char *path)
   return stat (path, &status) == 0 ? (guint64) status.st_blocks * 512 : 0;
 }
 
-gboolean
-vk_backup_push (VkBackup *backup, GError **error)
+static gboolean
+make_images (VkBackup *backup, GError **error)
 {
   for (guint i = 0; i < backup->disks->len; i++)
     {
@@ -61,7 +61,13 @@ vk_backup_push (VkBackup *backup, GError **error)
       if (disk->image == NULL)
         return FALSE;
     }
-  if (!vk_backup_begin_job (backup, error))
+  return TRUE;
+}
+
+gboolean
+vk_backup_push (VkBackup *backup, GError **error)
+{
+  if (!vk_backup_run_step (backup, make_images, error) || !vk_backup_begin_job (backup, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "QEMU writes the disks");
   if (!vk_backup_job_wait (backup->job, show_progress, backup, backup->cancellable, error))

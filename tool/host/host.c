@@ -237,6 +237,40 @@ vk_host_is_local (VkHost *host)
   return name == NULL || *name == '\0' || strcmp (name, "localhost") == 0;
 }
 
+struct VkHostPump
+{
+  GThread *thread;
+  int stopping; /* atomic */
+};
+
+static gpointer
+run_pump (gpointer user_data)
+{
+  VkHostPump *pump = user_data;
+
+  while (!g_atomic_int_get (&pump->stopping))
+    g_main_context_iteration (NULL, TRUE);
+  return NULL;
+}
+
+VkHostPump *
+vk_host_pump_start (void)
+{
+  VkHostPump *pump = g_new0 (VkHostPump, 1);
+
+  pump->thread = g_thread_new ("libvirt", run_pump, pump);
+  return pump;
+}
+
+void
+vk_host_pump_stop (VkHostPump *pump)
+{
+  g_atomic_int_set (&pump->stopping, 1);
+  g_main_context_wakeup (NULL);
+  g_thread_join (pump->thread);
+  g_free (pump);
+}
+
 static gboolean
 wake_up (gpointer user_data)
 {

@@ -55,6 +55,14 @@ char *vk_host_name (VkHost *host);
  * and there. */
 gboolean vk_host_is_local (VkHost *host);
 
+/* While work is done that does not run the main context, and may take long,
+ * libvirt's keepalive has to be answered all the same: libvirtd drops a client
+ * that is silent for half a minute.  A thread does it from start to stop. */
+typedef struct VkHostPump VkHostPump;
+
+VkHostPump *vk_host_pump_start (void);
+void vk_host_pump_stop (VkHostPump *pump);
+
 /* Runs the main context until *done or *or_done (may be NULL) is TRUE, the
  * deadline (monotonic microseconds) passes, or cancellable is cancelled. */
 void vk_host_run_until (const gboolean *done, const gboolean *or_done, gint64 deadline, GCancellable *cancellable);

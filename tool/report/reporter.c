@@ -23,6 +23,7 @@ enum
 
 struct VkReporter
 {
+  GMutex lock;           /* events of libvirt may come on a thread of their own */
   VkProgressStyle style;
   FILE *stream;
   char *domain;
@@ -46,6 +47,7 @@ vk_reporter_new (VkProgressStyle style, FILE *stream, const char *domain)
 {
   VkReporter *reporter = g_new0 (VkReporter, 1);
 
+  g_mutex_init (&reporter->lock);
   reporter->style = style == VK_PROGRESS_AUTO ? choose_style (stream) : style;
   reporter->stream = stream;
   reporter->domain = g_strdup (domain);
@@ -55,6 +57,7 @@ vk_reporter_new (VkProgressStyle style, FILE *stream, const char *domain)
 void
 vk_reporter_free (VkReporter *reporter)
 {
+  g_mutex_clear (&reporter->lock);
   g_free (reporter->domain);
   g_free (reporter);
 }
@@ -95,6 +98,7 @@ void
 vk_reporter_event (VkReporter *reporter, const char *event, const char *text, JsonObject *fields)
 {
   g_autoptr (JsonObject) owned = fields;
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&reporter->lock);
 
   if (reporter->style == VK_PROGRESS_JSON)
     print_json (reporter, event, owned);
@@ -132,6 +136,8 @@ vk_reporter_end (VkReporter *reporter, const GError *error)
 void
 vk_reporter_warning (VkReporter *reporter, const char *text)
 {
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&reporter->lock);
+
   if (reporter->style == VK_PROGRESS_JSON)
     {
       g_autoptr (JsonObject) fields = json_object_new ();
@@ -250,6 +256,7 @@ print_lines (VkReporter *reporter, const VkProgressItem *items, gsize n_items)
 void
 vk_reporter_progress (VkReporter *reporter, const VkProgressItem *items, gsize n_items)
 {
+  g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&reporter->lock);
   gint64 now = g_get_monotonic_time ();
   gint64 interval = 0;
 

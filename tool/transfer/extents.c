@@ -94,7 +94,7 @@ on_answered (void *user_data, int *error)
 
   window->answered = TRUE;
   window->failure = *error;
-  return 1;
+  return 0;
 }
 
 static gboolean

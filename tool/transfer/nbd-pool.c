@@ -101,6 +101,18 @@ pollfd_of (struct nbd_handle *nbd)
   return fd;
 }
 
+/* Forgets the commands whose callbacks have run.  The callbacks could have it
+ * done by returning 1, but libnbd 1.14 then uses a command after freeing it
+ * when the connection dies while the command is being started. */
+static void
+retire_commands (struct nbd_handle *nbd)
+{
+  gint64 cookie;
+
+  while ((cookie = nbd_aio_peek_command_completed (nbd)) > 0)
+    nbd_aio_command_completed (nbd, (guint64) cookie);
+}
+
 /* Reading goes first, as it may change what there is to write.  Returns FALSE
  * with *words (transfer full) set. */
 static gboolean
@@ -112,6 +124,7 @@ notify (struct nbd_handle *nbd, const struct pollfd *fd, char **words)
     result = nbd_aio_notify_read (nbd);
   else if (fd->revents != 0)
     result = nbd_aio_notify_write (nbd);
+  retire_commands (nbd);
   if (result == 0 && !is_lost (nbd))
     return TRUE;
   *words = last_words (result != 0);

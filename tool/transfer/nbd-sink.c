@@ -53,7 +53,7 @@ on_completed (void *user_data, int *error)
       g_queue_unlink (&sink->running, &operation->link);
       g_queue_push_tail_link (&sink->finished, &operation->link);
     }
-  return 1;
+  return 0;
 }
 
 /* Starts the command for a part of operation. */

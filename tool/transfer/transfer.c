@@ -184,7 +184,7 @@ on_read (void *user_data, int *error)
 
   slot->failure = *error;
   g_queue_push_tail_link (&slot->transfer->arrived, &slot->link);
-  return 1;
+  return 0;
 }
 
 static gboolean
