@@ -455,6 +455,13 @@ vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error)
 }
 
 static gboolean
+begin_point (VkBackup *backup, GError **error)
+{
+  backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
+  return backup->writer != NULL;
+}
+
+static gboolean
 open_point (VkBackup *backup, GError **error)
 {
   return vk_point_writer_open (backup->writer, strcmp (backup->manifest->mode, "push") == 0, error);
@@ -519,8 +526,7 @@ run_steps (VkBackup *backup, GError **error)
 {
   if (!inspect (backup, TRUE, error))
     return FALSE;
-  backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
-  if (backup->writer == NULL)
+  if (!vk_backup_run_step (backup, begin_point, error))
     return FALSE;
   backup->manifest->id = g_strdup (backup->writer->id);
   backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);

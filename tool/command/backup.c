@@ -190,6 +190,17 @@ run_estimate (VkInvocation *invocation, VkHost *host, VkStore *store, const VkBa
   return estimates != NULL;
 }
 
+/* Making a store waits for a disk that may be slow. */
+static VkStore *
+open_store (const char *url, gboolean create, GError **error)
+{
+  VkHostPump *pump = vk_host_pump_start ();
+  VkStore *store = vk_store_open (url, create, error);
+
+  vk_host_pump_stop (pump);
+  return store;
+}
+
 static gboolean
 run_backup (VkInvocation *invocation, GError **error)
 {
@@ -210,7 +221,7 @@ run_backup (VkInvocation *invocation, GError **error)
   interrupt = vk_interrupt_new ();
   reporter = vk_reporter_new (style, stderr, request.domain);
   host = vk_host_open (invocation->connect_uri, error);
-  store = host ? vk_store_open (invocation->store, !options->estimate, error) : NULL;
+  store = host ? open_store (invocation->store, !options->estimate, error) : NULL;
   if (store == NULL)
     return FALSE;
   vk_reporter_event (reporter, "start", NULL, NULL);
