@@ -3,15 +3,16 @@
 # Claim: forget and prune may be killed with SIGKILL at any moment: every restore
 # point that is listed then has its exact bytes, and a second run finishes.
 #
-# Killed after random times and, where strace is installed, at each system call
-# that changes the store.  VIRT_KEEP_SEED repeats a run, VIRT_KEEP_KILLS says how
-# often each command is killed after a random time.
+# Killed after random times and, where strace is installed, at system calls that
+# change the store.  VIRT_KEEP_SEED repeats a run; VIRT_KEEP_KILLS says how often
+# each command is killed in each of the two ways, if that does not take too long.
 . "$(dirname "$0")/lib.sh"
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
-kills=${VIRT_KEEP_KILLS:-9}
+kills=${VIRT_KEEP_KILLS:-16}
 RANDOM=$seed
-diag "seed $seed, $kills kills after random times for each command"
+enough=20 # seconds for one way of one command, but not before 5 kills
+diag "seed $seed, at most $kills kills of each command in each way"
 
 make_domain guest vda:qcow2:48M vdb:qcow2:16M
 
@@ -37,8 +38,9 @@ listed ()
   "$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : /DAMAGED: /p' | xargs
 }
 
-# sound: every listed point has its exact bytes for qemu-img alone, and one of them
-# for virt-keep's own door, too.
+# sound: every listed point has its exact bytes for qemu-img alone (-U: the qemu-img
+# of a merge in place may take a moment to die), and one of them for virt-keep's own
+# door, too.
 sound ()
 {
   local point dev id points
@@ -46,7 +48,7 @@ sound ()
   for point in "${points[@]}"; do
     id=${point#*@}
     for dev in vda vdb; do
-      qemu-img compare -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "$lab/$id.$dev.raw" && continue
+      qemu-img compare -U -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "$lab/$id.$dev.raw" && continue
       echo "$point: $dev differs"
       return 1
     done
@@ -90,46 +92,70 @@ fresh ()
   cp -a --sparse=always "$lab/made" "$store"
 }
 
+# moments LAST: numbers from 1 to LAST, no more than there are to be kills, evenly
+# spread, in random order.
+moments ()
+{
+  local i count=$((kills < $1 ? kills : $1))
+  for ((i = 0; i < count; i++)); do
+    echo "$((RANDOM * 32768 + RANDOM)) $((($1 * i + RANDOM % $1) / count + 1))"
+  done | sort -n | cut -d' ' -f2
+}
+
+# tried_enough SINCE
+tried_enough ()
+{
+  [ $trials -ge 5 ] && [ $((SECONDS - $1)) -ge $enough ] && [ -z "${VIRT_KEEP_KILLS:-}" ]
+}
+
 # sweep CLAIM COMMAND... -- STAY...: kills COMMAND again and again.
 sweep ()
 {
-  local claim=$1 command=() started took i calls
+  local claim=$1 command=() started took moment since
   shift
   while [ "$1" != -- ]; do command+=("$1"); shift; done
   shift
-  trials=0 failures=0
   fresh
   started=$(date +%s%N)
   keep --store "$store" "${command[@]}"
   took=$((($(date +%s%N) - started) / 1000))
   exits 0 "$claim: runs to its end"
-  for ((i = 0; i < kills; i++)); do
+  trials=0 failures=0 since=$SECONDS
+  for moment in $(moments $took); do
     fresh
     "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1 </dev/null &
     keeper=$!
-    sleep "$(printf '0.%06d' $(((took * i + RANDOM % took) / kills)))"
+    sleep "$((moment / 1000000)).$(printf %06d $((moment % 1000000)))"
     kill -KILL $keeper 2>/dev/null
     wait $keeper 2>/dev/null
-    judge "$claim, killed after random time $i of $kills" "$@"
+    judge "$claim, killed after $moment of $took us" "$@"
+    ! tried_enough "$since" || break
   done
-  is "$failures of $trials" "0 of $kills" "$claim: killed after random times, no restore point is lost (seed $seed)"
-  if ! command -v strace >/dev/null; then
-    skip "$claim: killed at each change of the store" "no strace"
-    return
+  is "$failures" 0 "$claim: killed after $trials random times, no restore point is lost (seed $seed)"
+  if command -v strace >/dev/null; then
+    kill_at_changes "$claim" "$@"
+  else
+    skip "$claim: killed at changes of the store" "no strace"
   fi
-  trials=0 failures=0
-  calls=rename,renameat2,link,unlink,unlinkat,fsync
+}
+
+kill_at_changes ()
+{
+  local claim=$1 calls=rename,renameat2,link,unlink,unlinkat,fsync took moment since=$SECONDS
+  shift
   fresh
   strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
   took=$(grep -c '^[a-z]' "$lab/trace")
-  for ((i = 1 + RANDOM % 3; i <= took; i += 1 + RANDOM % 7)); do
+  trials=0 failures=0
+  for moment in $(moments "$took"); do
     fresh
-    strace -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$i" \
+    strace -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
       "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1 &
     wait $! 2>/dev/null
-    judge "$claim, killed at change $i of $took" "$@"
+    judge "$claim, killed at change $moment of $took" "$@"
+    ! tried_enough "$since" || break
   done
-  is "$failures" 0 "$claim: killed at $trials of its $took changes of the store, no restore point is lost"
+  is "$failures" 0 "$claim: killed at $trials of its $took changes of the store, no restore point is lost (seed $seed)"
 }
 
 sweep "forget the full and one in the middle" forget "${made[0]}" "${made[1]}" -- "${made[2]}" "${made[3]}" "${made[4]}"

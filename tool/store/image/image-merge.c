@@ -20,6 +20,8 @@
  * programs write, too. */
 enum { SPACE_MARGIN = 16 << 20 };
 
+enum { CHECK_ATTEMPTS = 25, CHECK_PAUSE_US = 200000 };
+
 static const char method_in_place[] = "in-place";
 static const char method_clone[] = "clone";
 static const char method_copy[] = "copy";
@@ -91,6 +93,26 @@ vk_image_merge_plan (const GPtrArray *points, const VkPoint *point, const char *
   return g_steal_pointer (&merge);
 }
 
+/* An image that a killed process has written to in place.  Its qemu-img may not
+ * have ended yet: QEMU's lock tells, which the check has to get. */
+static gboolean
+check_changed (const char *path, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  for (guint i = 0; i < CHECK_ATTEMPTS; i++)
+    {
+      g_clear_error (&failure);
+      if (vk_qemu_img_check (path, cancellable, &failure))
+        return TRUE;
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
+        return FALSE;
+      g_usleep (CHECK_PAUSE_US);
+    }
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 gboolean
 vk_image_merge_check (const VkImageMerge *merge, GCancellable *cancellable, GError **error)
 {
@@ -100,11 +122,9 @@ vk_image_merge_check (const VkImageMerge *merge, GCancellable *cancellable, GErr
       g_autofree char *changed = beside (merge, i, VK_IMAGE_CHANGED_PREFIX);
       g_autofree char *found = NULL;
 
-      /* Merged into in place, by a process that was killed.  This also finds
-       * out that nobody writes to it any more. */
       if (g_file_test (changed, G_FILE_TEST_EXISTS))
         {
-          if (!vk_qemu_img_check (path, cancellable, error))
+          if (!check_changed (path, cancellable, error))
             return FALSE;
           continue;
         }
