@@ -10,6 +10,8 @@
 #
 # Environment: VIRT_KEEP is the program (else build/tool/virt-keep of the tree),
 # BENCH_RUNS how often each contender runs after a warm-up (5).
+#
+# shellcheck disable=SC2031  # what lib.sh sets in a subshell is not read here
 set -u
 
 tests=${G_TEST_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}
@@ -310,7 +312,7 @@ print_machine ()
     "$(virsh version | sed -n 's/^Running hypervisor: //p'), nbdcopy $(nbdcopy --version 2>/dev/null | sed -n 's/^nbdcopy //p')," \
     "virtnbdbackup $(virtnbdbackup --version 2>/dev/null || echo "not installed")"
   echo "disk: 4 GiB qcow2 of a running domain, $(du -m "${disk_file[bench:vda]}" | cut -f1) MiB of data," \
-    "half random, half text; on $(stat -f -c %T "$lab")"
+    "half random, half text; on $(df --output=fstype "$lab" | tail -n 1)"
 }
 
 # ---- the disk ------------------------------------------------------------------
@@ -407,8 +409,8 @@ part_restore ()
   { echo "convert|qemu-img convert of the same image, nothing flushed|"
     echo "convert-sync|the same and sync FILE|"
     if have virtnbdrestore; then
-      echo "virtnbd-restore|virtnbdrestore, nothing flushed|faster"
-      echo "virtnbd-restore-sync|virtnbdrestore and sync FILE|faster"
+      echo "virtnbd-restore|virtnbdrestore|faster"
+      echo "virtnbd-restore-sync|the same and sync FILE|faster"
     else
       echo "none|left out: virtnbdrestore is not installed"
     fi
