@@ -45,7 +45,9 @@ typedef struct
   VkDomainState state;
   VkDomainXml *xml;
   char *live_xml;
-  VkPoint *base;          /* what an incremental counts from, or NULL */
+  GPtrArray *points;      /* of VkPoint: the domain's in the store, listed under its lock */
+  const VkPoint *base;    /* one of them, from which an incremental counts, or NULL */
+  char *long_chain;       /* why the point is to be made a full one in the store, or NULL */
   GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
   VkPointWriter *writer;
   VkBackupJob *job;
@@ -60,6 +62,9 @@ gboolean vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error
 
 /* Notes a warning for the result, and shows it. */
 void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* Lists the points. */
+gboolean vk_backup_list_points (VkBackup *backup, GError **error);
 
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);

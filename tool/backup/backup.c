@@ -442,6 +442,28 @@ retire_checkpoints (VkBackup *backup)
     }
 }
 
+/* --- 10. shorten the chain ------------------------------------------------- */
+
+/* The point is stored and counts.  Where it cannot be merged, the chain is longer
+ * than wished for, and the next backup tries again. */
+static gboolean
+make_full (VkBackup *backup, GError **error)
+{
+  return vk_point_writer_make_full (backup->writer, backup->long_chain, backup->manifest, backup->cancellable, error);
+}
+
+static void
+shorten_chain (VkBackup *backup)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (backup->long_chain == NULL)
+    return;
+  vk_reporter_phase (backup->reporter, "merge", "merging the chain into a full image");
+  if (!vk_backup_run_step (backup, make_full, &failure))
+    vk_backup_warn (backup, "%s, but the restore point could not be made a full one and stays %s: %s", backup->long_chain, backup->manifest->level, failure->message);
+}
+
 /* --- the whole ------------------------------------------------------------- */
 
 gboolean
@@ -459,6 +481,13 @@ begin_point (VkBackup *backup, GError **error)
 {
   backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
   return backup->writer != NULL;
+}
+
+gboolean
+vk_backup_list_points (VkBackup *backup, GError **error)
+{
+  backup->points = vk_store_list (backup->store, backup->xml->uuid, error);
+  return backup->points != NULL;
 }
 
 static gboolean
@@ -531,6 +560,7 @@ run_steps (VkBackup *backup, GError **error)
   backup->manifest->id = g_strdup (backup->writer->id);
   backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
   if (backup->job == NULL
+      || !vk_backup_run_step (backup, vk_backup_list_points, error)
       || !vk_backup_clean_leftovers (backup, error)
       || !vk_backup_run_step (backup, choose_level, error)
       || !reaches_threshold (backup, error)
@@ -539,6 +569,7 @@ run_steps (VkBackup *backup, GError **error)
       || !vk_backup_run_step (backup, complete_point, error))
     return FALSE;
   retire_checkpoints (backup);
+  shorten_chain (backup);
   return TRUE;
 }
 
@@ -578,7 +609,8 @@ release (VkBackup *backup)
   g_clear_pointer (&backup->writer, vk_point_writer_free);
   vk_backup_remove_run_dirs (backup);
   g_clear_pointer (&backup->domain, virDomainFree);
-  g_clear_pointer (&backup->base, vk_point_free);
+  g_clear_pointer (&backup->points, g_ptr_array_unref);
+  g_free (backup->long_chain);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
   g_free (backup->live_xml);
   g_free (backup->checkpoint);
@@ -631,7 +663,7 @@ vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *req
   gboolean done;
 
   init (&backup, host, store, request, reporter, manifest, cancellable);
-  done = inspect (&backup, FALSE, error) && vk_backup_choose_level (&backup, FALSE, error);
+  done = inspect (&backup, FALSE, error) && vk_backup_list_points (&backup, error) && vk_backup_choose_level (&backup, FALSE, error);
   for (guint i = 0; done && i < backup.disks->len; i++)
     {
       const VkBackupDisk *disk = g_ptr_array_index (backup.disks, i);
@@ -643,6 +675,7 @@ vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *req
       estimate->bytes = vk_backup_estimate (&backup, disk);
       g_ptr_array_add (estimates, estimate);
     }
+  manifest->synthetic = done && backup.long_chain != NULL;
   release (&backup);
   return done ? g_steal_pointer (&estimates) : NULL;
 }

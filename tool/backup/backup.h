@@ -42,6 +42,7 @@ typedef struct
   gboolean allow_full;            /* a full where an incremental that was asked for is not possible */
   gboolean paranoid;              /* check the digests of what an incremental builds on */
   guint max_chain;                /* points; auto makes a full then */
+  gboolean synthetic_full;        /* auto makes it then in the store, of the chain and an incremental */
   gboolean has_threshold;
   guint64 threshold;              /* bytes; nothing is done when less would be moved */
 } VkBackupRequest;

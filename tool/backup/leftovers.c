@@ -54,15 +54,14 @@ static gboolean
 delete_orphan_checkpoints (VkBackup *backup, GError **error)
 {
   g_autoptr (GPtrArray) names = vk_checkpoint_list (backup->domain, backup->store->id, error);
-  g_autoptr (GPtrArray) points = names ? vk_store_list (backup->store, backup->xml->uuid, error) : NULL;
 
-  if (points == NULL)
+  if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     {
       const char *name = g_ptr_array_index (names, i);
 
-      if (belongs_to_point (points, name))
+      if (belongs_to_point (backup->points, name))
         continue;
       if (!vk_checkpoint_delete (backup->domain, name, error))
         return FALSE;

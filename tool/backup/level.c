@@ -14,13 +14,9 @@ enum { CHECKPOINT_XML_LIMIT = 1 << 20 };
 
 /* The newest point that left a checkpoint, and is whole.  On NULL, *reason
  * says why there is none. */
-static VkPoint *
-find_base (VkBackup *backup, char **reason, GError **error)
+static const VkPoint *
+find_base (const GPtrArray *points, char **reason)
 {
-  g_autoptr (GPtrArray) points = vk_store_list (backup->store, backup->xml->uuid, error);
-
-  if (points == NULL)
-    return NULL;
   for (int i = (int) points->len - 1; i >= 0; i--)
     {
       const VkPoint *point = g_ptr_array_index (points, i);
@@ -31,7 +27,7 @@ find_base (VkBackup *backup, char **reason, GError **error)
           return NULL;
         }
       if (point->manifest->checkpoint != NULL)
-        return g_ptr_array_steal_index (points, (guint) i);
+        return point;
     }
   *reason = g_strdup (points->len > 0 ? "no restore point of this domain in the store has a checkpoint" : "it is the first backup of this domain into this store");
   return NULL;
@@ -138,13 +134,12 @@ decide_disks (VkBackup *backup, GHashTable *dirty)
 
 /* How many points a restore of point reads. */
 static guint
-chain_length (VkBackup *backup, const VkPoint *point)
+chain_length (const GPtrArray *points, const VkPoint *point)
 {
-  g_autoptr (GPtrArray) points = vk_store_list (backup->store, backup->xml->uuid, NULL);
   const char *id = point->id;
   guint length = 1;
 
-  for (int i = points ? (int) points->len - 1 : -1; i >= 0; i--)
+  for (guint i = points->len; i-- > 0;)
     {
       const VkPoint *candidate = g_ptr_array_index (points, i);
 
@@ -156,37 +151,41 @@ chain_length (VkBackup *backup, const VkPoint *point)
   return length;
 }
 
+/* Why the chain under base is to end, or NULL. */
+static char *
+describe_long_chain (const VkBackup *backup)
+{
+  const VkBackupRequest *request = backup->request;
+
+  if (request->level != VK_LEVEL_AUTO || chain_length (backup->points, backup->base) < request->max_chain)
+    return NULL;
+  return g_strdup_printf ("the chain has reached its %u points (--max-chain)", request->max_chain);
+}
+
 /* Fills in base and disks as far as an incremental is possible.  Otherwise
- * *reason says why a full is due. */
-static gboolean
-try_base (VkBackup *backup, gboolean repair, char **reason, GError **error)
+ * returns why a full is due. */
+static char *
+try_base (VkBackup *backup, gboolean repair)
 {
   g_autoptr (GError) failure = NULL;
   g_autoptr (GHashTable) dirty = NULL;
+  char *reason = NULL;
 
-  backup->base = find_base (backup, reason, &failure);
-  if (failure != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&failure));
-      return FALSE;
-    }
+  backup->base = find_base (backup->points, &reason);
   if (backup->base == NULL)
-    return TRUE;
-  if (backup->request->level == VK_LEVEL_AUTO && chain_length (backup, backup->base) >= backup->request->max_chain)
-    {
-      *reason = g_strdup_printf ("the chain has reached its %u points (--max-chain)", backup->request->max_chain);
-      return TRUE;
-    }
-  if (backup->request->paranoid && !vk_store_check_point (backup->store, backup->base, backup->cancellable, &failure))
-    {
-      *reason = g_strdup (failure->message);
-      return TRUE;
-    }
-  dirty = read_bitmaps (backup, backup->base, repair, reason);
+    return reason;
+  backup->long_chain = describe_long_chain (backup);
+  if (backup->long_chain != NULL && !backup->request->synthetic_full)
+    return g_strdup (backup->long_chain);
+  /* What is merged gets a new digest, which must not make damage look sound. */
+  if ((backup->request->paranoid || (backup->long_chain != NULL && repair))
+      && !vk_store_check_point (backup->store, backup->base, backup->cancellable, &failure))
+    return g_strdup (failure->message);
+  dirty = read_bitmaps (backup, backup->base, repair, &reason);
   if (dirty != NULL && decide_disks (backup, dirty) == 0)
-    *reason = g_strdup_printf ("no disk can be counted from %s: %s: %s", backup->base->id,
-                               ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->disk->target, ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->reason);
-  return TRUE;
+    reason = g_strdup_printf ("no disk can be counted from %s: %s: %s", backup->base->id,
+                              ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->disk->target, ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->reason);
+  return reason;
 }
 
 gboolean
@@ -199,8 +198,7 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
   backup->manifest->level = g_strdup (requested == VK_LEVEL_COPY ? "copy" : "full");
   if (requested == VK_LEVEL_COPY || requested == VK_LEVEL_FULL)
     return TRUE;
-  if (!try_base (backup, repair, &reason, error))
-    return FALSE;
+  reason = try_base (backup, repair);
   if (reason == NULL)
     {
       g_free (backup->manifest->level);
@@ -210,7 +208,8 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
         backup->manifest->base = g_strdup (backup->base->id);
       return TRUE;
     }
-  g_clear_pointer (&backup->base, vk_point_free);
+  backup->base = NULL;
+  g_clear_pointer (&backup->long_chain, g_free);
   if (requested != VK_LEVEL_AUTO && !backup->request->allow_full)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no %s backup of '%s' is possible: %s: use --level full or auto, or add --allow-full", vk_level_words[requested], backup->xml->name, reason);

@@ -24,6 +24,7 @@ typedef struct
   gboolean allow_full;
   gboolean paranoid;
   int max_chain;
+  gboolean synthetic_full;
   gboolean estimate;
   char *threshold;
   char *progress;
@@ -41,6 +42,7 @@ static const GOptionEntry backup_options[] = {
   { "allow-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, allow_full), "Make a full where the level asked for is not possible", NULL },
   { "paranoid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, paranoid), "Check the digests of what an incremental builds on first", NULL },
   { "max-chain", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
+  { "synthetic-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, synthetic_full), "Make that full in the store, of the chain and an incremental", NULL },
   { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
   { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
@@ -80,6 +82,7 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
   request->allow_full = options->allow_full;
   request->paranoid = options->paranoid;
   request->max_chain = options->max_chain > 0 ? (guint) options->max_chain : DEFAULT_MAX_CHAIN;
+  request->synthetic_full = options->synthetic_full;
   request->has_threshold = options->threshold != NULL;
   return TRUE;
 }
@@ -110,6 +113,7 @@ fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store,
   vk_json_set_string (result, "base", manifest->base);
   vk_json_set_string (result, "requested", manifest->requested);
   vk_json_set_string (result, "reason", manifest->reason);
+  json_object_set_boolean_member (result, "synthetic", manifest->synthetic);
   vk_json_set_string (result, "checkpoint", done ? manifest->checkpoint : NULL);
   add_times (result, manifest);
   json_object_set_array_member (result, "disks", vk_manifest_disks_to_json (manifest));
@@ -142,7 +146,7 @@ append_closed (GString *text, const VkManifest *manifest)
 static void
 fill_text (GString *text, const VkManifest *manifest)
 {
-  g_string_append_printf (text, "Backed up %s (%s, %s) as %s@%s\n", manifest->domain_name, manifest->mode, manifest->level, manifest->domain_name, manifest->id);
+  g_string_append_printf (text, "Backed up %s (%s, %s%s) as %s@%s\n", manifest->domain_name, manifest->mode, manifest->level, manifest->synthetic ? ", synthetic" : "", manifest->domain_name, manifest->id);
   for (guint i = 0; i < manifest->disks->len; i++)
     {
       const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
@@ -161,6 +165,8 @@ fill_text (GString *text, const VkManifest *manifest)
     }
   if (manifest->reason != NULL)
     g_string_append_printf (text, "The level is %s: %s.\n", manifest->level, manifest->reason);
+  if (manifest->synthetic)
+    g_string_append (text, "What had changed was copied, and the full images were made of it and of the chain, in the store.\n");
   append_closed (text, manifest);
 }
 

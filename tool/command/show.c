@@ -49,6 +49,7 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Level", manifest->level);
   append (text, "Base", manifest->base);
   append (text, "Merged", manifest->merged);
+  append (text, "Synthetic", manifest->synthetic ? "yes" : NULL);
   append (text, "Mode", manifest->mode);
   append (text, "Protected", point->is_protected ? "yes" : "no");
   append (text, "Note", point->note);

@@ -208,6 +208,7 @@ parse_head (VkManifest *manifest, JsonObject *root, GError **error)
       && vk_json_get_string (root, "reason", NULL, &manifest->reason, error)
       && vk_json_get_string (root, "checkpoint", NULL, &manifest->checkpoint, error)
       && vk_json_get_string (root, "merged", NULL, &manifest->merged, error)
+      && vk_json_get_boolean (root, "synthetic", FALSE, &manifest->synthetic, error)
       && vk_json_get_string (versions, "virt_keep", NULL, &manifest->virt_keep_version, error)
       && vk_json_get_string (versions, "libvirt", NULL, &manifest->libvirt_version, error)
       && vk_json_get_string (versions, "qemu", NULL, &manifest->qemu_version, error);

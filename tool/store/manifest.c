@@ -278,6 +278,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   vk_json_set_string (object, "reason", manifest->reason);
   vk_json_set_string (object, "checkpoint", manifest->checkpoint);
   vk_json_set_string (object, "merged", manifest->merged);
+  json_object_set_boolean_member (object, "synthetic", manifest->synthetic);
   json_object_set_object_member (object, "versions", versions_to_json (manifest));
   json_object_set_array_member (object, "disks", vk_manifest_disks_to_json (manifest));
   json_object_set_array_member (object, "left_out", vk_manifest_left_out_to_json (manifest));
@@ -288,6 +289,26 @@ vk_manifest_to_json (const VkManifest *manifest)
     json_array_add_string_element (warnings, g_ptr_array_index (manifest->warnings, i));
   json_object_set_array_member (object, "warnings", warnings);
   return object;
+}
+
+VkManifest *
+vk_manifest_copy (const VkManifest *manifest, GError **error)
+{
+  g_autoptr (JsonObject) object = vk_manifest_to_json (manifest);
+  g_autofree char *text = vk_json_to_string (object, FALSE);
+
+  return vk_manifest_parse (text, manifest->id, error);
+}
+
+void
+vk_manifest_set_synthetic (VkManifest *manifest, const char *reason)
+{
+  manifest->synthetic = TRUE;
+  g_free (manifest->level);
+  manifest->level = g_strdup ("full");
+  g_free (manifest->reason);
+  manifest->reason = g_strdup (reason);
+  g_clear_pointer (&manifest->base, g_free);
 }
 
 char *

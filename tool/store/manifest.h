@@ -67,6 +67,7 @@ typedef struct
   char *reason;      /* why level is not what was asked for, or NULL */
   char *checkpoint;  /* name, or NULL */
   char *merged;      /* when removed points were last merged into this one, or NULL */
+  gboolean synthetic; /* full because its chain was merged in the store; the guest was asked for what had changed */
   char *virt_keep_version;
   char *libvirt_version;
   char *qemu_version;
@@ -97,6 +98,14 @@ guint64 vk_manifest_image_bytes (const VkManifest *manifest);
 
 /* Returns: (transfer full). */
 JsonObject *vk_manifest_to_json (const VkManifest *manifest);
+
+/* A copy of its own.  Returns: (transfer full), or NULL with VK_ERROR_STORE set for
+ * a manifest that could not be parsed either. */
+VkManifest *vk_manifest_copy (const VkManifest *manifest, GError **error);
+
+/* Says that the point, an incremental one until now, has become a full one in the
+ * store, and why. */
+void vk_manifest_set_synthetic (VkManifest *manifest, const char *reason);
 
 /* Reads a manifest that is not trusted: types, required members and file
  * names (plain names, without directories) are checked.  name is for

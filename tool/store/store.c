@@ -298,6 +298,12 @@ vk_point_writer_commit (VkPointWriter *writer, const VkManifest *manifest, GErro
   return writer->ops->commit (writer, manifest, error);
 }
 
+gboolean
+vk_point_writer_make_full (VkPointWriter *writer, const char *reason, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  return writer->ops->make_full == NULL || writer->ops->make_full (writer, reason, manifest, cancellable, error);
+}
+
 void
 vk_point_writer_free (VkPointWriter *writer)
 {

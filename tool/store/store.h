@@ -176,6 +176,8 @@ typedef struct
   gboolean (*add_file) (VkPointWriter *writer, const char *name, const char *content, VkManifestFile *file, GError **error);
   gboolean (*copy_file) (VkPointWriter *writer, const char *name, const char *from_path, VkManifestFile *file, GError **error);
   gboolean (*commit) (VkPointWriter *writer, const VkManifest *manifest, GError **error);
+  /* See vk_point_writer_make_full(); NULL where points never build on each other. */
+  gboolean (*make_full) (VkPointWriter *writer, const char *reason, VkManifest *manifest, GCancellable *cancellable, GError **error);
   void (*free) (VkPointWriter *writer);
 } VkPointWriterOps;
 
@@ -226,6 +228,13 @@ gboolean vk_point_writer_copy_file (VkPointWriter *writer, const char *name, con
 /* Writes the manifest and makes the point visible, durable and complete in
  * one step. */
 gboolean vk_point_writer_commit (VkPointWriter *writer, const VkManifest *manifest, GError **error);
+
+/* After commit: makes the point, an incremental one until now, a full one without
+ * the guest, of what it builds on, which stays.  reason goes into its manifest;
+ * manifest, which was committed, is made the same.  On failure, such as
+ * VK_ERROR_STORE when space is lacking, which is found out first, and at every moment before,
+ * the point is what it was. */
+gboolean vk_point_writer_make_full (VkPointWriter *writer, const char *reason, VkManifest *manifest, GCancellable *cancellable, GError **error);
 
 void vk_point_writer_free (VkPointWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPointWriter, vk_point_writer_free)

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "base/json.h"
 #include "store/image/image-layout.h"
 #include "store/image/image-merge.h"
 
@@ -142,15 +141,6 @@ vk_image_check_removal (const char *directory, const GPtrArray *all_points, GHas
   return vk_image_check_space (directory, written + copied, error);
 }
 
-static VkManifest *
-copy_manifest (const VkManifest *manifest, const char *name, GError **error)
-{
-  g_autoptr (JsonObject) object = vk_manifest_to_json (manifest);
-  g_autofree char *text = vk_json_to_string (object, FALSE);
-
-  return vk_manifest_parse (text, name, error);
-}
-
 /* What the point as a whole counts from follows from its disks. */
 static void
 describe_level (VkManifest *manifest, GHashTable *doomed)
@@ -193,7 +183,7 @@ note_merge (VkRemoval *removal, const VkPoint *point, const VkManifestDisk *disk
 static gboolean
 merge_point (const VkPoint *point, const GPtrArray *merges, GHashTable *doomed, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (VkManifest) manifest = copy_manifest (point->manifest, point->location, error);
+  g_autoptr (VkManifest) manifest = vk_manifest_copy (point->manifest, error);
   g_autofree const char **methods = g_new0 (const char *, merges->len);
 
   if (manifest == NULL)

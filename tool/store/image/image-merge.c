@@ -192,7 +192,7 @@ vk_image_check_space (const char *directory, guint64 bytes, GError **error)
     return TRUE;
   needed = g_format_size_full (bytes + SPACE_MARGIN, G_FORMAT_SIZE_IEC_UNITS);
   available = g_format_size_full (free_bytes, G_FORMAT_SIZE_IEC_UNITS);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "merging removed restore points in '%s' needs %s, and only %s are free: make room, or remove fewer points at once", directory, needed, available);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "merging restore points in '%s' needs %s, and only %s are free: make room, or merge fewer points at once", directory, needed, available);
   return FALSE;
 }
 

@@ -57,6 +57,9 @@ gboolean vk_image_merge_build (const VkImageMerge *merge, VkManifestDisk *disk, 
  * by the given one: at every moment the two together describe the images. */
 gboolean vk_image_merge_publish (const VkPoint *point, const VkManifest *manifest, GError **error);
 
+/* See vk_point_writer_make_full(): the point id in the domain's directory. */
+gboolean vk_image_make_full (const char *directory, const char *id, const char *reason, VkManifest *manifest, GCancellable *cancellable, GError **error);
+
 /* Takes back, or ends, what a killed process has left in the domain's directory,
  * whose lock the caller holds: unfinished points, unfinished merged images.
  * Points whose removal was begun stay as they are. */

@@ -189,6 +189,12 @@ image_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
   return writer->committed;
 }
 
+static gboolean
+image_make_full (VkPointWriter *writer, const char *reason, VkManifest *manifest, GCancellable *cancellable, GError **error)
+{
+  return vk_image_make_full (writer->directory, writer->id, reason, manifest, cancellable, error);
+}
+
 static void
 image_writer_free (VkPointWriter *base)
 {
@@ -215,6 +221,7 @@ static const VkPointWriterOps image_writer_ops = {
   .add_file = image_add_file,
   .copy_file = image_copy_file,
   .commit = image_commit,
+  .make_full = image_make_full,
   .free = image_writer_free,
 };
 
