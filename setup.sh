@@ -56,7 +56,7 @@ debian_packages=(
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace
+  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic
 )
 
 fedora_packages=(
@@ -65,7 +65,7 @@ fedora_packages=(
   libnbd-devel openssl-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace libasan libubsan perl-JSON-PP
+  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic libasan libubsan perl-JSON-PP
 )
 
 distribution ()
