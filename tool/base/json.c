@@ -3,7 +3,11 @@
 
 #include "base/json.h"
 
+#include "base/digest.h"
 #include "base/error.h"
+
+/* The member that holds the digest of the others. */
+static const char seal[] = "sha256";
 
 enum { MAXIMUM_DEPTH = 100 };
 
@@ -162,4 +166,42 @@ vk_json_to_string (JsonObject *object, gboolean indented)
 
   json_node_set_object (node, object);
   return json_to_string (node, indented);
+}
+
+/* The digest of object's one-line text as it is. */
+static char *
+digest_of (JsonObject *object)
+{
+  g_autofree char *text = vk_json_to_string (object, FALSE);
+  g_autoptr (VkDigest) digest = vk_digest_new ();
+
+  vk_digest_update (digest, text, strlen (text));
+  return vk_digest_finish (digest);
+}
+
+void
+vk_json_seal (JsonObject *object)
+{
+  g_autofree char *digest = NULL;
+
+  json_object_remove_member (object, seal);
+  digest = digest_of (object);
+  vk_json_set_string (object, seal, digest);
+}
+
+gboolean
+vk_json_check_seal (JsonObject *object, GError **error)
+{
+  g_autofree char *stored = NULL;
+  g_autofree char *found = NULL;
+
+  if (!vk_json_get_string (object, seal, "", &stored, error))
+    return FALSE;
+  json_object_remove_member (object, seal);
+  found = digest_of (object);
+  vk_json_set_string (object, seal, stored);
+  if (strcmp (stored, found) == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "it has been changed since it was written: its \"%s\" does not fit it", seal);
+  return FALSE;
 }

@@ -34,3 +34,10 @@ void vk_json_append_string (JsonObject *object, const char *member, const char *
 
 /* object as text, on one line or indented.  Returns: (transfer full). */
 char *vk_json_to_string (JsonObject *object, gboolean indented);
+
+/* Sets the last member, "sha256", to the digest of the one-line text that object
+ * would be without it, so that a byte that changes is noticed. */
+void vk_json_seal (JsonObject *object);
+
+/* VK_ERROR_STORE when that member is missing or does not fit. */
+gboolean vk_json_check_seal (JsonObject *object, GError **error);

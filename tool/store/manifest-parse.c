@@ -180,7 +180,7 @@ check_version (JsonObject *root, GError **error)
                    version, writer ? writer : "of a later version", PACKAGE_VERSION, VK_MANIFEST_VERSION);
       return FALSE;
     }
-  return TRUE;
+  return version < VK_MANIFEST_SEALED || vk_json_check_seal (root, error);
 }
 
 static gboolean

@@ -288,6 +288,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   for (guint i = 0; i < manifest->warnings->len; i++)
     json_array_add_string_element (warnings, g_ptr_array_index (manifest->warnings, i));
   json_object_set_array_member (object, "warnings", warnings);
+  vk_json_seal (object);
   return object;
 }
 

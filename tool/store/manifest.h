@@ -8,8 +8,9 @@
 
 #define VK_MANIFEST_FORMAT "virt-keep manifest"
 
-/* The version of the form that is written, and the newest that is read. */
-enum { VK_MANIFEST_VERSION = 1 };
+/* The version of the form that is written, and the newest that is read.  From the
+ * second on a manifest is sealed: see base/json.h. */
+enum { VK_MANIFEST_VERSION = 2, VK_MANIFEST_SEALED = 2 };
 
 /* More than this is no manifest of ours, in bytes. */
 enum { VK_MANIFEST_LIMIT = 16 << 20 };
