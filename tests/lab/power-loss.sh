@@ -68,7 +68,7 @@ declare -A shadows=() # by the time of the point
 
 look ()
 {
-  listed=$("$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : "\(.*\)".*/DAMAGED: \1/p')
+  listed=$("$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : "\(.*\)".*/DAMAGED: \1/p' | tr "\n" " ")
 }
 
 # sound: every listed point has its exact bytes; one that is new shows the disks as they are.
@@ -125,7 +125,7 @@ judge ()
   bad+=$(sound)
   look
   for wanted; do
-    [[ " $(echo $listed) " == *"@$wanted "* ]] || bad+="$wanted is not listed; "
+    [[ " $listed" == *"@$wanted "* ]] || bad+="$wanted is not listed; "
   done
   [[ $listed != *DAMAGED* ]] || bad+="$listed; "
 }
@@ -157,7 +157,7 @@ sweep_removal ()
     bad=
     judge "$@"
     before=$listed
-    [ $code != 0 ] || [ "$(echo $listed)" = "$(printf 'guest@%s ' "$@" | sed 's/ $//')" ] || bad+="it had succeeded, but listed: $listed; "
+    [ $code != 0 ] || [ "$listed" = "$(printf 'guest@%s ' "$@")" ] || bad+="it had succeeded, but listed: $listed; "
     "$VIRT_KEEP" --store "$store" prune --all --keep-last 100 >"$lab/said" 2>&1 || bad+="no second run: $(cat "$lab/said"); "
     bad+=$(sound)
     [ "$listed" = "$before" ] || bad+="then listed: $listed; "
