@@ -352,15 +352,16 @@ remove_domain ()
 }
 
 # kill_qemu DOMAIN: kills its QEMU with SIGKILL, and waits for libvirt to notice.
+# An ordinary user's own domain of that name is not ours: the QEMU has to know our
+# private directory (root's lab sees no processes but its own).
 kill_qemu ()
 {
-  local files
-  files=$(grep -lz -- "^guest=$1," /proc/[0-9]*/cmdline 2>/dev/null)
-  [ -n "$files" ] || bail "no QEMU of $1 runs"
-  for files in $files; do
-    files=${files#/proc/}
-    kill -KILL "${files%/cmdline}" 2>/dev/null
+  local pid killed=no
+  for pid in $(grep -lz -- "^guest=$1," /proc/[0-9]*/cmdline 2>/dev/null | cut -d/ -f3); do
+    [ -z "${VIRT_KEEP_LAB_PRIVATE:-}" ] || grep -qsaF "$VIRT_KEEP_LAB_PRIVATE/" "/proc/$pid/environ" || continue
+    kill -KILL "$pid" 2>/dev/null && killed=yes
   done
+  [ $killed = yes ] || bail "no QEMU of $1 runs"
   wait_for 10 eval '[ "$(guest_state '"$1"')" = "shut off" ]' || bail "the QEMU of $1 does not die"
 }
 
