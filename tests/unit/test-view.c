@@ -22,6 +22,7 @@ enum
 {
   KIB = 1024,
   MIB = 1024 * 1024,
+  PID_SECONDS = 30,
 };
 
 static const char *const names[] = { "plain.qcow2", "a,b:c.qcow2", "new\nline\t\001", "file=x,,driver=raw", "json:{\"a\":1}", "q\"uo'te\\", " sp ace & #?%41+", "\303\251\342\202\254.qcow2" };
@@ -237,16 +238,26 @@ test_socket_directory (void)
   g_assert_error (not_there, VK_ERROR, VK_ERROR_STORE);
 }
 
-/* The process id that the only server with its socket below sockets wrote. */
+/* The process id that the only server with its socket below sockets wrote.
+ * qemu-nbd makes the file first and writes into it a moment later; taking the
+ * empty file for process 0 would kill our whole process group. */
 static GPid
 server_pid (const char *sockets)
 {
   g_autoptr (GDir) dir = g_dir_open (sockets, 0, NULL);
   g_autofree char *pid_file = g_build_filename (sockets, g_dir_read_name (dir), "pid", NULL);
-  g_autofree char *pid = NULL;
+  gint64 deadline = g_get_monotonic_time () + PID_SECONDS * G_USEC_PER_SEC;
+  GPid pid = 0;
 
-  g_assert_true (g_file_get_contents (pid_file, &pid, NULL, NULL));
-  return atoi (pid);
+  while (pid <= 1 && g_get_monotonic_time () < deadline)
+    {
+      g_autofree char *text = NULL;
+
+      g_assert_true (g_file_get_contents (pid_file, &text, NULL, NULL));
+      pid = atoi (text);
+    }
+  g_assert_cmpint (pid, >, 1);
+  return pid;
 }
 
 /* A server that somebody killed has not served to the end. */

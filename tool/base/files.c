@@ -16,7 +16,13 @@
 #include "base/digest.h"
 #include "base/error.h"
 
-enum { COPY_BUFFER_BYTES = 1 << 20 };
+enum
+{
+  COPY_BUFFER_BYTES = 1 << 20,
+  /* Stays in the processor's nearest caches between read() and the hash: with
+   * 1 MiB, hashing a cached file took half as long again. */
+  HASH_BUFFER_BYTES = 64 << 10,
+};
 
 typedef int AutoFd;
 
@@ -333,7 +339,7 @@ vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GE
   struct stat status;
   g_auto (AutoFd) fd = open_regular (path, &status, error);
   g_autoptr (VkDigest) digest = vk_digest_new ();
-  g_autofree void *buffer = g_malloc (COPY_BUFFER_BYTES);
+  g_autofree void *buffer = g_malloc (HASH_BUFFER_BYTES);
   guint64 total = 0;
 
   if (fd < 0)
@@ -345,7 +351,7 @@ vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GE
 
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return NULL;
-      got = read (fd, buffer, COPY_BUFFER_BYTES);
+      got = read (fd, buffer, HASH_BUFFER_BYTES);
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)

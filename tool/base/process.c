@@ -51,6 +51,10 @@ vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **erro
       return NULL;
     }
   g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  /* qemu-nbd and qemu-img allocate a buffer for each request.  glibc maps and
+   * unmaps those over 128 KiB anew each time, which costs more than the copy. */
+  g_subprocess_launcher_setenv (launcher, "MALLOC_MMAP_THRESHOLD_", "4194304", FALSE);
+  g_subprocess_launcher_setenv (launcher, "MALLOC_TRIM_THRESHOLD_", "16777216", FALSE);
   process = g_subprocess_launcher_spawnv (launcher, argv, &failure);
   if (process == NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);

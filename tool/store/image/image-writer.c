@@ -12,6 +12,7 @@
 #include "store/image/image-layout.h"
 #include "store/image/image-lock.h"
 #include "store/image/image-merge.h"
+#include "store/image/image-writeback.h"
 #include "transfer/nbd-sink.h"
 #include "view/nbd-server.h"
 #include "view/qemu-img.h"
@@ -29,6 +30,7 @@ typedef struct
   gboolean opened;
   gboolean committed;
   GPtrArray *servers;  /* of VkNbdServer, one for each open sink */
+  VkImageWriteback *writeback; /* of the images, once opened */
 } ImageWriter;
 
 static char *
@@ -57,6 +59,7 @@ image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
       return FALSE;
     }
   writer->opened = TRUE;
+  writer->writeback = vk_image_writeback_new ();
   return TRUE;
 }
 
@@ -69,6 +72,7 @@ image_push_target (VkPointWriter *base, const char *disk, guint64 size, const Vk
 
   if (!vk_qemu_img_create (path, size, backing, error))
     return NULL;
+  vk_image_writeback_add (((ImageWriter *) base)->writeback, path);
   return g_steal_pointer (&path);
 }
 
@@ -128,18 +132,39 @@ image_close_sinks (VkPointWriter *base, GError **error)
   return TRUE;
 }
 
+typedef struct
+{
+  const char *path;
+  GError *error;
+} SyncTask;
+
+static gpointer
+sync_image (gpointer data)
+{
+  SyncTask *task = data;
+
+  vk_file_sync (task->path, &task->error);
+  return NULL;
+}
+
+/* The disk writes while the processor hashes. */
 static gboolean
 image_seal_disk (VkPointWriter *base, VkManifestDisk *disk, GCancellable *cancellable, GError **error)
 {
   g_autofree char *name = image_name (disk->target);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
+  SyncTask task = { .path = path };
+  GThread *thread = g_thread_new ("sync", sync_image, &task);
 
-  /* Hashing first gives the kernel time to write the file back by itself. */
   disk->sha256 = vk_file_sha256 (path, &disk->size, cancellable, error);
-  if (disk->sha256 == NULL || !vk_file_sync (path, error))
-    return FALSE;
-  disk->image = g_steal_pointer (&name);
-  return TRUE;
+  g_thread_join (thread);
+  if (disk->sha256 == NULL)
+    g_clear_error (&task.error);
+  else if (task.error != NULL)
+    g_propagate_error (error, task.error);
+  else
+    disk->image = g_steal_pointer (&name);
+  return disk->image != NULL;
 }
 
 static gboolean
@@ -201,6 +226,7 @@ image_writer_free (VkPointWriter *base)
   ImageWriter *writer = (ImageWriter *) base;
 
   g_ptr_array_unref (writer->servers);
+  g_clear_pointer (&writer->writeback, vk_image_writeback_free);
   if (writer->opened && !writer->committed)
     vk_tree_remove (writer->partial, NULL);
   g_clear_pointer (&writer->lock, vk_image_lock_release);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Has the kernel write images to the disk while they still grow.  The disk is
+ * the slowest part of a backup; left alone it rests until QEMU, or we, wait for
+ * everything at once.  It also shortens what QEMU has to wait for at its own
+ * flushes, during which the guest's monitor does not answer. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct VkImageWriteback VkImageWriteback;
+
+/* Starts a thread for it.  Returns: (transfer full). */
+VkImageWriteback *vk_image_writeback_new (void);
+
+/* Writes the file at path back from now on.  It is an optimisation: a file or
+ * a file system that cannot do this is left alone. */
+void vk_image_writeback_add (VkImageWriteback *writeback, const char *path);
+
+/* Ends the thread. */
+void vk_image_writeback_free (VkImageWriteback *writeback);
