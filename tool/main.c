@@ -2,10 +2,12 @@
 /* Options, dispatch, exit code: nothing else. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -166,20 +168,8 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
   return vk_error_exit_code (error);
 }
 
-static const VkCommand *
-find_command (char **arguments, GError **error)
-{
-  const VkCommand *command = arguments[1] ? vk_command_find (arguments[1]) : NULL;
-
-  if (arguments[1] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "a command is missing: see virt-keep --help");
-  else if (command == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no command: see virt-keep --help", arguments[1]);
-  return command;
-}
-
 /* GOption leaves the "--" that ends the options in its place when the word
- * after it looks like an option. */
+ * after it looks like an option, or when options may not follow. */
 static void
 remove_separator (char **arguments)
 {
@@ -190,6 +180,22 @@ remove_separator (char **arguments)
         memmove (&arguments[i], &arguments[i + 1], g_strv_length (&arguments[i + 1]) * sizeof *arguments + sizeof *arguments);
         return;
       }
+}
+
+static const VkCommand *
+find_command (char **arguments, GError **error)
+{
+  const VkCommand *command;
+
+  if (g_strcmp0 (arguments[1], "--") == 0)
+    remove_separator (arguments);
+  command = arguments[1] ? vk_command_find (arguments[1]) : NULL;
+
+  if (arguments[1] == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "a command is missing: see virt-keep --help");
+  else if (command == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no command: see virt-keep --help", arguments[1]);
+  return command;
 }
 
 static gboolean
@@ -223,6 +229,21 @@ wants_json (char **arguments)
   return g_strv_contains ((const char *const *) arguments, "--json");
 }
 
+/* Whoever starts us with a standard file closed would have the next file or
+ * socket that we open in its place, and our messages in that.  Opened the wrong
+ * way round, so that using one still fails. */
+static void
+hold_standard_files (void)
+{
+  int fd;
+
+  do
+    fd = open ("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd < STDERR_FILENO);
+  if (fd > STDERR_FILENO)
+    close (fd);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -233,6 +254,7 @@ main (int argc, char **argv)
   gboolean version = FALSE;
   int exit_code;
 
+  hold_standard_files ();
   setlocale (LC_ALL, "");
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);

@@ -90,8 +90,19 @@ done
 fails 2 usage "an empty name of a store" --store "" list
 fails 2 usage "a kind of store that is none" --store floppy:A list
 fails 2 usage "an image store without a path" --store image: list
+fails 2 usage "a store that is a URL of another kind" --store "http://host$scratch/store" list
+fails 2 usage "a scratch directory without a name" --store "$scratch/store" backup one --mode pull --scratch-dir ""
+fails 2 usage "templates in a directory without a name" --store "$scratch/store" backup one --templates ""
+fails 2 usage "a chain of no points" --store "$scratch/store" backup one --max-chain 0
+fails 2 usage "a chain that is no number" --store "$scratch/store" backup one --max-chain x
+fails 2 usage "a threshold below zero" --store "$scratch/store" backup one --threshold -1
+fails 2 usage "restore to a directory without a name" --store "$scratch/store" restore one --to ""
+fails 2 usage "an empty name for a restored domain" --store "$scratch/store" restore one --to "$dir" --define --name ""
+fails 2 usage "a name that libvirt does not allow" --store "$scratch/store" restore one --to "$dir" --define --name a/b
 keep --store "$scratch/store" show -- -a
 exits 3 "behind -- an argument may begin with a dash"
+keep --store "$scratch/store" -- show -- -a
+exits 3 "a -- may stand before the command"
 holds "none of them has made a directory" test ! -e "$scratch/store" -a ! -e "$dir"
 
 # ---- what is not there ---------------------------------------------------------
@@ -179,6 +190,8 @@ fails 3 not-found "restore of a disk that is not there" --store "$store" restore
 fails 3 not-found "list of a domain without points" --store "$store" list other
 "$VIRT_KEEP" --store "$store" list >/dev/full 2>"$err"
 is $? 1 "a result that cannot be written: exit code 1"
+"$VIRT_KEEP" --store "$store" list >&- 2>"$err"
+is $? 1 "a standard output that is closed: exit code 1"
 
 # damaged CLAIM: the point is listed as damaged, and cannot be shown or restored.
 damaged ()

@@ -56,6 +56,10 @@ for mode in push pull; do
   keep --store "$store" --json backup three --mode $mode --disk vda --disk sda
   exits 0 "$mode: a cdrom image can be named"
   holds "$mode: and is copied as it is" cmp "$(point_dir "$(json .point)")/sda.img" "$lab/seed.iso"
+  keep --store "$store" --json restore three --to "$lab/seed-$mode" --disk sda
+  exits 0 "$mode: and restored alone"
+  is "$(ls "$lab/seed-$mode")" sda.img "$mode: and nothing else is"
+  holds "$mode: with the same bytes" cmp "$lab/seed-$mode/sda.img" "$lab/seed.iso"
 done
 
 remember three
@@ -71,6 +75,23 @@ keep --store "$store" --json backup three --exclude vdz
 exits 3 "excluding a disk that does not exist is an error"
 no_trace three "after refusing,"
 virsh -q destroy three
+
+# What virt-keep cannot look at itself, QEMU says: that such an image can have no
+# dirty bitmap.
+mkdir -m 0711 "$lab/pool"
+new_image "$lab/pool/old" qcow2v2 16M
+virsh -q pool-create-as pool dir --target "$lab/pool"
+make_domain volumes vda:qcow2:8M
+echo "<disk type='volume' device='disk'><driver name='qemu' type='qcow2'/><source pool='pool' volume='old'/><target dev='vdb' bus='virtio'/></disk>" >"$lab/disk.xml"
+holds "a volume becomes a disk" virsh -q attach-device volumes "$lab/disk.xml"
+for mode in push pull; do
+  keep --store "$store" --json backup volumes --mode $mode --level full
+  exits 0 "$mode: a volume of a storage pool is backed up that is qcow2 of version 2"
+  is "$(targets)" "vda vdb" "$mode: with the other disk"
+  is "$(json '.disks[0].bitmap') $(json '.disks[1].bitmap')" "true false" "$mode: which alone has a dirty bitmap"
+  holds "$mode: and the checkpoint is there" virsh -q checkpoint-info volumes "$(json .checkpoint)"
+done
+virsh -q destroy volumes
 
 make_domain none "sda:cdrom:$lab/seed.iso"
 remember none

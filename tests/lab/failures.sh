@@ -120,6 +120,27 @@ else
   skip "a full store ends a backup with code 9" "only root can mount a small file system"
 fi
 
+# Only as root is QEMU another user than virt-keep.
+mkdir -m 0700 "$lab/locked"
+if [ "$(id -u)" = 0 ]; then
+  remember guest
+  keep --store "$lab/locked/store" --json backup guest
+  exits 9 "push: a store that QEMU cannot reach ends it with code 9"
+  like "$(json .error.message)" "chmod o\+x" "push: and says what to do"
+  no_trace guest "push: after that"
+else
+  skip "push: a store that QEMU cannot reach ends it with code 9" "QEMU is the same user"
+fi
+
+remember guest
+holds "a block job of somebody else begins" virsh -q blockcopy guest vda "$lab/copy.qcow2" --transient-job --bandwidth 1
+keep --store "$store" --json backup guest
+exits 4 "a disk with a block job is busy"
+like "$(json .error.message)" "virsh blockjob" "and the message says what to do"
+virsh -q blockjob guest vda --abort
+no_trace guest "after that"
+next_succeeds guest "after the block job"
+
 mkdir "$lab/foreign"
 echo mine >"$lab/foreign/file"
 keep --store "$lab/foreign/file" --json backup guest

@@ -3,6 +3,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "host/backup-xml.h"
@@ -256,6 +257,9 @@ static const struct { const char *text; const char *words; } bad_templates[] = {
   { "<domainbackup mode='pull'>\n<server transport='unix' name='localhost'/>\n" LINE_2 "<disk name='${disk}'/>" LINE_7 LINE_8, ":2: attribute 'transport' of element 'server' is not what" },
   { "<domainbackup mode='pull'>\n<server transport='unix'/>\n" LINE_2 "<disk name='${disk}'/>" LINE_7 LINE_8, ":2: libvirt's schema does not allow this: " },
   { LINE_1 "<server transport='unix' socket='/s'/>\n" LINE_2 LINE_3 LINE_4 LINE_5 LINE_6 LINE_7 LINE_8, ":2: element 'server' is not what" },
+  { LINE_1 LINE_2 LINE_3 "<target file='/fixed'/>\n" LINE_5 LINE_6 LINE_7 LINE_8, ":1: nothing in element 'domainbackup' has the hole ${target-file}" },
+  { LINE_1 LINE_2 LINE_3 LINE_4 "<driver type='raw'/>\n" LINE_6 LINE_7 LINE_8, ":1: nothing in element 'domainbackup' has the hole ${target-format}" },
+  { LINE_1 LINE_2 "<!-- ${incremental} --><disk name='${disk}' type='file'>\n" LINE_4 LINE_5 LINE_6 LINE_7 LINE_8, ":1: nothing in element 'domainbackup' has the hole ${incremental}" },
   { "<domainbackups>\n" LINE_2 LINE_3 LINE_4 LINE_5 LINE_6 LINE_7 "</disks></domainbackups>\n", ":1: " },
 };
 
@@ -365,6 +369,10 @@ test_directory_refused (void)
   check_directory_refused (directory.path, "holds none of the files that it could replace: ");
   g_assert_cmpint (g_mkdir (not_a_file, 0700), ==, 0);
   check_directory_refused (directory.path, "is not a regular file");
+  g_assert_cmpint (g_rmdir (not_a_file), ==, 0);
+  g_assert_cmpint (symlink (missing, not_a_file), ==, 0);
+  check_directory_refused (directory.path, "is not a regular file");
+  g_assert_cmpint (g_unlink (not_a_file), ==, 0);
 }
 
 /* A schema that is not there, or not one, or includes what is not there. */
@@ -409,7 +417,7 @@ test_no_schema (void)
   const char *values[] = { "vda" };
   g_autoptr (GPtrArray) taken = g_ptr_array_new ();
   g_autoptr (GPtrArray) left_out = g_ptr_array_new ();
-  const VkXmlTemplate what = { "domaincheckpoint.xml", "domaincheckpoint.rng", names, NULL, disk_names, taken, left_out };
+  const VkXmlTemplate what = { "domaincheckpoint.xml", "domaincheckpoint.rng", names, NULL, disk_names, taken, left_out, NULL };
   g_auto (Directory) directory = { NULL };
   g_autofree char *path = NULL;
   g_autofree char *text = NULL;

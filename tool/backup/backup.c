@@ -259,8 +259,8 @@ build_checkpoint_xml (VkBackup *backup, const char *name, GError **error)
   return any ? vk_checkpoint_xml_build (&document, backup->request->templates_dir, error) : NULL;
 }
 
-gboolean
-vk_backup_begin_job (VkBackup *backup, GError **error)
+static gboolean
+begin_once (VkBackup *backup, GError **error)
 {
   g_autofree char *name = vk_checkpoint_name (backup->store->id, backup->writer->id);
   g_autoptr (GError) failure = NULL;
@@ -277,13 +277,49 @@ vk_backup_begin_job (VkBackup *backup, GError **error)
     }
   if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
     return FALSE;
-  vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
-  if (checkpoint_xml != NULL)
-    backup->checkpoint = g_strdup (name);
+  g_free (backup->checkpoint);
+  backup->checkpoint = checkpoint_xml ? g_strdup (name) : NULL;
   instant = vk_time_now ();
   if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error))
     return FALSE;
   backup->manifest->instant = g_steal_pointer (&instant);
+  return TRUE;
+}
+
+/* That an image is qcow2 of version 2 may be QEMU's discovery: those on another
+ * host, or in a storage pool, are not looked at from here.  libvirt's words then
+ * name the node. */
+static gboolean
+drop_impossible_bitmap (VkBackup *backup, const GError *failure)
+{
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+      g_autofree char *words = g_strdup_printf ("'%s': Cannot store dirty bitmaps in qcow2 v2 files", disk->disk->node ? disk->disk->node : "");
+
+      if (!disk->bitmap || strstr (failure->message, words) == NULL)
+        continue;
+      disk->bitmap = FALSE;
+      return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+vk_backup_begin_job (VkBackup *backup, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
+  while (!begin_once (backup, &failure))
+    {
+      if (!drop_impossible_bitmap (backup, failure))
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_clear_error (&failure);
+    }
   return TRUE;
 }
 

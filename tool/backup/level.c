@@ -98,7 +98,7 @@ static char *
 find_obstacle (const VkBackupDisk *disk, const VkManifestDisk *base, GHashTable *dirty)
 {
   if (!disk->bitmap)
-    return g_strdup_printf ("a disk of format %s has no dirty bitmap", disk->disk->format);
+    return g_strdup_printf ("a disk of format %s%s has no dirty bitmap", disk->disk->format, strcmp (disk->disk->format, "qcow2") == 0 ? ", version 2," : "");
   if (base == NULL)
     return g_strdup ("the base point does not have this disk");
   if (!base->bitmap)

@@ -23,7 +23,7 @@ typedef struct
   gboolean start_paused;
   gboolean allow_full;
   gboolean paranoid;
-  int max_chain;
+  char *max_chain;
   gboolean synthetic_full;
   gboolean estimate;
   char *threshold;
@@ -41,7 +41,7 @@ static const GOptionEntry backup_options[] = {
   { "start-paused", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, start_paused), "Start a domain that is shut off, paused, for the backup", NULL },
   { "allow-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, allow_full), "Make a full where the level asked for is not possible", NULL },
   { "paranoid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, paranoid), "Check the digests of what an incremental builds on first", NULL },
-  { "max-chain", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
+  { "max-chain", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
   { "synthetic-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, synthetic_full), "Make that full in the store, of the chain and an incremental", NULL },
   { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
   { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
@@ -50,11 +50,32 @@ static const GOptionEntry backup_options[] = {
 };
 
 static gboolean
+parse_number (const char *option, const char *value, guint64 fallback, guint64 least, guint64 *number, GError **error)
+{
+  *number = fallback;
+  if (value == NULL || g_ascii_string_to_unsigned (value, 10, least, G_MAXINT64, number, NULL))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a whole number, %" G_GUINT64_FORMAT " or more", option, value, least);
+  return FALSE;
+}
+
+static gboolean
+parse_directory (const char *option, const char *value, const char **directory, GError **error)
+{
+  *directory = value;
+  if (value == NULL || *value != '\0')
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s names no directory", option);
+  return FALSE;
+}
+
+static gboolean
 parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
 {
   static const char *const monitor_words[] = { "auto", "never", NULL };
   const BackupOptions *options = invocation->options;
   int mode, level, monitor;
+  guint64 max_chain;
 
   if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, VK_MODE_PUSH, &mode, error)
       || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
@@ -65,23 +86,22 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
       return FALSE;
     }
-  if (options->max_chain < 0 || (options->threshold != NULL && !g_ascii_string_to_unsigned (options->threshold, 10, 0, G_MAXINT64, &request->threshold, NULL)))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--%s takes a whole number that is not negative", options->max_chain < 0 ? "max-chain" : "threshold");
-      return FALSE;
-    }
+  if (!parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
+      || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
+    return FALSE;
+  if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
+      || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error))
+    return FALSE;
   request->domain = invocation->arguments[0];
   request->mode = (VkBackupMode) mode;
   request->level = (VkBackupLevel) level;
   request->disks = (const char *const *) options->disks;
   request->excluded = (const char *const *) options->excluded;
-  request->scratch_dir = options->scratch_dir;
-  request->templates_dir = options->templates_dir;
   request->use_monitor = monitor == 0;
   request->start_paused = options->start_paused;
   request->allow_full = options->allow_full;
   request->paranoid = options->paranoid;
-  request->max_chain = options->max_chain > 0 ? (guint) options->max_chain : DEFAULT_MAX_CHAIN;
+  request->max_chain = (guint) MIN (max_chain, G_MAXUINT);
   request->synthetic_full = options->synthetic_full;
   request->has_threshold = options->threshold != NULL;
   return TRUE;

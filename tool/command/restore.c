@@ -3,6 +3,8 @@
 
 #include "restore/restore.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -36,7 +38,7 @@ parse_request (const RestoreOptions *options, VkRestoreRequest *request, GError 
 
   if (!vk_parse_choice ("--format", options->format, formats, 0, &format, error))
     return FALSE;
-  if (options->directory == NULL)
+  if (options->directory == NULL || *options->directory == '\0')
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "where to? give --to DIRECTORY");
       return FALSE;
@@ -44,6 +46,11 @@ parse_request (const RestoreOptions *options, VkRestoreRequest *request, GError 
   if (options->name != NULL && !options->define)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--name is for --define");
+      return FALSE;
+    }
+  if (options->name != NULL && (options->name[0] == '\0' || strpbrk (options->name, "/\n") != NULL))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--name cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", options->name);
       return FALSE;
     }
   request->directory = options->directory;

@@ -131,6 +131,25 @@ begin_hint (void)
   return NULL;
 }
 
+/* Failures that are none of libvirt's own have a class of their own, which only
+ * the words tell. */
+static gboolean
+claim_begin_error (const char *name, gboolean push, GError **error)
+{
+  const char *words = virGetLastErrorMessage ();
+  const char *hint = begin_hint ();
+
+  if (strstr (words, "blockjob") != NULL || strstr (words, "block job") != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
+  else if (strstr (words, "NBD server already running") != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: something else exports its disks; wait for that, or use --mode push", name, words);
+  else if (push && (strstr (words, "Permission denied") != NULL || strstr (words, "No such file or directory") != NULL))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "libvirt did not begin the backup of '%s': %s: %s", name, words, hint);
+  else
+    return FALSE;
+  return TRUE;
+}
+
 gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
@@ -146,7 +165,8 @@ vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *check
     }
   if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
     {
-      vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
+      if (!claim_begin_error (name, reuse, error))
+        vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
       return FALSE;
     }
   job->began = TRUE;

@@ -12,6 +12,9 @@ static const char *const push_disk_names[] = { "disk", "backupmode", "incrementa
 static const char *const pull_disk_names[] = { "disk", "backupmode", "incremental", "scratch-file", "export-name", NULL };
 static const char *const checkpoint_names[] = { "checkpoint", "description", NULL };
 static const char *const checkpoint_disk_names[] = { "disk", NULL };
+static const char *const pull_needed[] = { "incremental", "socket", NULL };
+static const char *const push_needed[] = { "incremental", "target-file", "target-format", NULL };
+static const char *const checkpoint_needed[] = { "checkpoint", NULL };
 
 #define MAX_DISK_HOLES 5
 
@@ -33,6 +36,7 @@ vk_backup_xml_build (const VkBackupXml *backup, const char *templates_dir, GErro
     .names = backup->pull ? pull_names : no_names,
     .values = values,
     .disk_names = backup->pull ? pull_disk_names : push_disk_names,
+    .needed = backup->pull ? pull_needed : push_needed,
     .taken = taken,
     .left_out = left_out,
   };
@@ -68,6 +72,7 @@ vk_checkpoint_xml_build (const VkCheckpointXml *checkpoint, const char *template
     .names = checkpoint_names,
     .values = values,
     .disk_names = checkpoint_disk_names,
+    .needed = checkpoint_needed,
     .taken = taken,
     .left_out = left_out,
   };

@@ -20,6 +20,7 @@ disk_free (VkDisk *disk)
   g_free (disk->source);
   g_free (disk->path);
   g_free (disk->alias);
+  g_free (disk->node);
   g_free (disk);
 }
 
@@ -86,6 +87,15 @@ stripped_text (xmlNode *node, const char *expression)
   return text != NULL && g_strstrip (text)[0] != '\0' ? g_steal_pointer (&text) : NULL;
 }
 
+/* libvirt numbers the images it has opened, and calls QEMU's nodes after that. */
+static char *
+node_name (xmlNode *disk)
+{
+  g_autofree char *number = vk_xml_text (disk, "source/@index");
+
+  return number ? g_strdup_printf ("libvirt-%s-format", number) : NULL;
+}
+
 static VkDisk *
 parse_disk (xmlNode *element, GError **error)
 {
@@ -100,6 +110,7 @@ parse_disk (xmlNode *element, GError **error)
   disk->source = vk_disk_source_describe (element);
   disk->path = vk_disk_source_path (element);
   disk->alias = vk_xml_text (element, "alias/@name");
+  disk->node = node_name (element);
   disk->readonly = vk_xml_find (element, "readonly") != NULL;
   disk->shareable = vk_xml_find (element, "shareable") != NULL;
   disk->transient = vk_xml_find (element, "transient") != NULL;

@@ -41,6 +41,7 @@ typedef struct
   char *source;      /* printable: path, "rbd:pool/image@host:port", "volume:POOL/VOL"; NULL when empty */
   char *path;        /* local path for type file and block, otherwise NULL */
   char *alias;       /* "virtio-disk0", NULL in an inactive XML */
+  char *node;        /* "libvirt-1-format", QEMU's block node of it; NULL in an inactive XML */
   gboolean readonly;
   gboolean shareable;
   gboolean transient;

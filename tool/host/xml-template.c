@@ -266,6 +266,12 @@ fill_document (xmlDoc *doc, const VkXmlTemplate *what, const char *file, GError 
   return fill_whole (root, &scope, &prototypes, error) && add_disks (what, &prototypes, &scope, error);
 }
 
+static gboolean
+is_there (const char *path)
+{
+  return g_file_test (path, G_FILE_TEST_EXISTS) || g_file_test (path, G_FILE_TEST_IS_SYMLINK);
+}
+
 /* The path of the file that replaces a built-in template, or NULL with or
  * without an error. */
 static char *
@@ -275,13 +281,13 @@ find_replacement (const char *file, const char *templates_dir, GError **error)
   g_auto (GStrv) built_in = g_resource_enumerate_children (vk_templates_get_resource (), RESOURCE_PREFIX, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
   g_autofree char *names = g_strjoinv (", ", built_in);
 
-  if (g_file_test (path, G_FILE_TEST_EXISTS))
+  if (is_there (path))
     return g_steal_pointer (&path);
   for (gsize i = 0; built_in[i] != NULL; i++)
     {
       g_autofree char *other = g_build_filename (templates_dir, built_in[i], NULL);
 
-      if (g_file_test (other, G_FILE_TEST_EXISTS))
+      if (is_there (other))
         return NULL;
     }
   if (!g_file_test (templates_dir, G_FILE_TEST_IS_DIR))
@@ -289,6 +295,30 @@ find_replacement (const char *file, const char *templates_dir, GError **error)
   else
     g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the template directory %s holds none of the files that it could replace: %s", templates_dir, names);
   return NULL;
+}
+
+/* The first needed hole that stands nowhere in the template, or NULL: what libvirt
+ * is told would then not be what was set up. */
+static const char *
+find_missing (xmlDoc *doc, const VkXmlTemplate *what)
+{
+  for (gsize i = 0; what->needed != NULL && what->needed[i] != NULL; i++)
+    {
+      g_autofree char *expression = g_strdup_printf ("//@*[contains(., '${%s}')] | //text()[contains(., '${%s}')]", what->needed[i], what->needed[i]);
+
+      if (vk_xml_find (xmlDocGetRootElement (doc), expression) == NULL)
+        return what->needed[i];
+    }
+  return NULL;
+}
+
+static gboolean
+refuse_missing (xmlDoc *doc, const char *name, const char *path, GError **error)
+{
+  xmlNode *root = xmlDocGetRootElement (doc);
+
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: nothing in element '%s' has the hole ${%s}, which a backup needs", path, xmlGetLineNo (root), (const char *) root->name, name);
+  return FALSE;
 }
 
 static xmlDoc *
@@ -339,6 +369,7 @@ vk_xml_template_build (const VkXmlTemplate *what, const char *templates_dir, con
   g_autoptr (GError) failure = NULL;
   g_autofree char *replacement = templates_dir ? find_replacement (what->file, templates_dir, &failure) : NULL;
   g_autoptr (xmlDoc) doc = NULL;
+  const char *missing = NULL;
 
   if (failure == NULL)
     doc = replacement ? load_replacement (replacement, &failure) : load_built_in (what->file, &failure);
@@ -347,9 +378,12 @@ vk_xml_template_build (const VkXmlTemplate *what, const char *templates_dir, con
       g_propagate_error (error, g_steal_pointer (&failure));
       return NULL;
     }
+  missing = replacement ? find_missing (doc, what) : NULL;
   if (!fill_document (doc, what, replacement ? replacement : what->file, error))
     return NULL;
   if (replacement != NULL && !validate (doc, what, replacement, schema_dir, error))
+    return NULL;
+  if (missing != NULL && !refuse_missing (doc, missing, replacement, error))
     return NULL;
   return vk_xml_to_string (doc);
 }

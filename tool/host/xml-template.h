@@ -14,6 +14,7 @@ typedef struct
   const char *const *disk_names;   /* NULL-terminated: holes known in the element repeated for each disk taken */
   GPtrArray *taken;                /* of const char **: a row of values for each of them */
   GPtrArray *left_out;             /* of const char *: targets */
+  const char *const *needed;       /* NULL-terminated: holes that a template cannot do without; NULL: none */
 } VkXmlTemplate;
 
 /* Reads the template (from templates_dir, when that is not NULL and has it),

@@ -35,6 +35,23 @@ is_wanted (const Restore *restore, const VkManifestDisk *disk)
   return restore->request->disks == NULL || g_strv_contains (restore->request->disks, disk->target);
 }
 
+/* Media that were copied are named by their drive; the other files come with the
+ * whole restore point only. */
+static gboolean
+is_wanted_file (const Restore *restore, const VkManifestFile *file)
+{
+  return restore->request->disks == NULL || (file->target != NULL && g_strv_contains (restore->request->disks, file->target));
+}
+
+static gboolean
+holds_disk (const VkManifest *manifest, const char *target)
+{
+  for (guint i = 0; i < manifest->files->len; i++)
+    if (g_strcmp0 (((const VkManifestFile *) g_ptr_array_index (manifest->files, i))->target, target) == 0)
+      return TRUE;
+  return vk_manifest_find_disk (manifest, target) != NULL;
+}
+
 static char *
 disk_path (const Restore *restore, const VkManifestDisk *disk)
 {
@@ -56,7 +73,7 @@ static gboolean
 check_disks_exist (const Restore *restore, GError **error)
 {
   for (gsize i = 0; restore->request->disks != NULL && restore->request->disks[i] != NULL; i++)
-    if (vk_manifest_find_disk (restore->point->manifest, restore->request->disks[i]) == NULL)
+    if (!holds_disk (restore->point->manifest, restore->request->disks[i]))
       {
         g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", restore->request->disks[i]);
         return FALSE;
@@ -78,12 +95,12 @@ check_targets (const Restore *restore, GError **error)
       if (is_wanted (restore, disk) && !refuse_existing (path, error))
         return FALSE;
     }
-  for (guint i = 0; restore->request->disks == NULL && i < manifest->files->len; i++)
+  for (guint i = 0; i < manifest->files->len; i++)
     {
       const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
       g_autofree char *path = g_build_filename (restore->directory, file->name, NULL);
 
-      if (!refuse_existing (path, error))
+      if (is_wanted_file (restore, file) && !refuse_existing (path, error))
         return FALSE;
     }
   return TRUE;
@@ -192,9 +209,13 @@ restore_all (Restore *restore, GError **error)
         return FALSE;
       restore->current++;
     }
-  for (guint i = 0; restore->request->disks == NULL && i < manifest->files->len; i++)
-    if (!restore_file (restore, g_ptr_array_index (manifest->files, i), error))
-      return FALSE;
+  for (guint i = 0; i < manifest->files->len; i++)
+    {
+      const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
+
+      if (is_wanted_file (restore, file) && !restore_file (restore, file, error))
+        return FALSE;
+    }
   return vk_file_sync (restore->directory, error);
 }
 

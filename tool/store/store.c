@@ -44,7 +44,7 @@ vk_store_open (const char *url, gboolean create, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
       return NULL;
     }
-  if (path == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
+  if (path == NULL && strstr (url, "://") == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
     path = url;
   if (path == NULL || *path == '\0')
     {
