@@ -5,6 +5,7 @@
 #pragma once
 
 #include "store/restic/lock.h"
+#include "store/restic/pack.h"
 
 typedef struct VkResticSaver VkResticSaver;
 
