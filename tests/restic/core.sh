@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: what the core writes is a repository to restic, what restic writes and
 # changes is one to the core, and they respect each other's locks.
+# shellcheck disable=SC2317  # functions are called by holds
 # shellcheck source-path=SCRIPTDIR source=../cli/lib.sh
 . "$(dirname "$0")/../cli/lib.sh"
 

@@ -131,6 +131,8 @@ read_pack (VkJsonReader *reader, VkIndex *index, GArray *blobs)
     }
   if (!has_id)
     return vk_json_reader_fail (reader, "a pack in it has no id");
+  if (!vk_json_reader_is_fine (reader))
+    return FALSE;
   vk_index_add_pack (index, &id, (const VkPackBlob *) (gpointer) blobs->data, blobs->len);
   return TRUE;
 }

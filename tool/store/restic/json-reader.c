@@ -62,6 +62,12 @@ vk_json_reader_free (VkJsonReader *reader)
 }
 
 gboolean
+vk_json_reader_is_fine (const VkJsonReader *reader)
+{
+  return reader->failure == NULL;
+}
+
+gboolean
 vk_json_reader_fail (VkJsonReader *reader, const char *format, ...)
 {
   g_autofree char *words = NULL;
