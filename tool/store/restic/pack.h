@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Packs: sealed blobs one after the other, then a sealed header that lists them,
+ * then its length; restic's design document, "Pack Format". */
+#pragma once
+
+#include "store/restic/backend.h"
+#include "store/restic/blob.h"
+#include "store/restic/crypto.h"
+
+/* The size at which a pack is full, in bytes. */
+enum
+{
+  VK_PACK_SIZE_MIN = 4 << 20,
+  VK_PACK_SIZE_DEFAULT = 16 << 20,
+  VK_PACK_SIZE_MAX = 128 << 20,
+};
+
+/* As restic, a longer header is not accepted, in bytes. */
+enum { VK_PACK_HEADER_LIMIT = 16 << 20 };
+
+/* A pack in the making, for one thread at a time. */
+typedef struct VkPackBuilder VkPackBuilder;
+
+/* size is where vk_pack_builder_fits() says no. */
+VkPackBuilder *vk_pack_builder_new (gsize size);
+void vk_pack_builder_free (VkPackBuilder *builder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPackBuilder, vk_pack_builder_free)
+
+/* Whether a sealed blob of length bytes can be added so that the finished pack
+ * is not larger than its size.  An empty pack takes any blob. */
+gboolean vk_pack_builder_fits (const VkPackBuilder *builder, gsize length);
+
+/* Adds a sealed blob; blob->offset is set by this.  Blobs of one pack must be of
+ * one type. */
+void vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sealed);
+
+guint vk_pack_builder_count (const VkPackBuilder *builder);
+
+/* Ends the pack; nothing can be added any more.  *id gets its name and *blobs
+ * (transfer full) what is in it, of VkPackBlob.  Returns: (transfer full). */
+GBytes *vk_pack_builder_finish (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id, GArray **blobs);
+
+/* What an unsealed header of a pack lists, of VkPackBlob.  blobs_end is where
+ * the blobs have to end, in bytes from the begin of the pack.  VK_ERROR_DAMAGED,
+ * with name in the sentence, when it cannot be so.  Returns: (transfer full). */
+GArray *vk_pack_header_parse (const guint8 *header, gsize length, guint64 blobs_end, const char *name, GError **error);
+
+/* Reads the list out of the pack itself.  Returns: (transfer full), or NULL with
+ * VK_ERROR_NOT_FOUND, VK_ERROR_DAMAGED, or what the backend says. */
+GArray *vk_pack_list (VkBackend *backend, VkCrypto *crypto, const VkResticId *id, GCancellable *cancellable, GError **error);
