@@ -81,6 +81,7 @@ vk_image_make_full (const char *directory, const char *id, const char *reason, V
   g_autoptr (VkPoint) point = points ? vk_image_read_point (directory, id) : NULL;
   g_autoptr (VkManifest) full = point && point->manifest ? vk_manifest_copy (point->manifest, error) : NULL;
   g_autoptr (GPtrArray) merges = full ? plan (points, point, error) : NULL;
+  GPtrArray *disks;
 
   if (point != NULL && point->manifest == NULL)
     g_set_error_literal (error, VK_ERROR, VK_ERROR_STORE, point->damage);
@@ -93,7 +94,9 @@ vk_image_make_full (const char *directory, const char *id, const char *reason, V
       return FALSE;
     }
   vk_manifest_set_synthetic (manifest, reason);
-  g_clear_pointer (&manifest->disks, g_ptr_array_unref);
-  manifest->disks = g_steal_pointer (&full->disks);
+  /* The old ones go with full. */
+  disks = manifest->disks;
+  manifest->disks = full->disks;
+  full->disks = disks;
   return TRUE;
 }
