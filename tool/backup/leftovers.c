@@ -10,6 +10,48 @@
 #include "host/checkpoint.h"
 #include "host/job-info.h"
 
+enum
+{
+  BEGUN_MILLISECONDS = 2000, /* after which a job is past its begin; that takes a tenth of it */
+  POLL_MILLISECONDS = 100,
+  BEGIN_SECONDS = 30, /* for libvirt to say anything about a job */
+};
+
+/* Whether there is no job that may still be about to begin; *failure is why
+ * libvirt does not say. */
+static gboolean
+is_past_begin (VkBackup *backup, GError **failure)
+{
+  VkJobInfo info;
+
+  g_clear_error (failure);
+  return vk_job_info_get (backup->domain, &info, failure) && (!info.is_backup || info.elapsed >= BEGUN_MILLISECONDS);
+}
+
+/* libvirtd goes on with the request to begin a job when whoever sent it has been
+ * killed.  Its checkpoint is listed by then, and deleting that, or aborting the
+ * job, in the middle of the request makes libvirtd 9.0 crash. */
+static gboolean
+let_begin_finish (VkBackup *backup, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + BEGIN_SECONDS * G_USEC_PER_SEC;
+  g_autoptr (GError) failure = NULL;
+  gboolean never = FALSE;
+
+  while (!is_past_begin (backup, &failure))
+    {
+      if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
+        return FALSE;
+      if (failure != NULL && g_get_monotonic_time () > deadline)
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      vk_host_run_until (&never, NULL, g_get_monotonic_time () + POLL_MILLISECONDS * 1000, backup->cancellable);
+    }
+  return TRUE;
+}
+
 /* Whether path lies in a directory of ours. */
 static gboolean
 is_ours (const VkBackup *backup, const char *path)
@@ -79,7 +121,7 @@ vk_backup_clean_leftovers (VkBackup *backup, GError **error)
       vk_backup_remove_stale_run_dirs (backup);
       return TRUE;
     }
-  if (!end_stale_job (backup, error) || !delete_orphan_checkpoints (backup, error))
+  if (!let_begin_finish (backup, error) || !end_stale_job (backup, error) || !delete_orphan_checkpoints (backup, error))
     return FALSE;
   vk_backup_remove_stale_run_dirs (backup);
   return TRUE;
