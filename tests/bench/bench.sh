@@ -24,7 +24,7 @@ runs=${BENCH_RUNS:-5}
 [[ $runs =~ ^[1-9][0-9]*$ ]] || bail "BENCH_RUNS is not a number of runs: $runs"
 gib=$((1 << 30))
 free_kib=$(df --output=avail "$lab" | tail -n 1)
-[ "$free_kib" -ge $((6 << 20)) ] || bail "$lab has less than 6 GiB left"
+[ "$free_kib" -ge $((16 << 20)) ] || bail "$lab has less than 16 GiB left"
 
 # QEMU's user creates scratch files, sockets and push targets in here.
 work=$lab/work
