@@ -61,11 +61,24 @@ holds "a moved store still reads" same_bytes "$moved" "$lab/then.raw"
 keep --store "$store" --json backup guest --estimate
 exits 0 "--estimate succeeds"
 is "$(json '.estimate[0].bytes') $(json '.estimate[0].level')" "0 incremental" "and says that nothing has changed"
+# everything: what --estimate could touch.
+everything ()
+{
+  (cd "$store" && find . -type f -exec sha256sum {} + | sort; find . -printf "%p %T@\n" | sort)
+  checkpoints guest
+  block_nodes guest
+  job_of guest
+}
 guest_write guest vda 0x51 5M 64k
 count=$(points)
+before=$(everything)
 keep --store "$store" --json backup guest --estimate
 is "$(json '.estimate[0].bytes')" 65536 "and then what has"
 is "$(points)" "$count" "and makes no restore point"
+is "$(everything)" "$before" "nor anything else, in the store, in libvirt or in QEMU"
+keep --store "$lab/nowhere" --json backup guest --estimate
+exits 3 "--estimate makes no store"
+holds "not even its directory" test ! -e "$lab/nowhere"
 keep --store "$store" --json backup guest --exclude vdb --threshold 1000000
 exits 11 "below --threshold nothing is done"
 is "$(json .changed)" false "and the result says so"
@@ -102,6 +115,37 @@ virsh -q start guest
 guest_write guest vda 0x73 1061M 1M
 backup_is guest incremental "after a restart of the domain"
 
+# A disk comes, goes, and comes again.
+qemu-img create -q -f qcow2 "$lab/extra.qcow2" 16M
+chmod 0666 "$lab/extra.qcow2"
+restart_with ()
+{
+  virsh -q "$@" --config >"$lab/said" 2>&1 || bail "$*: $(cat "$lab/said")"
+  guest_flush guest vda
+  virsh -q destroy guest
+  virsh -q start guest
+}
+levels ()
+{
+  echo "$(json ".disks[0].level") $(json ".disks[1].level") $(json ".disks[2].level")"
+}
+restart_with attach-disk guest "$lab/extra.qcow2" vdc --driver qemu --subdriver qcow2
+guest_write guest vda 0x74 1062M 1M
+backup_is guest incremental "with a disk that is new"
+is "$(levels)" "incremental full full" "only the new disk, and the raw one, are full"
+like "$(json ".disks[2].reason")" "does not have this disk" "and the result says why"
+guest_write guest vda 0x75 1062M 1M
+backup_is guest incremental "with it once more"
+is "$(levels)" "incremental full incremental" "it is incremental, too"
+restart_with detach-disk guest vdc
+guest_write guest vda 0x76 1063M 1M
+backup_is guest incremental "after a disk was removed"
+is "$(json .disks.length)" 2 "without it"
+restart_with attach-disk guest "$lab/extra.qcow2" vdc --driver qemu --subdriver qcow2
+guest_write guest vda 0x77 1064M 1M
+backup_is guest incremental "after it came again"
+is "$(levels)" "incremental full full" "it is full again"
+
 guest_flush guest vda
 kill_qemu guest
 virsh -q start guest
@@ -109,6 +153,18 @@ dead=$(json .checkpoint)
 backup_is guest full "after QEMU was killed auto"
 like "$(json .reason)" "broken" "and says that the bitmap is"
 holds "the dead checkpoint is gone" eval "! checkpoints guest | grep -qx '$dead'"
+
+dead=$(json .checkpoint)
+guest_flush guest vda
+virsh -q destroy guest
+qemu-img bitmap --remove -f qcow2 "${disk_file[guest:vda]}" "$dead"
+virsh -q start guest
+guest_write guest vda 0x78 1065M 1M
+backup_is guest incremental "after the bitmap of one disk was removed"
+is "$(levels)" "full full incremental" "that disk is full"
+like "$(json ".disks[0].reason")" "missing" "and the result says that its bitmap is missing"
+holds "the checkpoint that libvirt does not delete as usual is gone" eval "! checkpoints guest | grep -qx '$dead'"
+is "$(checkpoints guest | grep -c "$(json_get "$store/virt-keep-store.json" .id)")" 1 "and one of this store is alive"
 
 keep --store "$store" verify --all --data
 exits 0 "every restore point verifies"

@@ -86,18 +86,21 @@ happen ()
 
 back_up ()
 {
-  local modes=(push pull) levels=(auto auto auto incremental differential full copy) mode level point
+  local modes=(push pull) levels=(auto auto auto incremental differential full copy) chain=() mode level point
   mode=${modes[RANDOM % 2]}
   level=${levels[RANDOM % ${#levels[@]}]}
+  # The chain is cut now and then, also in the store.
+  ((RANDOM % 2)) || chain=(--max-chain 3)
+  ((RANDOM % 2)) || chain+=(--synthetic-full)
   shadow guest vda "$lab/now.raw"
-  keep --store "$store" --json backup guest --mode $mode --level $level --allow-full
+  keep --store "$store" --json backup guest --mode $mode --level $level --allow-full "${chain[@]}"
   point=$(json .point)
   if [ $code != 0 ]; then
     not_ok "step $1: backup --mode $mode --level $level"
     diag "$(cat "$err")"
     return
   fi
-  diag "step $1: $mode, asked for $level, got $(json .level) ($(json .reason)) ${point#*@}"
+  diag "step $1: $mode, asked for $level ${chain[*]}, got $(json .level) ($(json .reason)) ${point#*@}"
   shadows[$point]=$lab/shadow.$1
   cp --sparse=always "$lab/now.raw" "$lab/shadow.$1"
 }

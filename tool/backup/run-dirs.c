@@ -31,19 +31,16 @@ static char *
 make_private_dir (VkBackup *backup, const char *parent, GError **error)
 {
   g_autofree char *prefix = directory_prefix (backup);
-  g_autofree char *template = g_strdup_printf ("%s/%sXXXXXX", parent, prefix);
+  g_autofree char *path = vk_directory_make_private (parent, prefix, "name another place with --scratch-dir", error);
 
-  if (g_mkdtemp (template) == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s: name another place with --scratch-dir", parent, g_strerror (errno));
-      return NULL;
-    }
+  if (path == NULL)
+    return NULL;
   if (!backup->xml->has_qemu_user || backup->xml->qemu_uid == geteuid ())
-    return g_steal_pointer (&template);
-  if (chown (template, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
-    return g_steal_pointer (&template);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, template, g_strerror (errno));
-  rmdir (template);
+    return g_steal_pointer (&path);
+  if (chown (path, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
+    return g_steal_pointer (&path);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, path, g_strerror (errno));
+  rmdir (path);
   return NULL;
 }
 

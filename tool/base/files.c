@@ -368,3 +368,27 @@ vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GE
     *length = total;
   return vk_digest_finish (digest);
 }
+
+gboolean
+vk_file_check_sha256 (const char *path, const char *expected, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *found = vk_file_sha256 (path, NULL, cancellable, error);
+
+  if (found == NULL)
+    return FALSE;
+  if (strcmp (found, expected) == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest: see virt-keep verify", path);
+  return FALSE;
+}
+
+char *
+vk_directory_make_private (const char *parent, const char *prefix, const char *hint, GError **error)
+{
+  g_autofree char *template = g_strdup_printf ("%s/%sXXXXXX", parent, prefix);
+
+  if (g_mkdtemp (template) != NULL)
+    return g_steal_pointer (&template);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s%s%s", parent, g_strerror (errno), hint ? ": " : "", hint ? hint : "");
+  return NULL;
+}

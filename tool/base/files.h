@@ -43,6 +43,15 @@ gboolean vk_directory_make (const char *path, int mode, GError **error);
  * Nothing there is success. */
 gboolean vk_tree_remove (const char *path, GError **error);
 
+/* Makes a new directory PARENT/PREFIX... that only its owner can look into.  hint: what
+ * else the user can do, appended to the message, or NULL.
+ * Returns: (transfer full) its path, or NULL with VK_ERROR_REFUSED. */
+char *vk_directory_make_private (const char *parent, const char *prefix, const char *hint, GError **error);
+
 /* SHA-256 of the file as 64 lower-case hexadecimal digits, and its length in
  * bytes.  Returns: (transfer full) or NULL. */
 char *vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error);
+
+/* Compares the digest of the file with expected.  VK_ERROR_STORE when it is another
+ * one: the file is damaged. */
+gboolean vk_file_check_sha256 (const char *path, const char *expected, GCancellable *cancellable, GError **error);

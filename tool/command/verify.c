@@ -152,7 +152,7 @@ run_verify (VkInvocation *invocation, GError **error)
   g_autoptr (VkStore) store = NULL;
   g_autoptr (GPtrArray) points = NULL;
   g_autoptr (VkReporter) reporter = NULL;
-  char socket_dir[] = "/var/tmp/virt-keep-verify-XXXXXX";
+  g_autofree char *socket_dir = NULL;
   VkProgressStyle style;
   gboolean verified;
 
@@ -167,14 +167,13 @@ run_verify (VkInvocation *invocation, GError **error)
   points = store ? choose_points (store, word, error) : NULL;
   if (points == NULL)
     return FALSE;
-  if (options->data && g_mkdtemp (socket_dir) == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot create a private directory in /var/tmp: %s", g_strerror (errno));
-      return FALSE;
-    }
-  reporter = vk_reporter_new (style, stderr, NULL);
-  verified = verify_points (invocation, store, points, options->data ? socket_dir : NULL, reporter, error);
   if (options->data)
+    socket_dir = vk_directory_make_private ("/var/tmp", "virt-keep-verify-", NULL, error);
+  if (options->data && socket_dir == NULL)
+    return FALSE;
+  reporter = vk_reporter_new (style, stderr, NULL);
+  verified = verify_points (invocation, store, points, socket_dir, reporter, error);
+  if (socket_dir != NULL)
     vk_tree_remove (socket_dir, NULL);
   return verified;
 }

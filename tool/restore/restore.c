@@ -182,16 +182,11 @@ restore_file (Restore *restore, const VkManifestFile *file, GError **error)
 {
   g_autofree char *from = vk_store_file_path (restore->store, restore->point, file);
   g_autofree char *to = g_build_filename (restore->directory, file->name, NULL);
-  g_autofree char *found = NULL;
 
   if (!vk_file_copy (from, to, error))
     return FALSE;
   g_hash_table_insert (restore->paths, g_strdup (file->name), g_strdup (to));
-  found = vk_file_sha256 (to, NULL, restore->cancellable, error);
-  if (found == NULL || strcmp (found, file->sha256) == 0)
-    return found != NULL;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest", from);
-  return FALSE;
+  return vk_file_check_sha256 (to, file->sha256, restore->cancellable, error);
 }
 
 static gboolean
@@ -236,17 +231,6 @@ plan_progress (Restore *restore)
     restore->items[restore->n_disks].total += restore->items[i].total;
 }
 
-static gboolean
-make_socket_dir (Restore *restore, GError **error)
-{
-  restore->socket_dir = g_strdup ("/var/tmp/virt-keep-restore-XXXXXX");
-  if (g_mkdtemp (restore->socket_dir) != NULL)
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot create a private directory in /var/tmp: %s", g_strerror (errno));
-  g_clear_pointer (&restore->socket_dir, g_free);
-  return FALSE;
-}
-
 static void
 remove_restored (Restore *restore)
 {
@@ -268,7 +252,10 @@ vk_restore_run (VkStore *store, const VkPoint *point, const VkRestoreRequest *re
   gboolean done;
 
   if (!check_disks_exist (&restore, error) || !check_targets (&restore, error)
-      || !vk_directory_make (directory, RESTORE_DIRECTORY_MODE, error) || !make_socket_dir (&restore, error))
+      || !vk_directory_make (directory, RESTORE_DIRECTORY_MODE, error))
+    return NULL;
+  restore.socket_dir = vk_directory_make_private ("/var/tmp", "virt-keep-restore-", NULL, error);
+  if (restore.socket_dir == NULL)
     return NULL;
   plan_progress (&restore);
   vk_reporter_phase (reporter, "copy", "restoring");
