@@ -29,7 +29,7 @@ write_something ()
     0) guest_discard guest vda $at $length ;;
     1) guest_write guest vda 0 $at $length ;;
     2) guest_io guest vda "write -z $at $length" ;;
-    *) guest_write guest vda $(between 1 255) $at $length ;;
+    *) guest_write guest vda "$(between 1 255)" $at $length ;;
   esac
 }
 
@@ -90,9 +90,9 @@ back_up ()
   mode=${modes[RANDOM % 2]}
   level=${levels[RANDOM % ${#levels[@]}]}
   shadow guest vda "$lab/now.raw"
-  keep --store "$store" --json backup guest --mode $mode --level $level --allow-full
+  keep --store "$store" --json backup guest --mode "$mode" --level "$level" --allow-full
   point=$(json .point)
-  if [ $code != 0 ]; then
+  if [ "$code" != 0 ]; then
     not_ok "step $1: backup --mode $mode --level $level"
     diag "$(cat "$err")"
     return

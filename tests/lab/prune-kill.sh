@@ -26,7 +26,7 @@ for level in full incremental incremental differential incremental; do
   guest_write guest vdb $((RANDOM % 255 + 1)) $((RANDOM % 200 * 64))k 300k
   for dev in vda vdb; do shadow guest $dev "$lab/now.$dev.raw"; done
   keep --store "$store" --json backup guest --level $level
-  [ $code = 0 ] || bail "no backup: $(cat "$err")"
+  [ "$code" = 0 ] || bail "no backup: $(cat "$err")"
   id=$(json .point)
   made+=("$id")
   for dev in vda vdb; do mv "$lab/now.$dev.raw" "$lab/${id#*@}.$dev.raw"; done
