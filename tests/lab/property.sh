@@ -29,7 +29,7 @@ write_something ()
     0) guest_discard guest vda $at $length ;;
     1) guest_write guest vda 0 $at $length ;;
     2) guest_io guest vda "write -z $at $length" ;;
-    *) guest_write guest vda $(between 1 255) $at $length ;;
+    *) guest_write guest vda "$(between 1 255)" $at $length ;;
   esac
 }
 
@@ -93,9 +93,9 @@ back_up ()
   ((RANDOM % 2)) || chain=(--max-chain 3)
   ((RANDOM % 2)) || chain+=(--synthetic-full)
   shadow guest vda "$lab/now.raw"
-  keep --store "$store" --json backup guest --mode $mode --level $level --allow-full "${chain[@]}"
+  keep --store "$store" --json backup guest --mode "$mode" --level "$level" --allow-full "${chain[@]}"
   point=$(json .point)
-  if [ $code != 0 ]; then
+  if [ "$code" != 0 ]; then
     not_ok "step $1: backup --mode $mode --level $level"
     diag "$(cat "$err")"
     return

@@ -62,6 +62,16 @@ for mode in push pull; do
   is "$(checkpoints off)" "$(json .checkpoint)" "$mode: and has a checkpoint"
 done
 
+# A saved guest is not to lose its memory.
+virsh -q start off
+virsh -q managedsave off
+keep --store "$store" --json backup off --start-paused
+exits 5 "a domain with a saved state is not started paused"
+like "$(virsh dominfo off)" "Managed save: *yes" "and keeps its saved state"
+keep --store "$store" --json backup off
+exits 0 "its disks are read without starting it"
+like "$(virsh dominfo off)" "Managed save: *yes" "and that keeps the saved state, too"
+
 virsh -q start off
 guest_write off vda 0x24 42M 1M
 guest_flush off vda

@@ -451,10 +451,35 @@ test_finish (Fixture *fixture, gconstpointer data)
 
 #define ADD_WITH_STORE(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
 
+/* A domain may have a @ in its own name. */
+static void
+test_point_name (void)
+{
+  static const struct { const char *name; const char *time; } names[] = {
+    { "web", NULL },
+    { "web@latest", "latest" },
+    { "web@20000101T000000Z", "20000101T000000Z" },
+    { "web@site", NULL },
+    { "web@site@latest", "latest" },
+    { "web@latest@20000101T000000Z", "20000101T000000Z" },
+    { "web@20000101T000000Z@site", NULL },
+    { "web@20000101T000000", NULL },
+    { "web@20000101t000000Z", NULL },
+    { "web@20000101T000000Z ", NULL },
+    { "@latest", "latest" },
+    { "@", NULL },
+    { "", NULL },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_assert_cmpstr (vk_point_name_time (names[i].name), ==, names[i].time);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/store/point-name", test_point_name);
   g_test_add_func ("/layout/directory-names", test_directory_names);
   g_test_add_func ("/layout/long-name", test_long_name);
   g_test_add_func ("/layout/point-names", test_point_names);

@@ -89,6 +89,12 @@ read_domain (VkBackup *backup, GError **error)
 static gboolean
 start_paused (VkBackup *backup, GError **error)
 {
+  /* Starting would use the saved memory up, and stopping throw it away. */
+  if (virDomainHasManagedSaveImage (backup->domain, 0) == 1)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' has a saved state (virsh managedsave), which --start-paused would lose: leave the option out, or start the domain", backup->xml->name);
+      return FALSE;
+    }
   if (virDomainCreateWithFlags (backup->domain, VIR_DOMAIN_START_PAUSED) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot start '%s' paused", backup->xml->name);

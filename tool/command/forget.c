@@ -16,9 +16,9 @@ check_names (char **names, GError **error)
 {
   for (; *names != NULL; names++)
     {
-      const char *at = strrchr (*names, '@');
+      const char *time = vk_point_name_time (*names);
 
-      if (at == NULL || at == *names || at[1] == '\0')
+      if (time == NULL || time - 1 == *names)
         {
           g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "forget: '%s' is not one restore point: name it with its time, DOMAIN@TIME as virt-keep list shows it, or DOMAIN@latest", *names);
           return FALSE;
@@ -30,7 +30,7 @@ check_names (char **names, GError **error)
 static char *
 domain_of (const char *name)
 {
-  return g_strndup (name, (gsize) (strrchr (name, '@') - name));
+  return g_strndup (name, (gsize) (vk_point_name_time (name) - 1 - name));
 }
 
 /* The place of the named point in points, or -1. */
@@ -51,7 +51,7 @@ static gboolean
 add_point (VkStore *store, const char *name, const VkRemoval *finished, GPtrArray *chosen, GError **error)
 {
   g_autofree char *domain = domain_of (name);
-  const char *time = strrchr (name, '@') + 1;
+  const char *time = vk_point_name_time (name);
   g_autoptr (GPtrArray) points = vk_store_list (store, domain, error);
   g_autoptr (VkPoint) point = NULL;
   int place;

@@ -54,21 +54,21 @@ add_bases (GPtrArray *chosen, GPtrArray *all, const VkPoint *point)
 static GPtrArray *
 choose_points (VkStore *store, const char *word, GError **error)
 {
-  const char *at = word ? strrchr (word, '@') : NULL;
-  g_autofree char *domain = at ? g_strndup (word, (gsize) (at - word)) : g_strdup (word);
+  const char *time = word ? vk_point_name_time (word) : NULL;
+  g_autofree char *domain = time ? g_strndup (word, (gsize) (time - 1 - word)) : g_strdup (word);
   g_autoptr (GPtrArray) all = vk_store_list (store, domain, error);
   g_autoptr (GPtrArray) chosen = NULL;
   VkPoint *point;
 
   if (all == NULL)
     return NULL;
-  if (at == NULL && (all->len > 0 || word == NULL))
+  if (time == NULL && (all->len > 0 || word == NULL))
     return g_steal_pointer (&all);
   chosen = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_point_free);
-  if (at != NULL && strcmp (at + 1, "latest") == 0)
+  if (time != NULL && strcmp (time, "latest") == 0)
     point = all->len > 0 ? g_ptr_array_steal_index (all, all->len - 1) : NULL;
   else
-    point = at ? take_by_id (all, at + 1) : NULL;
+    point = time ? take_by_id (all, time) : NULL;
   if (point == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, word);

@@ -202,6 +202,15 @@ poll_state (VkBackupJob *job)
     }
 }
 
+/* libvirt's word for how the guest stopped, where it needs no explanation. */
+static const char *
+describe_stop (const char *detail)
+{
+  if (detail == NULL)
+    return "shut off";
+  return strcmp (detail, "failed") == 0 ? "its QEMU died or was killed" : detail;
+}
+
 /* Sets *error to why the job is over.  Returns FALSE. */
 static gboolean
 set_outcome_error (VkBackupJob *job, GError **error)
@@ -212,7 +221,7 @@ set_outcome_error (VkBackupJob *job, GError **error)
   if (job->lost)
     g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the connection to libvirt was lost while '%s' was backed up: is libvirtd still running?", name);
   else if (job->stopped)
-    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, job->stopped_detail ? job->stopped_detail : "shut off");
+    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
   else if (job->paused)
     g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room or mend the disk, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))

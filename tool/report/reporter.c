@@ -17,7 +17,7 @@ enum
 {
   LINE_INTERVAL_SECONDS = 5,
   JSON_INTERVAL_MILLISECONDS = 500,
-  BAR_CELLS = 24,
+  BAR_CELLS = 18,
   BAR_MINIMUM_COLUMNS = 70, /* below it the bar itself is left out */
 };
 
@@ -37,7 +37,7 @@ choose_style (FILE *stream)
 {
   const char *terminal = g_getenv ("TERM");
 
-  if (isatty (fileno (stream)) && terminal != NULL && strcmp (terminal, "dumb") != 0)
+  if (isatty (fileno (stream)) && terminal != NULL && *terminal != '\0' && strcmp (terminal, "dumb") != 0)
     return VK_PROGRESS_BAR;
   return VK_PROGRESS_LINES;
 }
@@ -198,47 +198,58 @@ describe (const VkReporter *reporter, const VkProgressItem *item)
   estimate (reporter, item, &rate, &left);
   speed = vk_format_bytes (rate);
   time = left >= 0 ? vk_format_seconds ((guint64) left) : NULL;
-  return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s", 100.0 * (double) item->done / (double) item->total,
-                          done, total, speed, time ? ", " : "", time ? time : "");
+  return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s%s", 100.0 * (double) item->done / (double) item->total,
+                          done, total, speed, time ? ", " : "", time ? time : "", time ? " left" : "");
 }
 
-static guint
-terminal_columns (FILE *stream)
+/* Rows and columns; of the usual terminal when stream is none. */
+static struct winsize
+terminal_size (FILE *stream)
 {
-  struct winsize size;
+  struct winsize size = { 0 };
 
-  return ioctl (fileno (stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  if (ioctl (fileno (stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+    size.ws_col = 80;
+  if (size.ws_row == 0)
+    size.ws_row = 24;
+  return size;
 }
 
 static void
+print_bar (VkReporter *reporter, const VkProgressItem *item, guint columns)
+{
+  g_autofree char *numbers = describe (reporter, item);
+  double fraction = item->total ? (double) item->done / (double) item->total : 0;
+  guint filled = (guint) (CLAMP (fraction, 0, 1) * BAR_CELLS);
+  g_autoptr (GString) line = g_string_new (NULL);
+
+  g_string_append_printf (line, "%-6s ", item->disk ? item->disk : "total");
+  if (columns >= BAR_MINIMUM_COLUMNS)
+    {
+      g_string_append_c (line, '[');
+      for (guint cell = 0; cell < BAR_CELLS; cell++)
+        g_string_append_c (line, cell < filled ? '#' : '-');
+      g_string_append (line, "] ");
+    }
+  g_string_append (line, numbers);
+  if (line->len >= columns)
+    g_string_truncate (line, columns - 1);
+  fprintf (reporter->stream, "%s\n", line->str);
+}
+
+/* The cursor cannot go back above the screen: more bars than it has lines for
+ * are left to the last, the total. */
+static void
 print_bars (VkReporter *reporter, const VkProgressItem *items, gsize n_items)
 {
-  guint columns = terminal_columns (reporter->stream);
+  struct winsize size = terminal_size (reporter->stream);
+  gsize first = n_items < size.ws_row ? 0 : n_items - 1;
 
   erase_bars (reporter);
-  for (gsize i = 0; i < n_items; i++)
-    {
-      g_autofree char *numbers = describe (reporter, &items[i]);
-      const char *name = items[i].disk ? items[i].disk : "total";
-      double fraction = items[i].total ? (double) items[i].done / (double) items[i].total : 0;
-      guint filled = (guint) (CLAMP (fraction, 0, 1) * BAR_CELLS);
-      g_autoptr (GString) line = g_string_new (NULL);
-
-      g_string_append_printf (line, "%-6s ", name);
-      if (columns >= BAR_MINIMUM_COLUMNS)
-        {
-          g_string_append_c (line, '[');
-          for (guint cell = 0; cell < BAR_CELLS; cell++)
-            g_string_append_c (line, cell < filled ? '#' : '-');
-          g_string_append (line, "] ");
-        }
-      g_string_append (line, numbers);
-      if (line->len >= columns)
-        g_string_truncate (line, columns - 1);
-      fprintf (reporter->stream, "%s\n", line->str);
-    }
+  for (gsize i = first; i < n_items; i++)
+    print_bar (reporter, &items[i], size.ws_col);
   fflush (reporter->stream);
-  reporter->bar_lines = (guint) n_items;
+  reporter->bar_lines = (guint) (n_items - first);
 }
 
 static void

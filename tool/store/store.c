@@ -105,12 +105,28 @@ vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError *
   return TRUE;
 }
 
+const char *
+vk_point_name_time (const char *name)
+{
+  static const char form[] = "00000000T000000Z";
+  const char *at = strrchr (name, '@');
+
+  if (at == NULL || strcmp (at + 1, "latest") == 0)
+    return at ? at + 1 : NULL;
+  if (strlen (at + 1) != strlen (form))
+    return NULL;
+  for (gsize i = 0; form[i] != '\0'; i++)
+    if (form[i] == '0' ? !g_ascii_isdigit (at[1 + i]) : at[1 + i] != form[i])
+      return NULL;
+  return at + 1;
+}
+
 VkPoint *
 vk_store_find_point (VkStore *store, const char *name, GError **error)
 {
-  const char *at = strrchr (name, '@');
-  g_autofree char *domain = at ? g_strndup (name, (gsize) (at - name)) : g_strdup (name);
-  const char *time = at && strcmp (at + 1, "latest") != 0 ? at + 1 : NULL;
+  const char *word = vk_point_name_time (name);
+  g_autofree char *domain = word ? g_strndup (name, (gsize) (word - 1 - name)) : g_strdup (name);
+  const char *time = word && strcmp (word, "latest") != 0 ? word : NULL;
   g_autoptr (GPtrArray) points = vk_store_list (store, domain, error);
   VkPoint *point;
   int found;

@@ -109,6 +109,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
 /* Returns: (transfer full) of VkPoint; domain may be NULL for all. */
 GPtrArray *vk_store_list (VkStore *store, const char *domain, GError **error);
 
+/* Where in the name of a point its time or "latest" begins, behind the last @;
+ * NULL when nothing like that ends it, so that all of it is a domain. */
+const char *vk_point_name_time (const char *name);
+
 /* The point that name ("DOMAIN", "DOMAIN@latest", "DOMAIN@TIME", DOMAIN a
  * domain's name or UUID) means.  Returns: (transfer full), or NULL with
  * VK_ERROR_NOT_FOUND, VK_ERROR_USAGE when domains share the name, or

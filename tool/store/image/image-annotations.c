@@ -49,7 +49,7 @@ vk_image_read_annotations (VkPoint *point)
     return;
   /* Nothing is removed that may have been protected. */
   point->is_protected = TRUE;
-  point->annotation_damage = g_strdup_printf ("%s: %s", path, failure->message);
+  point->annotation_damage = strstr (failure->message, path) != NULL ? g_strdup (failure->message) : g_strdup_printf ("%s: %s", path, failure->message);
 }
 
 gboolean
