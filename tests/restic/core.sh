@@ -195,6 +195,24 @@ holds "then there is room" core lock "$repo" shared 0
 : >"$repo/locks/$(printf 0%.0s {1..64})"
 holds "an empty lock is passed over" core lock "$repo" exclusive 0
 
+# ---- a file system without nameless files -------------------------------------------
+
+repo=$scratch/plain RESTIC_REPOSITORY=$scratch/plain
+if strace -o /dev/null true 2>"$err"; then
+  # core_renaming ARGUMENT...: the core, for which no file can be given a name later.
+  core_renaming ()
+  {
+    timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:error=EPERM "$tool" "$@" >"$out" 2>"$err" </dev/null
+  }
+  holds "a repository is made by renaming" core_renaming init "$repo"
+  holds "it is not made twice" fails_saying "already" core_renaming init "$repo"
+  holds "a disk is saved so" core_renaming save "$repo" "$scratch/disk1" $chunk
+  is "$(find "$repo" -name '*tmp*')" "" "no temporary file is left"
+  holds "restic finds nothing wrong with that" restic_check
+else
+  skip "a repository is made by renaming" "strace does not work here: $(cat "$err")"
+fi
+
 # ---- restic's repositories --------------------------------------------------------
 
 repo=$scratch/theirs RESTIC_REPOSITORY=$scratch/theirs
