@@ -4,8 +4,8 @@
 #
 #   TestHttp::serve (DIR, PORT, HANDLER)
 #
-# listens on 127.0.0.1 (port 0: any free one), writes the port to DIR/port, and
-# gives each request to HANDLER as a hash; HANDLER returns [status, {headers}, body].
+# listens on 127.0.0.1 (port 0: any free one) or, for a PORT that begins with "/",
+# on the unix socket of that path, writes the port to DIR/port, and gives each request to HANDLER as a hash; HANDLER returns [status, {headers}, body].
 # Each connection is a process.  SIGTERM ends all of them.
 #
 # DIR/log gets a line "METHOD PATH STATUS" for each request.  DIR/fault may hold lines
@@ -31,6 +31,7 @@ use strict;
 use warnings;
 use Fcntl qw(:flock);
 use IO::Socket::INET;
+use IO::Socket::UNIX;
 use Socket qw(SOL_SOCKET SO_LINGER TCP_NODELAY IPPROTO_TCP);
 
 my %reasons = (200 => 'OK', 204 => 'No Content', 206 => 'Partial Content', 403 => 'Forbidden', 404 => 'Not Found', 503 => 'Service Unavailable', 507 => 'Insufficient Storage');
@@ -196,12 +197,15 @@ sub serve
 {
   my ($dir, $port, $handler) = @_;
   setpgrp 0, 0;
-  my $listener = IO::Socket::INET->new (LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 128, ReuseAddr => 1) or die "127.0.0.1:$port: $!\n";
+  my $on_path = $port =~ m{^/};
+  my $listener = $on_path ? IO::Socket::UNIX->new (Local => $port, Listen => 128)
+                          : IO::Socket::INET->new (LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 128, ReuseAddr => 1);
+  die "$port: $!\n" unless $listener;
   $SIG{CHLD} = 'IGNORE';
   $SIG{PIPE} = 'IGNORE';
   $SIG{TERM} = sub { $SIG{TERM} = 'IGNORE'; kill 'KILL', -$$; exit 0 };
   open my $file, '>', "$dir/port.new" or die "$dir/port.new: $!\n";
-  print $file $listener->sockport, "\n";
+  print $file $on_path ? $port : $listener->sockport, "\n";
   close $file;
   rename "$dir/port.new", "$dir/port";
   while (1)
@@ -210,7 +214,7 @@ sub serve
       next if fork;
       $SIG{TERM} = 'DEFAULT';
       close $listener;
-      setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
+      setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1 unless $on_path;
       converse ($dir, $socket, $handler);
       exit 0;
     }
