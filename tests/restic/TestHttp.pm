@@ -26,6 +26,7 @@
 #   wrong       a byte of what is stored, or of the answer to GET, is another
 #   half        half of what is sent is stored
 #   endless     an answer that does not end
+#   trickle     an answer of which a byte comes now and then
 package TestHttp;
 use strict;
 use warnings;
@@ -79,6 +80,8 @@ sub read_head
   $$buffer = $rest;
   my ($first, @lines) = split /\r\n/, $head;
   my ($method, $target) = $first =~ m{^(\S+) (\S+) HTTP/1\.1$} or return;
+  # To a proxy the whole URL is said.
+  $target =~ s{^http://[^/]*}{};
   my ($path, $query) = split /\?/, $target, 2;
   my %headers = map { /^([^:]+):\s*(.*?)\s*$/ ? (lc $1, $2) : () } @lines;
   return { method => $method, path => $path, query => $query // '', headers => \%headers };
@@ -159,6 +162,12 @@ sub respond
     {
       syswrite $socket, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
       1 while syswrite $socket, "10000\r\n" . ('x' x 65536) . "\r\n";
+      return;
+    }
+  if ($kind eq 'trickle')
+    {
+      syswrite $socket, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+      select undef, undef, undef, 0.1 while syswrite $socket, 'x';
       return;
     }
   $request->{stored} = flip ($request->{body}) if $kind eq 'wrong' and $writes;

@@ -106,9 +106,15 @@ for kind in s3 rest; do
   is "$(find "$root/snapshots" -type f)" "" "$kind: and nothing is left then"
 
   # ---- config ------------------------------------------------------------------
+  VIRT_KEEP_RETRY_SECONDS=2
+  faults "$put config 99 reset"
+  exercise save config "$scratch/small"
+  exits 9 "$kind: config does not get through a connection that always breaks"
+  holds "$kind: and no part of it is there" test ! -e "$root/config"
+  VIRT_KEEP_RETRY_SECONDS=20
   faults "$put config 2 status 500" "$put config 1 reset"
   exercise save config "$scratch/small"
-  exits 0 "$kind: config gets through, too"
+  exits 0 "$kind: but through one that recovers"
   holds "$kind: whole" cmp "$scratch/small" "$root/config"
   exercise save config "$scratch/small"
   exits 5 "$kind: and not twice"
@@ -117,7 +123,7 @@ for kind in s3 rest; do
   make_file file 3000000
   : >"$state/fault"
   exercise save data "$scratch/file"
-  for fault in "status 500" "truncate 0" "stall 5" "reset 0"; do
+  for fault in "status 500" "truncate 0" "stall 5" "reset 0" "trickle 0"; do
     faults "GET data 1 $fault"
     exercise load data "$sum"
     exits 0 "$kind: a download survives $fault"

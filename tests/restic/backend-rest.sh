@@ -122,6 +122,26 @@ exercise load data "$sum" 10 20
 exits 9 "a server that knows no ranges is of no use"
 like "$(cat "$err")" "127.0.0.1:$port/repo: cannot load data/$sum: the server sends more than the 20 bytes" "which is said"
 
+# Somebody else's repository came to be between our look and our upload.
+REST_STRICT=1 serve rest-server.pl race
+url=rest:http://127.0.0.1:$port/repo
+mkdir -p "$state/repo"
+make_file config 155
+faults 'HEAD /repo/config 1 status 404'
+echo another >"$state/repo/config"
+exercise save config "$scratch/config"
+exits 5 "a repository that somebody else has made just now is not replaced"
+like "$(cat "$err")" "there is a repository already" "which is said"
+is "$(cat "$state/repo/config")" another "and it stays"
+
+# ---- a proxy -----------------------------------------------------------------------
+
+serve rest-server.pl proxy
+url=rest:http://repository.invalid/repo
+http_proxy=http://127.0.0.1:$port exercise save data "$scratch/data"
+exits 0 "the proxy of the environment is used"
+holds "it has seen the upload" grep -q "^POST /repo/data/" "$state/log"
+
 # ---- nobody there ------------------------------------------------------------------
 
 url=rest:http://me:sesame@127.0.0.1:$(free_port)/repo

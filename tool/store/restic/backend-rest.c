@@ -246,36 +246,40 @@ put (VkUpload *upload, GCancellable *cancellable, GError **error)
   return response->status == 200 || response->status == 201 || refused (upload->backend, &request, response, error);
 }
 
+/* What a file that was read back, or of which only the size is known (back is
+ * NULL), is of content. */
+static VkStored
+compare (GBytes *back, guint64 size, GBytes *content)
+{
+  gsize whole = g_bytes_get_size (content);
+  gboolean same = back == NULL || (size <= whole && memcmp (g_bytes_get_data (back, NULL), g_bytes_get_data (content, NULL), (gsize) size) == 0);
+
+  if (!same || size > whole)
+    return VK_STORED_OTHER;
+  return size == whole ? VK_STORED_SAME : VK_STORED_PART;
+}
+
 /* The protocol has no checksums.  rest-server compares an upload with its name,
  * others do not, and rclone keeps half an upload: so the size is asked for, and
  * everything but packs, which are large, is read back. */
 static gboolean
 look (VkUpload *upload, gboolean last_chance, VkStored *stored, GCancellable *cancellable, GError **error)
 {
+  gboolean read_back = upload->type != VK_RESTIC_DATA;
   g_autoptr (GError) why = NULL;
   g_autoptr (GBytes) back = NULL;
   guint64 size;
+  gboolean found = head (upload->backend, upload->type, upload->name, last_chance, &size, cancellable, &why);
 
-  *stored = VK_STORED_OTHER;
-  if (!head (upload->backend, upload->type, upload->name, last_chance, &size, cancellable, &why))
-    {
-      *stored = VK_STORED_NOTHING;
-      if (g_error_matches (why, VK_ERROR, VK_ERROR_NOT_FOUND))
-        return TRUE;
-      g_propagate_error (error, g_steal_pointer (&why));
-      return FALSE;
-    }
-  if (size != g_bytes_get_size (upload->content))
+  *stored = VK_STORED_NOTHING;
+  if (found && read_back && size > 0 && size <= g_bytes_get_size (upload->content))
+    back = get (upload->backend, upload->type, upload->name, 0, (gsize) size, last_chance, cancellable, &why);
+  if (why == NULL)
+    *stored = compare (back, size, upload->content);
+  if (why == NULL || g_error_matches (why, VK_ERROR, VK_ERROR_NOT_FOUND))
     return TRUE;
-  if (upload->type != VK_RESTIC_DATA)
-    {
-      back = get (upload->backend, upload->type, upload->name, 0, 0, last_chance, cancellable, error);
-      if (back == NULL)
-        return FALSE;
-    }
-  if (back == NULL || g_bytes_equal (back, upload->content))
-    *stored = VK_STORED_SAME;
-  return TRUE;
+  g_propagate_error (error, g_steal_pointer (&why));
+  return FALSE;
 }
 
 static void

@@ -9,7 +9,10 @@
 enum
 {
   CONNECT_SECONDS = 30,
-  LAST_CHANCE_SECONDS = 15,
+  LAST_CHANCE_SECONDS = 6,
+  /* Less than that in a second, for as long as VIRT_KEEP_STALL_SECONDS says, is
+   * a connection that counts as dead: or a trickle could go on for ever. */
+  STALL_BYTES = 1000,
   POLL_MS = 60 * 1000,
   /* What is reserved at once for an answer that says how long it will be. */
   MAX_RESERVED = 64 * 1024 * 1024,
@@ -150,9 +153,13 @@ set_limits (CURL *easy, VkHttp *http, const VkHttpRequest *request)
 {
   curl_easy_setopt (easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt (easy, CURLOPT_CONNECTTIMEOUT, MIN (CONNECT_SECONDS, http->stall_seconds));
-  curl_easy_setopt (easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt (easy, CURLOPT_LOW_SPEED_LIMIT, (long) STALL_BYTES);
   curl_easy_setopt (easy, CURLOPT_LOW_SPEED_TIME, http->stall_seconds);
   curl_easy_setopt (easy, CURLOPT_TCP_KEEPALIVE, 1L);
+#if CURL_AT_LEAST_VERSION(7, 87, 0)
+  /* Who cancels does not wait for a name to be resolved. */
+  curl_easy_setopt (easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
   if (request->last_chance)
     curl_easy_setopt (easy, CURLOPT_TIMEOUT, (long) LAST_CHANCE_SECONDS);
 }

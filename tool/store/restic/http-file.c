@@ -48,6 +48,16 @@ set_not_found (const char *location, const char *label, GError **error)
   return NULL;
 }
 
+/* Whether an answer with a part of a file has the part that was asked for. */
+static gboolean
+begins_at (const VkHttpResponse *response, guint64 offset)
+{
+  const char *range = vk_http_response_header (response, "content-range");
+  g_autofree char *expected = g_strdup_printf ("bytes %" G_GUINT64_FORMAT "-", offset);
+
+  return range != NULL && g_str_has_prefix (range, expected);
+}
+
 GBytes *
 vk_http_file_loaded (VkHttp *http, const char *location, const char *label, const VkHttpRequest *request, const VkHttpResponse *response,
                      guint64 offset, gsize length, GError **error)
@@ -64,13 +74,13 @@ vk_http_file_loaded (VkHttp *http, const char *location, const char *label, cons
                    location, label, length, offset);
       return NULL;
     }
-  if (response->status == 206 && is_range)
+  if (response->status == 206 && is_range && begins_at (response, offset))
     return g_bytes_ref (response->body);
   if (response->status == 200 && !is_range)
     return g_bytes_ref (response->body);
-  if (response->status == 200)
+  if (response->status == 200 || response->status == 206)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the server cannot send a part of %s: it knows no Range header", location, label);
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the server does not send the part of %s that was asked for: it needs to know the Range header", location, label);
       return NULL;
     }
   vk_http_refused (http, request, response, error);
@@ -103,8 +113,16 @@ clean_up (VkUpload *upload)
 
   if (!upload->look (upload, TRUE, &stored, NULL, NULL))
     return;
-  if (stored == VK_STORED_SAME || (stored == VK_STORED_OTHER && upload->type != VK_RESTIC_CONFIG))
+  if (stored != VK_STORED_NOTHING && (stored != VK_STORED_OTHER || upload->type != VK_RESTIC_CONFIG))
     upload->discard (upload);
+}
+
+/* Returns FALSE, to be returned. */
+static gboolean
+set_exists (const VkUpload *upload, GError **error)
+{
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s: there is a repository already", upload->backend->location);
+  return FALSE;
 }
 
 /* One upload that is looked at.  FALSE also when something else is there
@@ -121,8 +139,12 @@ upload_once (VkUpload *upload, VkStored *stored, GCancellable *cancellable, GErr
     }
   /* An answer may have been lost, or be a refusal since it is there already. */
   if (!g_cancellable_is_cancelled (cancellable) && upload->look (upload, why != NULL, stored, cancellable, why ? NULL : &why))
-    if (why == NULL || *stored == VK_STORED_SAME)
-      return TRUE;
+    {
+      if (why == NULL || *stored == VK_STORED_SAME)
+        return TRUE;
+      if (upload->type == VK_RESTIC_CONFIG && *stored == VK_STORED_OTHER)
+        return set_exists (upload, error);
+    }
   g_cancellable_set_error_if_cancelled (cancellable, why ? NULL : &why);
   g_propagate_error (error, g_steal_pointer (&why));
   return FALSE;
@@ -139,7 +161,7 @@ upload_checked (VkUpload *upload, GCancellable *cancellable, GError **error)
         return FALSE;
       if (stored == VK_STORED_SAME)
         return TRUE;
-      if (stored == VK_STORED_OTHER)
+      if (stored != VK_STORED_NOTHING)
         upload->discard (upload);
     }
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: %s was uploaded %d times, and what the server has then is not what was sent: look for damage there",
@@ -155,10 +177,7 @@ vk_upload_run (VkUpload *upload, GCancellable *cancellable, GError **error)
   if (!upload->look (upload, FALSE, &stored, cancellable, error))
     return FALSE;
   if (upload->type == VK_RESTIC_CONFIG && stored != VK_STORED_NOTHING)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s: there is a repository already", upload->backend->location);
-      return FALSE;
-    }
+    return set_exists (upload, error);
   if (stored == VK_STORED_SAME || upload_checked (upload, cancellable, error))
     return TRUE;
   clean_up (upload);

@@ -33,7 +33,8 @@ typedef enum
 {
   VK_STORED_NOTHING,
   VK_STORED_SAME,  /* as far as can be known */
-  VK_STORED_OTHER, /* truncated, or something else */
+  VK_STORED_PART,  /* the beginning of it, which an upload that broke off has left */
+  VK_STORED_OTHER, /* something else */
 } VkStored;
 
 typedef struct VkUpload VkUpload;

@@ -23,7 +23,7 @@ struct VkHttp
   GBytes *trusted;         /* PEM, or NULL for those of the system */
   char *client_certificate; /* path of a PEM file with certificate and key, or NULL */
   gint64 retry_us;         /* attempts end when that time has gone by */
-  long stall_seconds;      /* without a byte: the connection counts as dead */
+  long stall_seconds;      /* without progress: the connection counts as dead */
 
   GMutex mutex;
   GQueue idle;             /* of struct vk_http_channel *; the last used is first */

@@ -76,7 +76,7 @@ vk_s3_url_parse (const char *url, GError **error)
   gboolean ok;
 
   g_return_val_if_fail (g_str_has_prefix (url, SCHEME), NULL);
-  if (g_str_has_prefix (text, "http"))
+  if (g_str_has_prefix (text, "http:") || g_str_has_prefix (text, "https:"))
     ok = take_http (parsed, text, error);
   else
     ok = take_plain (parsed, g_str_has_prefix (text, "//") ? text + 2 : text, error);
