@@ -8,7 +8,8 @@
 # on the unix socket of that path, writes the port to DIR/port, and gives each request to HANDLER as a hash; HANDLER returns [status, {headers}, body].
 # Each connection is a process.  SIGTERM ends all of them.
 #
-# DIR/log gets a line "METHOD PATH STATUS" for each request.  DIR/fault may hold lines
+# DIR/log gets a line "METHOD PATH STATUS" for each request, DIR/connections one for
+# each connection.  DIR/fault may hold lines
 #
 #   METHOD PATTERN COUNT KIND [ARGUMENT]
 #
@@ -220,6 +221,7 @@ sub serve
   while (1)
     {
       my $socket = $listener->accept or next;
+      append ("$dir/connections", "accepted\n");
       next if fork;
       $SIG{TERM} = 'DEFAULT';
       close $listener;

@@ -83,6 +83,8 @@ is "$(sha256sum <"$out")" "$sum  -" "and the file is still whole"
 serve rest-server.pl careless
 url=rest:http://127.0.0.1:$port/repo/
 contract "a careless server"
+holds "there are some hundred requests" test "$(wc -l <"$state/log")" -gt 400
+holds "over as many connections as there are threads, and few besides" test "$(wc -l <"$state/connections")" -le 16
 
 REST_V1=1 serve rest-server.pl old
 url=rest:http://127.0.0.1:$port/repo

@@ -257,6 +257,8 @@ vk_s3_new (const VkS3Url *url, GError **error)
   g_autoptr (VkS3) s3 = g_new0 (VkS3, 1);
   VkHttpOptions options = { .location = url->shown, .words_of = words_of };
 
+  /* Before threads read answers. */
+  xmlInitParser ();
   g_mutex_init (&s3->mutex);
   s3->host = g_strdup (url->host);
   s3->bucket = g_strdup (url->bucket);
