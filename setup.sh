@@ -56,7 +56,7 @@ debian_packages=(
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace rclone openssl
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace rclone openssl restic
 )
 
 fedora_packages=(
@@ -65,7 +65,7 @@ fedora_packages=(
   libnbd-devel openssl-devel libcurl-devel libzstd-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace rclone openssl libasan libubsan perl-JSON-PP
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace rclone openssl restic libasan libubsan perl-JSON-PP
 )
 
 distribution ()

@@ -119,6 +119,37 @@ serve ()
   port=$(cat "$state/port")
 }
 
+# install_s3rver DIR: from the lock file, unless it is there; only one test does.
+install_s3rver ()
+{
+  local lock=package-lock.json
+  mkdir -p "$1"
+  exec 9>"$1/.lock"
+  flock 9
+  cmp -s "$restic_tests/s3rver/$lock" "$1/installed.json" && return
+  install -m 644 "$restic_tests/s3rver/package.json" "$restic_tests/s3rver/$lock" "$1/"
+  (cd "$1" && timeout 300 npm ci --no-audit --no-fund --ignore-scripts) || return
+  install -m 644 "$restic_tests/s3rver/$lock" "$1/installed.json"
+}
+
+# serve_s3rver: s3rver over TLS, after make_certificates; $port is where.  It is
+# installed once into the build directory.
+serve_s3rver ()
+{
+  local dir=${G_TEST_BUILDDIR:-$source_dir/build/tests}/restic/s3rver-installed
+  needs node npm
+  (install_s3rver "$dir") >"$scratch/npm" 2>&1 </dev/null \
+    || skip_all "npm cannot install s3rver: $(grep -v '^npm notice' "$scratch/npm" | tail -n 3 | tr '\n' ' ')"
+  port=$(free_port)
+  mkdir -p "$scratch/s3rver"
+  background "$scratch/s3rver.log" node "$dir/node_modules/s3rver/bin/s3rver.js" -d "$scratch/s3rver" -a 127.0.0.1 -p "$port" \
+    --key "$scratch/server.key" --cert "$scratch/server.pem"
+  if ! wait_for 30 answers "$port"; then
+    echo "Bail out! s3rver does not start: $(tail -n 1 "$scratch/s3rver.log")"
+    exit 99
+  fi
+}
+
 # faults LINE...: see TestHttp.pm.
 faults ()
 {
