@@ -127,10 +127,12 @@ for kind in s3 rest; do
     faults "GET data 1 $fault"
     exercise load data "$sum"
     exits 0 "$kind: a download survives $fault"
+    is "$(faults_left)" "" "$kind: which has happened"
     holds "$kind: whole" cmp "$scratch/file" "$out"
     faults "GET data 1 $fault"
     exercise load data "$sum" 1000 100000
-    holds "$kind: so does a part" cmp <(tail -c +1001 "$scratch/file" | head -c 100000) "$out"
+    is "$(faults_left)" "" "$kind: and a second time"
+    holds "$kind: and a part is whole, too" cmp <(tail -c +1001 "$scratch/file" | head -c 100000) "$out"
   done
   VIRT_KEEP_RETRY_SECONDS=3
   faults "GET data 99 truncate"
@@ -142,9 +144,10 @@ for kind in s3 rest; do
   exits 9 "$kind: nor an answer without end"
   VIRT_KEEP_RETRY_SECONDS=20
   for fault in "status 503" "truncate 0"; do
-    faults "GET keys|prefix= 1 $fault"
+    faults "GET /data/[?]\$|prefix= 1 $fault"
     exercise list data
     exits 0 "$kind: a list survives $fault"
+    is "$(faults_left)" "" "$kind: which has happened"
     is "$(awk -v sum="$sum" '$1 == sum { print $2 }' "$out")" 3000000 "$kind: whole"
   done
   : >"$state/fault"

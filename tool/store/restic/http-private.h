@@ -22,7 +22,7 @@ struct VkHttp
   char *(*words_of) (GBytes *body);
   GBytes *trusted;         /* PEM, or NULL for those of the system */
   char *client_certificate; /* path of a PEM file with certificate and key, or NULL */
-  gint64 retry_us;         /* attempts end when that time has gone by */
+  gint64 retry_us;         /* attempts end when so much time is lost */
   long stall_seconds;      /* without progress: the connection counts as dead */
 
   GMutex mutex;

@@ -154,10 +154,12 @@ VkHttpResponse *
 vk_http_send (VkHttp *http, const VkHttpRequest *request, GCancellable *cancellable, GError **error)
 {
   gint64 began = g_get_monotonic_time ();
+  gint64 lost = 0;
 
   for (guint attempt = 1; !g_cancellable_set_error_if_cancelled (cancellable, error); attempt++)
     {
       g_auto (VkHttpExchange) exchange = { 0 };
+      gint64 attempt_began = g_get_monotonic_time ();
       gint64 pause;
       gint64 patience;
 
@@ -167,7 +169,10 @@ vk_http_send (VkHttp *http, const VkHttpRequest *request, GCancellable *cancella
       if (exchange.code == CURLE_OK && !is_passing_status (exchange.status))
         return response_of (&exchange, attempt);
       pause = pause_after (&exchange, attempt);
-      if (request->last_chance || !is_worth_another (&exchange) || g_get_monotonic_time () + pause - began > patience)
+      /* An upload over a slow line may run for longer than all the patience
+       * there is, and may fail at its end: it is worth another. */
+      lost += pause + MIN (g_get_monotonic_time () - attempt_began, http->stall_seconds * G_USEC_PER_SEC);
+      if (request->last_chance || !is_worth_another (&exchange) || lost > patience)
         {
           set_error (http, request, &exchange, attempt, began, error);
           return NULL;

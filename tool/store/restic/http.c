@@ -10,7 +10,7 @@
 enum
 {
   RETRY_SECONDS = 300,
-  STALL_SECONDS = 60,
+  STALL_SECONDS = 120,
   /* More of anything than that is a mistake. */
   MAX_SECONDS = 24 * 60 * 60,
   MAX_SHOWN_WORDS = 300,

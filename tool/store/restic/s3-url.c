@@ -82,7 +82,8 @@ vk_s3_url_parse (const char *url, GError **error)
     ok = take_plain (parsed, g_str_has_prefix (text, "//") ? text + 2 : text, error);
   if (!ok)
     return NULL;
-  parsed->shown = g_strdup_printf (SCHEME "%s://%s/%s%s%s", parsed->tls ? "https" : "http", parsed->host, parsed->bucket, *parsed->prefix ? "/" : "", parsed->prefix);
+  parsed->shown = g_strdup_printf (SCHEME "%s://%s/%s%s%s", parsed->tls ? "https" : "http", parsed->host, parsed->bucket,
+                                   *parsed->prefix ? "/" : "", parsed->prefix);
   return g_steal_pointer (&parsed);
 }
 
