@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: whatever a server or the network does to an upload or a download, it ends
 # in success or in a sentence, soon, and nothing is left that is not whole.
-# shellcheck source=server-lib.sh
+# shellcheck source-path=SCRIPTDIR source=server-lib.sh
 . "$(dirname "$0")/server-lib.sh"
 
 # S3 is asked with PUT, REST with POST; both servers stay for the whole test.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a server that is killed in the middle of an upload and comes back, or whose
 # disk is full in earnest, costs time and nothing else.
-# shellcheck source=server-lib.sh
+# shellcheck source-path=SCRIPTDIR source=server-lib.sh
 . "$(dirname "$0")/server-lib.sh"
 needs rclone
 

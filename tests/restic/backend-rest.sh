@@ -3,7 +3,7 @@
 # Claim: a repository behind a REST server is as good as one in a directory, over
 # http, https and a unix socket, with passwords and certificates, with rclone and
 # with servers that know less or allow less; and no password is ever shown.
-# shellcheck source=server-lib.sh
+# shellcheck source-path=SCRIPTDIR source=server-lib.sh
 . "$(dirname "$0")/server-lib.sh"
 needs rclone
 

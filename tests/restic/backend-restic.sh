@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: restic finds what we store where it looks for it, and we find what restic
 # stores, behind a REST server and in S3.
-# shellcheck source=server-lib.sh
+# shellcheck source-path=SCRIPTDIR source=server-lib.sh
 . "$(dirname "$0")/server-lib.sh"
 needs restic rclone
 

@@ -3,7 +3,7 @@
 # Claim: a repository in S3 is as good as one in a directory, with the bucket in
 # the path or in the host name, in any region, with passing credentials; and a
 # server that verifies every signature finds nothing to say against ours.
-# shellcheck source=server-lib.sh
+# shellcheck source-path=SCRIPTDIR source=server-lib.sh
 . "$(dirname "$0")/server-lib.sh"
 
 # The server first: is it strict, and right?

@@ -7,7 +7,7 @@
 #   . "$(dirname "$0")/server-lib.sh"
 #
 # Environment: VG is a command to run backend-exerciser under.
-# shellcheck source=../cli/lib.sh
+# shellcheck source-path=SCRIPTDIR source=../cli/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
 
 restic_tests=$source_dir/tests/restic

@@ -18,6 +18,7 @@ struct program_package
 static const struct program_package packages[] = {
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },
+  { "restic", "restic" },
 };
 
 /* Runs in the child between fork and exec: async-signal-safe calls only.

@@ -29,8 +29,8 @@ VkCrypto *vk_crypto_new (const VkResticKey *key);
 void vk_crypto_free (VkCrypto *crypto);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkCrypto, vk_crypto_free)
 
-/* Writes length + VK_SEAL_OVERHEAD bytes to sealed, which must not overlap with
- * plain, under a random IV. */
+/* Writes length + VK_SEAL_OVERHEAD bytes to sealed, under a random IV.  plain is
+ * sealed + VK_SEAL_IV_BYTES (encrypts in place) or does not overlap with it. */
 void vk_crypto_seal (VkCrypto *crypto, const void *plain, gsize length, guint8 *sealed);
 
 /* The same under an IV that the caller chose; for test vectors.  An IV is never
@@ -53,7 +53,7 @@ typedef struct
 /* What new keys get: half a second and 32 MiB, restic's usual. */
 extern const VkScryptCost vk_scrypt_cost_default;
 
-/* VK_ERROR_REFUSED for costs that would take too much memory or time: they come
+/* VK_ERROR_DAMAGED for costs that would take too much memory or time: they come
  * from a file that whoever has the store can write. */
 gboolean vk_restic_key_derive (const char *password, const VkScryptCost *cost, const void *salt, gsize salt_length, VkResticKey *key, GError **error);
 

@@ -45,6 +45,9 @@ gboolean vk_json_reader_uint64 (VkJsonReader *reader, guint64 *value);
 /* Passes over the next value, whatever it is. */
 gboolean vk_json_reader_skip (VkJsonReader *reader);
 
+/* Whether nothing has failed so far. */
+gboolean vk_json_reader_is_fine (const VkJsonReader *reader);
+
 /* Makes the reader fail with VK_ERROR_DAMAGED: the document is not what the
  * caller knows how to read.  Returns FALSE. */
 gboolean vk_json_reader_fail (VkJsonReader *reader, const char *format, ...) G_GNUC_PRINTF (2, 3);

@@ -17,7 +17,21 @@ typedef struct VkResticLock VkResticLock;
  * it. */
 VkResticLock *vk_restic_lock_take (VkRestic *repo, gboolean exclusive, guint retry_seconds, GCancellable *cancellable, GError **error);
 
-/* Removes it from the repository; a failure to is a warning in the log, since
+/* How long a lock goes without being refreshed, in milliseconds. */
+typedef struct
+{
+  guint refresh_ms; /* from one time to the next */
+  guint retry_ms;   /* after one that failed */
+  guint expiry_ms;  /* then the lock is lost */
+} VkResticLockTimes;
+
+/* As restic: 5 minutes, and 22.5 minutes. */
+extern const VkResticLockTimes vk_restic_lock_times_default;
+
+/* The same with other times, for tests. */
+VkResticLock *vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_seconds, const VkResticLockTimes *times, GCancellable *cancellable, GError **error);
+
+/* Removes it from the repository; a failure to is a message in the log, since
  * the lock becomes stale by itself. */
 void vk_restic_lock_free (VkResticLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkResticLock, vk_restic_lock_free)

@@ -58,8 +58,14 @@ gboolean vk_restic_blob_length (VkRestic *repo, VkBlobType type, const VkResticI
  * Returns: (transfer full). */
 GBytes *vk_restic_load_blob (VkRestic *repo, VkBlobType type, const VkResticId *id, GCancellable *cancellable, GError **error);
 
+/* What is stored of the blob, authenticated, but neither decompressed nor checked
+ * against its id; *raw_length is 0 when it is not compressed.  For what is read
+ * as a stream; vk_restic_load_blob() otherwise, whose errors these are.
+ * Returns: (transfer full). */
+GBytes *vk_restic_load_stored (VkRestic *repo, VkBlobType type, const VkResticId *id, guint32 *raw_length, GCancellable *cancellable, GError **error);
+
 /* Memory of the index and the number of blobs in it, for tests and reports. */
 void vk_restic_index_stats (VkRestic *repo, guint64 *blobs, gsize *memory);
 
-/* Adds a pack that is durable to the index in memory; for saver.c. */
+/* Adds a pack that an index file lists to the index in memory; for saver.c. */
 void vk_restic_add_pack (VkRestic *repo, const VkResticId *pack, const VkPackBlob *blobs, guint count);

@@ -4,12 +4,14 @@
  * by about threads x (blob size x 4) + (uploads + 2) x pack size. */
 #pragma once
 
-#include "store/restic/repo.h"
+#include "store/restic/lock.h"
+#include "store/restic/pack.h"
 
 typedef struct VkResticSaver VkResticSaver;
 
 typedef struct
 {
+  VkResticLock *lock; /* that is held meanwhile: nothing is written once it is lost; or NULL */
   guint threads;     /* that hash and compress; 0: one a processor */
   guint uploads;     /* packs on their way at once; 0: what the backend says */
   gsize pack_size;   /* VK_PACK_SIZE_MIN..VK_PACK_SIZE_MAX; 0: VK_PACK_SIZE_DEFAULT */
@@ -31,8 +33,7 @@ typedef struct
 typedef void (*VkSavedFunc) (const VkResticId *id, gboolean is_new, gpointer user_data);
 
 /* options may be NULL.  When cancellable is cancelled everything ends with its
- * error.  repo must outlive the saver.  Under a lock only: pass the lock's
- * vk_restic_lock_lost_cancellable() on to cancellable.
+ * error.  repo and options->lock must outlive the saver.
  * Deduplicates against the index as far as it has been loaded, and against what
  * this saver has been given.  Returns: (transfer full). */
 VkResticSaver *vk_restic_saver_new (VkRestic *repo, const VkResticSaverOptions *options, GCancellable *cancellable);

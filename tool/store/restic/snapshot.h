@@ -2,7 +2,7 @@
 /* Snapshots: what restic calls a point. */
 #pragma once
 
-#include "store/restic/repo.h"
+#include "store/restic/lock.h"
 
 /* More bytes than this, decompressed, are no snapshot. */
 enum { VK_SNAPSHOT_LIMIT = 64 << 20 };
@@ -42,9 +42,10 @@ GPtrArray *vk_snapshot_list (VkRestic *repo, GCancellable *cancellable, GError *
 /* VK_ERROR_NOT_FOUND, VK_ERROR_DAMAGED.  Returns: (transfer full). */
 VkSnapshot *vk_snapshot_load (VkRestic *repo, const VkResticId *id, GCancellable *cancellable, GError **error);
 
-/* Writes it; durable on success.  *id gets its name.  Everything it refers to
- * must be durable and in the index: see vk_restic_saver_flush(). */
-gboolean vk_snapshot_save (VkRestic *repo, const VkSnapshot *snapshot, VkResticId *id, GCancellable *cancellable, GError **error);
+/* Writes it, unless lock (NULL: none) is lost; durable on success.  *id gets its
+ * name.  Everything it refers to must be durable and in the index: see
+ * vk_restic_saver_flush(). */
+gboolean vk_snapshot_save (VkRestic *repo, VkResticLock *lock, const VkSnapshot *snapshot, VkResticId *id, GCancellable *cancellable, GError **error);
 
 /* Removes the file of the snapshot; no such file is a success.  Only under an
  * exclusive lock. */

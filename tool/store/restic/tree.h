@@ -4,7 +4,7 @@
 #pragma once
 
 #include "store/restic/content.h"
-#include "store/restic/repo.h"
+#include "store/restic/lock.h"
 #include "store/restic/saver.h"
 
 /* Bits of a node's mode, as Go has them, beside the nine of the permissions. */

@@ -7,6 +7,9 @@
 #include "store/restic/crypto.h"
 #include "store/restic/id.h"
 
+/* The first byte of an encoded text, before the zstd frame. */
+enum { VK_UNPACKED_ZSTD = 2 };
+
 /* Unseals content, the whole of the file name.  Returns: (transfer full) the
  * encoded text, for vk_unpacked_decode(); NULL with VK_ERROR_DAMAGED. */
 GBytes *vk_unpacked_unseal (VkCrypto *crypto, GBytes *content, VkResticType type, const char *name, GError **error);

@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What backend.c is to have, for the REST and S3 backends alone. */
 #include "config.h"
 
-#include "base/error.h"
 #include "store/restic/backend.h"
+
+#include <string.h>
+
+#include "base/error.h"
 
 const char *
 vk_restic_type_directory (VkResticType type)
 {
-  static const char *const directories[] = { NULL, "keys", "locks", "snapshots", "index", "data" };
-
-  return directories[type];
+  switch (type)
+    {
+    case VK_RESTIC_CONFIG:
+      return NULL;
+    case VK_RESTIC_KEY:
+      return "keys";
+    case VK_RESTIC_LOCK:
+      return "locks";
+    case VK_RESTIC_SNAPSHOT:
+      return "snapshots";
+    case VK_RESTIC_INDEX:
+      return "index";
+    case VK_RESTIC_DATA:
+      return "data";
+    }
+  g_return_val_if_reached (NULL);
 }
 
 void
@@ -23,13 +38,28 @@ vk_backend_entry_free (VkBackendEntry *entry)
 VkBackend *
 vk_backend_open (const char *url, GError **error)
 {
-  return g_str_has_prefix (url, "s3:") ? vk_backend_s3_new (url, error) : vk_backend_rest_new (url, error);
+  g_autofree char *scheme = g_uri_parse_scheme (url);
+
+  if (g_str_has_prefix (url, "local:"))
+    return vk_backend_local_new (url + strlen ("local:"), error);
+  if (g_path_is_absolute (url))
+    return vk_backend_local_new (url, error);
+  if (g_str_has_prefix (url, "rest:"))
+    return vk_backend_rest_new (url, error);
+  if (g_str_has_prefix (url, "s3:"))
+    return vk_backend_s3_new (url, error);
+  if (scheme != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported: give the path of a directory, 'rest:' or 's3:'", scheme);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", url);
+  return NULL;
 }
 
 void
 vk_backend_free (VkBackend *backend)
 {
-  backend->ops->free (backend);
+  if (backend != NULL)
+    backend->ops->free (backend);
 }
 
 gboolean

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All index files of a repository into memory, several at a time. */
+#pragma once
+
+#include "store/restic/backend.h"
+#include "store/restic/crypto.h"
+#include "store/restic/index-cache.h"
+#include "store/restic/index.h"
+
+/* Adds to index what those index files list whose names are not in loaded, a set
+ * of char * that they are then added to.  cache may be NULL. */
+gboolean vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/restic/pack.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* A header's entry: type, length of the sealed blob, length of its content if
+ * it is compressed, id. */
+enum
+{
+  ENTRY_BYTES = 1 + 4 + VK_RESTIC_ID_BYTES,
+  COMPRESSED_ENTRY_BYTES = ENTRY_BYTES + 4,
+  HEADER_LENGTH_BYTES = 4,
+};
+
+/* The type in a header: the bit of trees and the bit of compressed blobs. */
+enum { TYPE_TREE = 1, TYPE_COMPRESSED = 2, TYPE_MAX = 3 };
+
+struct VkPackBuilder
+{
+  GByteArray *content;
+  GArray *blobs; /* of VkPackBlob */
+  gsize size;
+};
+
+VkPackBuilder *
+vk_pack_builder_new (gsize size)
+{
+  VkPackBuilder *builder = g_new0 (VkPackBuilder, 1);
+
+  builder->content = g_byte_array_sized_new ((guint) size);
+  builder->blobs = g_array_new (FALSE, FALSE, sizeof (VkPackBlob));
+  builder->size = size;
+  return builder;
+}
+
+void
+vk_pack_builder_free (VkPackBuilder *builder)
+{
+  if (builder == NULL)
+    return;
+  g_byte_array_unref (builder->content);
+  g_array_unref (builder->blobs);
+  g_free (builder);
+}
+
+/* The length of what follows the blobs, for count of them. */
+static gsize
+trailer_bound (guint count)
+{
+  return (gsize) count * COMPRESSED_ENTRY_BYTES + VK_SEAL_OVERHEAD + HEADER_LENGTH_BYTES;
+}
+
+gboolean
+vk_pack_builder_fits (const VkPackBuilder *builder, gsize length)
+{
+  guint count = builder->blobs->len + 1;
+
+  if (builder->blobs->len == 0)
+    return TRUE;
+  return builder->content->len + length + trailer_bound (count) <= builder->size && trailer_bound (count) <= VK_PACK_HEADER_LIMIT;
+}
+
+void
+vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sealed)
+{
+  blob->offset = builder->content->len;
+  g_byte_array_append (builder->content, sealed, blob->length);
+  g_array_append_val (builder->blobs, *blob);
+}
+
+guint
+vk_pack_builder_count (const VkPackBuilder *builder)
+{
+  return builder->blobs->len;
+}
+
+static void
+append_number (GByteArray *array, guint32 number)
+{
+  guint32 little_endian = GUINT32_TO_LE (number);
+
+  g_byte_array_append (array, (const guint8 *) &little_endian, sizeof little_endian);
+}
+
+static GByteArray *
+make_header (const GArray *blobs)
+{
+  GByteArray *header = g_byte_array_sized_new (blobs->len * COMPRESSED_ENTRY_BYTES);
+
+  for (guint i = 0; i < blobs->len; i++)
+    {
+      const VkPackBlob *blob = &g_array_index (blobs, VkPackBlob, i);
+      guint8 type = (blob->type == VK_BLOB_TREE ? TYPE_TREE : 0) | (blob->raw_length != 0 ? TYPE_COMPRESSED : 0);
+
+      g_byte_array_append (header, &type, 1);
+      append_number (header, blob->length);
+      if (blob->raw_length != 0)
+        append_number (header, blob->raw_length);
+      g_byte_array_append (header, blob->id.bytes, VK_RESTIC_ID_BYTES);
+    }
+  return header;
+}
+
+GBytes *
+vk_pack_builder_finish (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id, GArray **blobs)
+{
+  g_autoptr (GByteArray) header = make_header (builder->blobs);
+  GByteArray *content = g_steal_pointer (&builder->content);
+  guint begin = content->len;
+
+  g_byte_array_set_size (content, begin + header->len + VK_SEAL_OVERHEAD);
+  vk_crypto_seal (crypto, header->data, header->len, content->data + begin);
+  append_number (content, header->len + VK_SEAL_OVERHEAD);
+  vk_restic_id_of (content->data, content->len, id);
+  *blobs = g_array_ref (builder->blobs);
+  builder->content = g_byte_array_new ();
+  return g_byte_array_free_to_bytes (content);
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static gpointer
+set_damaged_error (GError **error, const char *name, const char *words)
+{
+  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the pack %s is damaged: %s", name, words);
+  return NULL;
+}
+
+static guint32
+read_number (const guint8 *bytes)
+{
+  guint32 little_endian;
+
+  memcpy (&little_endian, bytes, sizeof little_endian);
+  return GUINT32_FROM_LE (little_endian);
+}
+
+/* Reads the entry at header.  Returns its length, 0 when there is none. */
+static gsize
+parse_entry (const guint8 *header, gsize length, VkPackBlob *blob)
+{
+  guint8 type = length > 0 ? header[0] : G_MAXUINT8;
+  gboolean compressed = (type & TYPE_COMPRESSED) != 0;
+  gsize size = compressed ? COMPRESSED_ENTRY_BYTES : ENTRY_BYTES;
+
+  if (type > TYPE_MAX || length < size)
+    return 0;
+  blob->type = type & TYPE_TREE ? VK_BLOB_TREE : VK_BLOB_DATA;
+  blob->length = read_number (header + 1);
+  blob->raw_length = compressed ? read_number (header + 5) : 0;
+  memcpy (blob->id.bytes, header + size - VK_RESTIC_ID_BYTES, VK_RESTIC_ID_BYTES);
+  return blob->length >= VK_SEAL_OVERHEAD && (!compressed || blob->raw_length > 0) ? size : 0;
+}
+
+GArray *
+vk_pack_header_parse (const guint8 *header, gsize length, guint64 blobs_end, const char *name, GError **error)
+{
+  g_autoptr (GArray) blobs = g_array_new (FALSE, FALSE, sizeof (VkPackBlob));
+  guint64 offset = 0;
+
+  while (length > 0)
+    {
+      VkPackBlob blob = { 0 };
+      gsize size = parse_entry (header, length, &blob);
+
+      if (size == 0)
+        return set_damaged_error (error, name, "its header has an entry that cannot be");
+      blob.offset = (guint32) offset;
+      offset += blob.length;
+      if (offset > blobs_end || offset > G_MAXUINT32)
+        return set_damaged_error (error, name, "its header lists more than is there");
+      g_array_append_val (blobs, blob);
+      header += size;
+      length -= size;
+    }
+  if (offset != blobs_end)
+    return set_damaged_error (error, name, "its header lists less than is there");
+  return g_steal_pointer (&blobs);
+}
+
+/* The sealed header of the pack, of size bytes. */
+static GBytes *
+load_header (VkBackend *backend, const char *name, guint64 size, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GBytes) last = NULL;
+  guint32 length;
+
+  if (size < HEADER_LENGTH_BYTES + VK_SEAL_OVERHEAD)
+    return set_damaged_error (error, name, "it is too short");
+  last = vk_backend_load (backend, VK_RESTIC_DATA, name, size - HEADER_LENGTH_BYTES, HEADER_LENGTH_BYTES, cancellable, error);
+  if (last == NULL)
+    return NULL;
+  length = read_number (g_bytes_get_data (last, NULL));
+  if (length < VK_SEAL_OVERHEAD || length > VK_PACK_HEADER_LIMIT || length > size - HEADER_LENGTH_BYTES)
+    return set_damaged_error (error, name, "the length of its header cannot be");
+  return vk_backend_load (backend, VK_RESTIC_DATA, name, size - HEADER_LENGTH_BYTES - length, length, cancellable, error);
+}
+
+GArray *
+vk_pack_list (VkBackend *backend, VkCrypto *crypto, const VkResticId *id, GCancellable *cancellable, GError **error)
+{
+  char name[VK_RESTIC_ID_DIGITS + 1];
+  g_autoptr (GBytes) sealed = NULL;
+  g_autofree guint8 *header = NULL;
+  guint64 size;
+  gsize length;
+  const guint8 *data;
+
+  vk_restic_id_format (id, name);
+  if (!vk_backend_stat (backend, VK_RESTIC_DATA, name, &size, cancellable, error))
+    return NULL;
+  sealed = load_header (backend, name, size, cancellable, error);
+  if (sealed == NULL)
+    return NULL;
+  data = g_bytes_get_data (sealed, &length);
+  header = g_malloc (length);
+  if (!vk_crypto_unseal (crypto, data, length, header))
+    return set_damaged_error (error, name, "its header has been changed");
+  return vk_pack_header_parse (header, length - VK_SEAL_OVERHEAD, size - HEADER_LENGTH_BYTES - length, name, error);
+}

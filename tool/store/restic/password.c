@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/restic/password.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/process.h"
+#include "store/restic/prompt.h"
+
+/* No password is longer, in bytes. */
+enum { PASSWORD_LIMIT = 64 << 10 };
+
+void
+vk_restic_password_free (char *password)
+{
+  if (password == NULL)
+    return;
+  OPENSSL_cleanse (password, strlen (password));
+  g_free (password);
+}
+
+/* Takes password (transfer full) without the line feed at its end. */
+static char *
+accept_password (char *password, const char *place, GError **error)
+{
+  gsize length = strlen (password);
+
+  if (length > 0 && password[length - 1] == '\n')
+    password[--length] = '\0';
+  if (length > 0 && password[length - 1] == '\r')
+    password[--length] = '\0';
+  if (length > 0)
+    return password;
+  vk_restic_password_free (password);
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s gives an empty password: restic repositories have none without", place);
+  return NULL;
+}
+
+static char *
+read_password_file (const char *path, const char *place, GError **error)
+{
+  char *password = vk_file_read (path, PASSWORD_LIMIT, NULL, error);
+
+  if (password != NULL)
+    return accept_password (password, place, error);
+  g_prefix_error (error, "%s: ", place);
+  return NULL;
+}
+
+static char *
+run_password_command (const char *command, GCancellable *cancellable, GError **error)
+{
+  static const char place[] = "RESTIC_PASSWORD_COMMAND";
+  g_auto (GStrv) argv = NULL;
+  g_autoptr (GError) failure = NULL;
+  char *password = NULL;
+
+  if (!g_shell_parse_argv (command, NULL, &argv, &failure))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be split into words: %s", place, failure->message);
+      return NULL;
+    }
+  if (!vk_process_run ((const char *const *) argv, &password, cancellable, error))
+    {
+      g_prefix_error (error, "%s: ", place);
+      return NULL;
+    }
+  return accept_password (password, place, error);
+}
+
+static char *
+ask_twice (const char *place, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *question = g_strdup_printf ("Password for the new repository %s: ", place);
+  char *password = vk_prompt_secret (question, cancellable, error);
+  char *again;
+  gboolean same;
+
+  if (password == NULL)
+    return NULL;
+  again = vk_prompt_secret ("The same password again: ", cancellable, error);
+  same = again != NULL && strcmp (password, again) == 0;
+  if (again != NULL && !same)
+    g_set_error_literal (error, VK_ERROR, VK_ERROR_USAGE, "the two passwords are not the same: try again");
+  vk_restic_password_free (again);
+  if (same)
+    return password;
+  vk_restic_password_free (password);
+  return NULL;
+}
+
+static char *
+ask (const VkPasswordSource *source, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *question = g_strdup_printf ("Password for the repository %s: ", source->place);
+  char *password = source->confirm ? ask_twice (source->place, cancellable, error) : vk_prompt_secret (question, cancellable, error);
+
+  return password ? accept_password (password, "the terminal", error) : NULL;
+}
+
+char *
+vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellable, GError **error)
+{
+  const char *file = g_getenv ("RESTIC_PASSWORD_FILE");
+  const char *command = g_getenv ("RESTIC_PASSWORD_COMMAND");
+  const char *password = g_getenv ("RESTIC_PASSWORD");
+
+  if (source->file != NULL)
+    return read_password_file (source->file, "the password file", error);
+  if (file != NULL && *file != '\0')
+    return read_password_file (file, "RESTIC_PASSWORD_FILE", error);
+  if (command != NULL && *command != '\0')
+    return run_password_command (command, cancellable, error);
+  if (password != NULL && *password != '\0')
+    return g_strdup (password);
+  return ask (source, cancellable, error);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/restic/saver-private.h"
+
+#include "store/restic/index-file.h"
+
+/* Writes an index file for packs, whose blobs are found in the index in memory
+ * from then on. */
+static gboolean
+write_index (VkResticSaver *saver, const GPtrArray *packs, GError **error)
+{
+  gsize size;
+
+  if ((saver->options.lock != NULL && !vk_restic_lock_check (saver->options.lock, error))
+      || !vk_index_file_save (vk_restic_backend (saver->repo), vk_restic_crypto (saver->repo), packs, &size, saver->cancellable, error))
+    return FALSE;
+  g_mutex_lock (&saver->lock);
+  saver->stats.stored_bytes += size;
+  for (guint i = 0; i < packs->len; i++)
+    {
+      const VkIndexPack *pack = g_ptr_array_index (packs, i);
+
+      vk_restic_add_pack (saver->repo, &pack->id, (const VkPackBlob *) (gpointer) pack->blobs->data, pack->blobs->len);
+      for (guint j = 0; j < pack->blobs->len; j++)
+        g_hash_table_remove (saver->pending, &g_array_index (pack->blobs, VkPackBlob, j));
+    }
+  g_mutex_unlock (&saver->lock);
+  return TRUE;
+}
+
+/* With the lock held: what has to be in an index file before more blobs are
+ * added, or NULL.  Returns: (transfer full) of VkIndexPack. */
+static GPtrArray *
+take_unindexed (VkResticSaver *saver, guint more)
+{
+  GPtrArray *packs;
+
+  if (saver->unindexed->len == 0 || saver->unindexed_blobs + more <= VK_INDEX_FILE_BLOBS)
+    return NULL;
+  packs = g_steal_pointer (&saver->unindexed);
+  saver->unindexed = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_index_pack_free);
+  saver->unindexed_blobs = 0;
+  return packs;
+}
+
+/* The pack is durable.  Takes over blobs. */
+static gboolean
+note_pack (VkResticSaver *saver, const VkResticId *id, GArray *blobs, gsize size, GError **error)
+{
+  g_autoptr (GPtrArray) packs = NULL;
+  VkIndexPack *pack = g_new0 (VkIndexPack, 1);
+
+  pack->id = *id;
+  pack->blobs = blobs;
+  g_mutex_lock (&saver->lock);
+  packs = take_unindexed (saver, blobs->len);
+  g_ptr_array_add (saver->unindexed, pack);
+  saver->unindexed_blobs += blobs->len;
+  saver->stats.stored_bytes += size;
+  g_mutex_unlock (&saver->lock);
+  return packs == NULL || write_index (saver, packs, error);
+}
+
+static gboolean
+upload (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
+{
+  g_autoptr (GBytes) content = NULL;
+  g_autoptr (GArray) blobs = NULL;
+  char name[VK_RESTIC_ID_DIGITS + 1];
+  VkResticId id;
+
+  if (!vk_saver_check (saver, error) || (saver->options.lock != NULL && !vk_restic_lock_check (saver->options.lock, error)))
+    return FALSE;
+  content = vk_pack_builder_finish (builder, vk_restic_crypto (saver->repo), &id, &blobs);
+  vk_restic_id_format (&id, name);
+  return vk_backend_save (vk_restic_backend (saver->repo), VK_RESTIC_DATA, name, content, saver->cancellable, error)
+      && note_pack (saver, &id, g_steal_pointer (&blobs), g_bytes_get_size (content), error);
+}
+
+void
+vk_saver_run_upload (gpointer data, gpointer user_data)
+{
+  g_autoptr (VkPackBuilder) builder = data;
+  VkResticSaver *saver = user_data;
+  GError *failure = NULL;
+
+  if (!upload (saver, builder, &failure))
+    vk_saver_fail (saver, failure);
+  g_mutex_lock (&saver->lock);
+  saver->uploading--;
+  g_cond_broadcast (&saver->changed);
+  g_mutex_unlock (&saver->lock);
+}
+
+/* Takes over the pack; waits while enough of them are on their way. */
+static gboolean
+dispatch (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
+{
+  gboolean ok;
+
+  g_mutex_lock (&saver->lock);
+  ok = vk_saver_wait_below (saver, &saver->uploading, saver->options.uploads, error);
+  if (ok)
+    saver->uploading++;
+  g_mutex_unlock (&saver->lock);
+  if (ok)
+    g_thread_pool_push (saver->uploaders, builder, NULL);
+  else
+    vk_pack_builder_free (builder);
+  return ok;
+}
+
+gboolean
+vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error)
+{
+  VkPackBuilder **open = &saver->open[blob->type];
+  VkPackBuilder *full = NULL;
+
+  g_mutex_lock (&saver->lock);
+  if (*open != NULL && !vk_pack_builder_fits (*open, blob->length))
+    full = g_steal_pointer (open);
+  if (*open == NULL)
+    *open = vk_pack_builder_new (saver->options.pack_size);
+  vk_pack_builder_add (*open, blob, sealed);
+  g_mutex_unlock (&saver->lock);
+  return full == NULL || dispatch (saver, full, error);
+}
+
+static gboolean
+wait_for_none (VkResticSaver *saver, const guint *count, GError **error)
+{
+  gboolean ok;
+
+  g_mutex_lock (&saver->lock);
+  ok = vk_saver_wait_below (saver, count, 1, error);
+  g_mutex_unlock (&saver->lock);
+  return ok;
+}
+
+static gboolean
+flush_index (VkResticSaver *saver, GError **error)
+{
+  g_autoptr (GPtrArray) packs = NULL;
+
+  g_mutex_lock (&saver->lock);
+  packs = take_unindexed (saver, VK_INDEX_FILE_BLOBS);
+  g_mutex_unlock (&saver->lock);
+  return packs == NULL || write_index (saver, packs, error);
+}
+
+gboolean
+vk_saver_flush_packs (VkResticSaver *saver, GError **error)
+{
+  if (!wait_for_none (saver, &saver->queued, error))
+    return FALSE;
+  for (guint type = 0; type < BLOB_TYPES; type++)
+    {
+      VkPackBuilder *last = g_steal_pointer (&saver->open[type]);
+
+      if (last != NULL && !dispatch (saver, last, error))
+        return FALSE;
+    }
+  return wait_for_none (saver, &saver->uploading, error) && flush_index (saver, error);
+}

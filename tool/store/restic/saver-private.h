@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What saver.c (blobs) and saver-pack.c (packs and index files) share. */
+#pragma once
+
+#include "store/restic/pack.h"
+#include "store/restic/saver.h"
+
+enum { BLOB_TYPES = VK_BLOB_TREE + 1 };
+
+struct VkResticSaver
+{
+  VkRestic *repo;
+  VkResticSaverOptions options; /* with every default filled in */
+  GCancellable *cancellable;
+  gulong cancel_handler;
+  GThreadPool *workers;
+  GThreadPool *uploaders;
+
+  GMutex lock;              /* over what follows */
+  GCond changed;            /* a count went down, or there is a failure */
+  guint queued;             /* blobs that the workers have not done with */
+  guint uploading;          /* packs that the uploaders have not done with */
+  GHashTable *pending;      /* of VkPackBlob (id and type), those that are in no index file yet */
+  VkPackBuilder *open[BLOB_TYPES]; /* or NULL */
+  GPtrArray *unindexed;     /* of VkIndexPack, durable */
+  guint unindexed_blobs;    /* in those */
+  GError *failure;          /* the first one: nothing goes on after it */
+  VkResticSaverStats stats;
+};
+
+/* Takes failure, the first of which ends everything.  Returns FALSE. */
+gboolean vk_saver_fail (VkResticSaver *saver, GError *failure);
+
+/* FALSE with the first failure or when it was cancelled. */
+gboolean vk_saver_check (VkResticSaver *saver, GError **error);
+
+/* With the lock held: waits until *count is below limit; FALSE as above. */
+gboolean vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint limit, GError **error);
+
+/* Puts a sealed blob into the open pack of its type. */
+gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error);
+
+/* Runs on the threads of the pool of uploaders. */
+void vk_saver_run_upload (gpointer builder, gpointer saver);
+
+/* Stores the open packs and lists everything in index files. */
+gboolean vk_saver_flush_packs (VkResticSaver *saver, GError **error);
