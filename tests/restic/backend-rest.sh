@@ -86,6 +86,12 @@ contract "a careless server"
 holds "there are some hundred requests" test "$(wc -l <"$state/log")" -gt 400
 holds "over as many connections as there are threads, and few besides" test "$(wc -l <"$state/connections")" -le 16
 
+make_file again 100000
+exercise save data "$scratch/again"
+exercise save data "$scratch/again"
+exits 0 "a file is stored twice"
+is "$(grep -c "^POST /repo/data/$sum" "$state/log")" 1 "and uploaded once"
+
 REST_V1=1 serve rest-server.pl old
 url=rest:http://127.0.0.1:$port/repo
 contract "a server of version 1"
