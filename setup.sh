@@ -56,7 +56,7 @@ debian_packages=(
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
-  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic
+  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl
 )
 
 fedora_packages=(
@@ -65,7 +65,7 @@ fedora_packages=(
   libnbd-devel openssl-devel libzstd-devel libcurl-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic libasan libubsan perl-JSON-PP
+  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP
 )
 
 distribution ()
@@ -80,10 +80,18 @@ distribution ()
   esac
 }
 
+# npm installs an S3 server for a test.  One that is there already, of whatever
+# origin, is as good, and cannot always stand beside the distribution's.
+npm_packages ()
+{
+  command -v npm >/dev/null || echo nodejs npm
+}
+
 debian_missing ()
 {
   local package
-  for package in "${debian_packages[@]}"; do
+  # shellcheck disable=SC2046  # words
+  for package in "${debian_packages[@]}" $(npm_packages); do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
       "install ok installed") ;;
       *) echo "$package" ;;
@@ -94,7 +102,8 @@ debian_missing ()
 fedora_missing ()
 {
   local package
-  for package in "${fedora_packages[@]}"; do
+  # shellcheck disable=SC2046  # words
+  for package in "${fedora_packages[@]}" $(npm_packages); do
     rpm -q --whatprovides "$package" >/dev/null 2>&1 || echo "$package"
   done
 }
@@ -294,8 +303,8 @@ run_checks ()
   say "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
   if build_in "$build/sanitizers" --enable-werror --enable-sanitizers CFLAGS='-g -O1'; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit and command line tests and two lab tests with sanitizers" "$build/sanitizers" -j"$jobs" check \
-      'TESTS=$(unit_tests) $(cli_tests) tests/lab/backup-push.sh tests/lab/backup-pull.sh'
+    stage "Unit, command line and restic tests and two lab tests with sanitizers" "$build/sanitizers" -j"$jobs" check \
+      'TESTS=$(unit_tests) $(cli_tests) $(restic_tests) tests/lab/backup-push.sh tests/lab/backup-pull.sh'
   else
     stage_failed "the build with sanitizers"
   fi

@@ -91,6 +91,12 @@ is "$(grep -oE -- '(^|, )--[a-z-]+' "$scratch/items" | grep -oE -- '--[a-z-]+' |
    "$({ echo --help; echo --version; for command in $commands; do "$VIRT_KEEP" complete options "$command"; done; } | sort -u)" \
    "the manual has the options of the program and no other"
 
+# ---- variables -------------------------------------------------------------------
+
+for variable in $(grep -rhoE '(g_getenv|variable|seconds_of) \("[A-Z0-9_]+"' "$tool" | grep -oE '"[A-Z0-9_]+"' | tr -d '"' | sort -u); do
+  holds "the variable $variable is documented" has_item "$variable"
+done
+
 # ---- exit statuses and classes of errors ----------------------------------------
 
 while read -r class number; do

@@ -44,10 +44,12 @@ vk_backend_open (const char *url, GError **error)
     return vk_backend_local_new (url + strlen ("local:"), error);
   if (g_path_is_absolute (url))
     return vk_backend_local_new (url, error);
-  if (g_strcmp0 (scheme, "rest") == 0 || g_strcmp0 (scheme, "s3") == 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported by this build: give the path of a directory", scheme);
-  else if (scheme != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported: give the path of a directory", scheme);
+  if (g_str_has_prefix (url, "rest:"))
+    return vk_backend_rest_new (url, error);
+  if (g_str_has_prefix (url, "s3:"))
+    return vk_backend_s3_new (url, error);
+  if (scheme != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported: give the path of a directory, 'rest:' or 's3:'", scheme);
   else
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", url);
   return NULL;
