@@ -28,7 +28,7 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
   path = g_build_filename (fixture->dir, "store", NULL);
-  fixture->store = vk_store_open (path, TRUE, &error);
+  fixture->store = vk_store_open (path, NULL, TRUE, &error);
   g_assert_no_error (error);
 }
 
@@ -118,7 +118,7 @@ test_bad_url (gconstpointer url)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (vk_store_open (url, TRUE, &error));
+  g_assert_null (vk_store_open (url, NULL, TRUE, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_USAGE);
 }
 
@@ -128,7 +128,7 @@ test_missing_store (Fixture *fixture, gconstpointer data)
   g_autofree char *path = g_build_filename (fixture->dir, "none", NULL);
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (vk_store_open (path, FALSE, &error));
+  g_assert_null (vk_store_open (path, NULL, FALSE, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_NOT_FOUND);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
 }
@@ -142,7 +142,7 @@ test_foreign_directory (Fixture *fixture, gconstpointer data)
 
   g_assert_true (vk_directory_make (path, 0700, NULL));
   g_assert_true (vk_file_write (file, "x", 1, NULL));
-  g_assert_null (vk_store_open (path, TRUE, &error));
+  g_assert_null (vk_store_open (path, NULL, TRUE, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
 }
 
@@ -150,7 +150,7 @@ static void
 test_reopened_store_has_its_id (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *url = g_strconcat ("image:", fixture->store->url, NULL);
-  g_autoptr (VkStore) again = vk_store_open (url, TRUE, NULL);
+  g_autoptr (VkStore) again = vk_store_open (url, NULL, TRUE, NULL);
 
   g_assert_cmpstr (again->id, ==, fixture->store->id);
   g_assert_cmpuint (strlen (again->id), ==, 8);

@@ -192,10 +192,10 @@ run_estimate (VkInvocation *invocation, VkHost *host, VkStore *store, const VkBa
 
 /* Making a store waits for a disk that may be slow. */
 static VkStore *
-open_store (const char *url, gboolean create, GError **error)
+open_store (const VkInvocation *invocation, gboolean create, GError **error)
 {
   VkHostPump *pump = vk_host_pump_start ();
-  VkStore *store = vk_store_open (url, create, error);
+  VkStore *store = vk_open_store (invocation, create, error);
 
   vk_host_pump_stop (pump);
   return store;
@@ -221,7 +221,7 @@ run_backup (VkInvocation *invocation, GError **error)
   interrupt = vk_interrupt_new ();
   reporter = vk_reporter_new (style, stderr, request.domain);
   host = vk_host_open (invocation->connect_uri, error);
-  store = host ? open_store (invocation->store, !options->estimate, error) : NULL;
+  store = host ? open_store (invocation, !options->estimate, error) : NULL;
   if (store == NULL)
     return FALSE;
   vk_reporter_event (reporter, "start", NULL, NULL);

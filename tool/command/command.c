@@ -83,6 +83,14 @@ vk_require_store (const VkInvocation *invocation, GError **error)
   return FALSE;
 }
 
+VkStore *
+vk_open_store (const VkInvocation *invocation, gboolean create, GError **error)
+{
+  if (!vk_require_store (invocation, error))
+    return NULL;
+  return vk_store_open (invocation->store, &invocation->store_settings, create, error);
+}
+
 JsonObject *
 vk_domain_json (const char *name, const char *uuid)
 {

@@ -7,6 +7,9 @@
 
 #include "base/error.h"
 #include "store/image/image-store.h"
+#if HAVE_RESTIC
+#include "store/restic/restic-store.h"
+#endif
 
 void
 vk_point_free (VkPoint *point)
@@ -34,16 +37,25 @@ after_scheme (const char *url, const char *scheme)
   return g_str_has_prefix (url, scheme) ? url + strlen (scheme) : NULL;
 }
 
+static VkStore *
+open_restic (const char *location, const char *url, const VkStoreSettings *settings, GError **error)
+{
+#if HAVE_RESTIC
+  return vk_restic_store_open (location, settings, error);
+#else
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
+  return NULL;
+#endif
+}
+
 VkStore *
-vk_store_open (const char *url, gboolean create, GError **error)
+vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error)
 {
   const char *path = after_scheme (url, "image:");
+  const char *repository = after_scheme (url, "restic:");
 
-  if (path == NULL && after_scheme (url, "restic:") != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
-      return NULL;
-    }
+  if (repository != NULL)
+    return open_restic (repository, url, settings, error);
   if (path == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
     path = url;
   if (path == NULL || *path == '\0')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The place that holds restore points.  This is the interface; image/
- * implements it with plain qcow2 files. */
+ * implements it with plain qcow2 files, restic/ with a restic repository. */
 #pragma once
 
 #include <gio/gio.h>
@@ -98,11 +98,21 @@ struct VkStore
   char *id;  /* 8 hexadecimal digits, made when the store is */
 };
 
-/* Opens the store that url names: "/path", "image:/path".  With create, an
- * image store that does not exist is made.
+/* What the command line says about a store beside its URL; all zero for nothing.
+ * The strings are not copied and have to live until the store is open. */
+typedef struct
+{
+  const char *password_file; /* restic: instead of what the environment says, or NULL */
+  guint retry_lock;          /* restic: seconds to wait for others' locks */
+} VkStoreSettings;
+
+/* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
+ * create, an image store that does not exist is made; a restic store never is.
+ * settings may be NULL.
  * Returns: (transfer full), or NULL with VK_ERROR_USAGE for a URL that is none,
- * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_STORE. */
-VkStore *vk_store_open (const char *url, gboolean create, GError **error);
+ * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_REFUSED for a wrong
+ * password, VK_ERROR_STORE. */
+VkStore *vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error);
 void vk_store_free (VkStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
 
