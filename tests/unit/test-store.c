@@ -62,7 +62,7 @@ static char *
 write_point (VkStore *store, const char *name, const char *uuid)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (VkPointWriter) writer = vk_store_begin_point (store, name, uuid, &error);
+  g_autoptr (VkPointWriter) writer = vk_store_begin_point (store, name, uuid, NULL, &error);
   g_autoptr (VkManifest) manifest = NULL;
 
   g_assert_no_error (error);
@@ -205,24 +205,24 @@ test_renamed_domain_stays_together (Fixture *fixture, gconstpointer data)
 static void
 test_lock (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (VkPointWriter) first = vk_store_begin_point (fixture->store, "web", UUID_A, NULL);
-  g_autoptr (VkPointWriter) other = vk_store_begin_point (fixture->store, "db", UUID_B, NULL);
+  g_autoptr (VkPointWriter) first = vk_store_begin_point (fixture->store, "web", UUID_A, NULL, NULL);
+  g_autoptr (VkPointWriter) other = vk_store_begin_point (fixture->store, "db", UUID_B, NULL, NULL);
   g_autoptr (VkPointWriter) second = NULL;
   g_autoptr (GError) error = NULL;
 
   g_assert_nonnull (first);
   g_assert_nonnull (other);
-  g_assert_null (vk_store_begin_point (fixture->store, "web", UUID_A, &error));
+  g_assert_null (vk_store_begin_point (fixture->store, "web", UUID_A, NULL, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_BUSY);
   g_clear_pointer (&first, vk_point_writer_free);
-  second = vk_store_begin_point (fixture->store, "web", UUID_A, NULL);
+  second = vk_store_begin_point (fixture->store, "web", UUID_A, NULL, NULL);
   g_assert_nonnull (second);
 }
 
 static void
 test_abandoned_point_leaves_nothing (Fixture *fixture, gconstpointer data)
 {
-  VkPointWriter *writer = vk_store_begin_point (fixture->store, "web", UUID_A, NULL);
+  VkPointWriter *writer = vk_store_begin_point (fixture->store, "web", UUID_A, NULL, NULL);
   g_autofree char *directory = g_strdup (writer->directory);
   g_autoptr (GPtrArray) points = NULL;
   VkManifestFile file = { 0 };
@@ -241,7 +241,7 @@ static void
 test_stale_partial_is_removed (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *id = write_point (fixture->store, "web", UUID_A);
-  g_autoptr (VkPointWriter) writer = vk_store_begin_point (fixture->store, "web", UUID_A, NULL);
+  g_autoptr (VkPointWriter) writer = vk_store_begin_point (fixture->store, "web", UUID_A, NULL, NULL);
   g_autofree char *stale = g_build_filename (writer->directory, ".partial-20200101T000000Z", NULL);
   g_autofree char *file = g_build_filename (stale, "vda.qcow2", NULL);
 
