@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "host/checkpoint.h"
 #include "view/qemu-img.h"
 
@@ -43,15 +42,14 @@ static gboolean
 redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
 {
   const VkManifestFile *file = vk_manifest_find_file (base->manifest, "checkpoint-xml");
-  g_autofree char *path = file ? vk_store_file_path (backup->store, base, file) : NULL;
   g_autofree char *xml = NULL;
 
-  if (path == NULL)
+  if (file == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point %s holds no checkpoint XML", base->id);
       return FALSE;
     }
-  xml = vk_file_read (path, CHECKPOINT_XML_LIMIT, NULL, error);
+  xml = vk_store_load_file (backup->store, base, file, CHECKPOINT_XML_LIMIT, error);
   return xml != NULL && vk_checkpoint_redefine (backup->domain, xml, error);
 }
 

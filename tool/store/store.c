@@ -4,8 +4,11 @@
 #include "store/store.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/digest.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "store/image/image-store.h"
 #if HAVE_RESTIC
 #include "store/restic/restic-store.h"
@@ -270,10 +273,42 @@ vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, 
   return (note == NULL || vk_note_check (note, error)) && store->ops->annotate (store, point, is_protected, note, error);
 }
 
-char *
-vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file)
+static gboolean
+check_digest (const VkPoint *point, const VkManifestFile *file, const char *digest, GError **error)
 {
-  return store->ops->file_path (store, point, file);
+  if (strcmp (digest, file->sha256) == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' of %s is damaged: its SHA-256 is not the one in the manifest", file->name, point->location);
+  return FALSE;
+}
+
+char *
+vk_store_load_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error)
+{
+  g_autofree char *text = store->ops->load_file (store, point, file, limit, error);
+  g_autoptr (VkDigest) digest = NULL;
+  g_autofree char *found = NULL;
+
+  if (text == NULL)
+    return NULL;
+  digest = vk_digest_new ();
+  vk_digest_update (digest, text, strlen (text));
+  found = vk_digest_finish (digest);
+  return check_digest (point, file, found, error) ? g_steal_pointer (&text) : NULL;
+}
+
+gboolean
+vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *found = NULL;
+
+  if (!store->ops->copy_file (store, point, file, to_path, cancellable, error))
+    return FALSE;
+  found = vk_file_sha256 (to_path, NULL, cancellable, error);
+  if (found != NULL && check_digest (point, file, found, error))
+    return TRUE;
+  unlink (to_path);
+  return FALSE;
 }
 
 VkPointWriter *

@@ -91,8 +91,9 @@ typedef struct
   gboolean (*finish) (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
   gboolean (*annotate) (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
 
-  /* Path of a file of the point.  Returns: (transfer full). */
-  char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+  /* See vk_store_load_file() and vk_store_copy_file(), which compare the digest. */
+  char *(*load_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
+  gboolean (*copy_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 
   void (*free) (VkStore *store);
 } VkStoreOps;
@@ -186,7 +187,13 @@ gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_pr
 /* Whether text can be a note. */
 gboolean vk_note_check (const char *text, GError **error);
 
-char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+/* A small text file of the point, of at most limit bytes, NUL-terminated and checked
+ * against the manifest.  Returns: (transfer full). */
+char *vk_store_load_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
+
+/* Copies a file of the point to to_path, which must not exist (mode 0600), syncs
+ * the copy and checks it against the manifest.  Nothing is left on failure. */
+gboolean vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 
 /* --- writing a point ------------------------------------------------------ */
 

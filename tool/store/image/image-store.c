@@ -193,9 +193,19 @@ image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *dis
 }
 
 static char *
-image_file_path (VkStore *base, const VkPoint *point, const VkManifestFile *file)
+image_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error)
 {
-  return g_build_filename (point->location, file->name, NULL);
+  g_autofree char *path = g_build_filename (point->location, file->name, NULL);
+
+  return vk_file_read (path, limit, NULL, error);
+}
+
+static gboolean
+image_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *path = g_build_filename (point->location, file->name, NULL);
+
+  return vk_file_copy (path, to_path, error);
 }
 
 static void
@@ -218,7 +228,8 @@ static const VkStoreOps image_ops = {
   .remove = vk_image_remove,
   .finish = vk_image_finish,
   .annotate = vk_image_annotate,
-  .file_path = image_file_path,
+  .load_file = image_load_file,
+  .copy_file = image_copy_file,
   .free = image_free,
 };
 

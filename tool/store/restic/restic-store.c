@@ -37,6 +37,7 @@ restic_free (VkStore *base)
   VkResticStore *store = (VkResticStore *) base;
 
   g_clear_pointer (&store->lock, vk_restic_lock_free);
+  g_clear_pointer (&store->nodes, g_ptr_array_unref);
   vk_restic_close (store->repo);
   vk_restic_password_free (store->password);
   g_mutex_clear (&store->mutex);
@@ -55,6 +56,8 @@ static const VkStoreOps restic_ops = {
   .whole_points = TRUE,
   .begin_point = restic_begin_point,
   .list = restic_list,
+  .load_file = vk_restic_load_file,
+  .copy_file = vk_restic_copy_file,
   .free = restic_free,
 };
 

@@ -6,6 +6,7 @@
  * else in the repository is somebody else's.  Documented in virt-keep-store(5). */
 #pragma once
 
+#include "store/restic/disk-reader.h"
 #include "store/restic/lock.h"
 #include "store/restic/snapshot.h"
 #include "store/restic/tree.h"
@@ -33,6 +34,8 @@ typedef struct
   int compression;  /* level of zstd, see VkStoreSettings */
   GMutex mutex;     /* over what follows */
   VkResticLock *lock; /* see vk_restic_store_lock() */
+  GPtrArray *nodes; /* of VkTreeNode: the tree that was read last, */
+  VkResticId tree;  /* which is this one; or NULL */
 } VkResticStore;
 
 /* What the list of this store consists of.  id and domain of one whose manifest
@@ -66,3 +69,19 @@ GPtrArray *vk_restic_list (VkResticStore *store, const char *domain, GCancellabl
 /* What the snapshot is as a point, whatever its tags.  Returns: (transfer full),
  * damage set where it has to be; NULL when the repository cannot be reached. */
 VkResticPoint *vk_restic_read_point (VkResticStore *store, const VkSnapshot *snapshot, GCancellable *cancellable, GError **error);
+
+/* The root directory of a point: nodes (of VkTreeNode) of the tree; kept until
+ * another one is wanted.  Returns: (transfer full). */
+GPtrArray *vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellable *cancellable, GError **error);
+
+/* The file of that name among nodes, if it is one of size bytes; VK_ERROR_NOT_FOUND,
+ * VK_ERROR_DAMAGED.  (transfer none) */
+const VkTreeNode *vk_restic_find_file (const GPtrArray *nodes, const char *name, guint64 size, GError **error);
+
+/* Takes the shared lock and opens a file of the point, of size bytes; chunk_size
+ * as for vk_disk_map_new().  Returns: (transfer full). */
+VkDiskReader *vk_restic_open_file (VkResticStore *store, const VkPoint *point, const char *name, guint64 size, guint64 chunk_size, GCancellable *cancellable, GError **error);
+
+/* See VkStoreOps. */
+char *vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
+gboolean vk_restic_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "store/image/image-lock.h"
-#include "store/restic/restic-file.h"
+#include "store/restic/file-save.h"
 #include "store/restic/restic-sink.h"
 
 typedef struct
@@ -195,7 +195,7 @@ restic_seal_disk (VkPointWriter *base, VkManifestDisk *entry, GCancellable *canc
 /* --- other files ------------------------------------------------------------ */
 
 static gboolean
-add_saved (ResticWriter *writer, VkResticFile *saved, const char *name, VkManifestFile *file)
+add_saved (ResticWriter *writer, VkSavedFile *saved, const char *name, VkManifestFile *file)
 {
   add_node (writer, name, saved->size, saved->content, saved->size);
   if (file != NULL)
@@ -204,7 +204,7 @@ add_saved (ResticWriter *writer, VkResticFile *saved, const char *name, VkManife
       file->size = saved->size;
       file->sha256 = g_steal_pointer (&saved->sha256);
     }
-  vk_restic_file_clear (saved);
+  vk_saved_file_clear (saved);
   return TRUE;
 }
 
@@ -212,18 +212,18 @@ static gboolean
 restic_add_file (VkPointWriter *base, const char *name, const char *content, VkManifestFile *file, GError **error)
 {
   ResticWriter *writer = (ResticWriter *) base;
-  VkResticFile saved;
+  VkSavedFile saved;
 
-  return vk_restic_file_save (writer->saver, content, strlen (content), &saved, error) && add_saved (writer, &saved, name, file);
+  return vk_file_save_data (writer->saver, content, strlen (content), &saved, error) && add_saved (writer, &saved, name, file);
 }
 
 static gboolean
 restic_copy_file (VkPointWriter *base, const char *name, const char *from_path, VkManifestFile *file, GError **error)
 {
   ResticWriter *writer = (ResticWriter *) base;
-  VkResticFile saved;
+  VkSavedFile saved;
 
-  return vk_restic_file_copy (writer->saver, from_path, &saved, error) && add_saved (writer, &saved, name, file);
+  return vk_file_save_copy (writer->saver, from_path, &saved, error) && add_saved (writer, &saved, name, file);
 }
 
 /* --- commit ----------------------------------------------------------------- */

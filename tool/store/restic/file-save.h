@@ -10,12 +10,12 @@ typedef struct
   VkContent *content;
   guint64 size; /* bytes: the sum of the lengths of its blobs */
   char *sha256;
-} VkResticFile;
+} VkSavedFile;
 
-void vk_restic_file_clear (VkResticFile *file);
+void vk_saved_file_clear (VkSavedFile *file);
 
 /* Saves length bytes as a file.  *file is to be cleared after a success. */
-gboolean vk_restic_file_save (VkResticSaver *saver, const void *data, gsize length, VkResticFile *file, GError **error);
+gboolean vk_file_save_data (VkResticSaver *saver, const void *data, gsize length, VkSavedFile *file, GError **error);
 
 /* The same with what the local regular file path holds, a piece at a time. */
-gboolean vk_restic_file_copy (VkResticSaver *saver, const char *path, VkResticFile *file, GError **error);
+gboolean vk_file_save_copy (VkResticSaver *saver, const char *path, VkSavedFile *file, GError **error);
