@@ -170,7 +170,7 @@ try_base (VkBackup *backup, gboolean repair, char **reason, GError **error)
     }
   if (backup->base == NULL)
     return TRUE;
-  if (backup->request->level == VK_LEVEL_AUTO && chain_length (backup, backup->base) >= backup->request->max_chain)
+  if (backup->request->level == VK_LEVEL_AUTO && !backup->store->ops->whole_points && chain_length (backup, backup->base) >= backup->request->max_chain)
     {
       *reason = g_strdup_printf ("the chain has reached its %u points (--max-chain)", backup->request->max_chain);
       return TRUE;
@@ -187,6 +187,23 @@ try_base (VkBackup *backup, gboolean repair, char **reason, GError **error)
   return TRUE;
 }
 
+/* An incremental is possible, or a differential, whichever was asked for. */
+static void
+note_level (VkBackup *backup)
+{
+  VkManifest *manifest = backup->manifest;
+  gboolean whole = backup->store->ops->whole_points;
+  gboolean differential = backup->request->level == VK_LEVEL_DIFFERENTIAL;
+
+  g_free (manifest->level);
+  manifest->level = g_strdup (differential && !whole ? "differential" : "incremental");
+  if (differential && whole)
+    manifest->reason = g_strdup ("in this store every point holds whole disks, so that a differential is nothing else than an incremental");
+  /* What a differential counts from is known when it has been rebased. */
+  if (!differential || whole)
+    manifest->base = g_strdup (backup->base->id);
+}
+
 gboolean
 vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
 {
@@ -201,11 +218,7 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
     return FALSE;
   if (reason == NULL)
     {
-      g_free (backup->manifest->level);
-      backup->manifest->level = g_strdup (requested == VK_LEVEL_DIFFERENTIAL ? "differential" : "incremental");
-      /* What a differential counts from is known when it has been rebased. */
-      if (requested != VK_LEVEL_DIFFERENTIAL)
-        backup->manifest->base = g_strdup (backup->base->id);
+      note_level (backup);
       return TRUE;
     }
   g_clear_pointer (&backup->base, vk_point_free);

@@ -20,6 +20,7 @@ disk_free (VkManifestDisk *disk)
   g_free (disk->reason);
   g_free (disk->image);
   g_free (disk->sha256);
+  g_free (disk->content_sha256);
   g_free (disk);
 }
 
@@ -177,10 +178,26 @@ vk_manifest_disks_to_json (const VkManifest *manifest)
       set_bytes (object, "bytes_moved", disk->bytes_moved);
       vk_json_set_string (object, "image", disk->image);
       set_bytes (object, "size", disk->size);
-      vk_json_set_string (object, "sha256", disk->sha256);
+      if (disk->chunk_size > 0)
+        {
+          set_bytes (object, "chunk_size", disk->chunk_size);
+          set_bytes (object, "bytes_added", disk->bytes_added);
+          vk_json_set_string (object, "content_sha256", disk->content_sha256);
+        }
+      else
+        vk_json_set_string (object, "sha256", disk->sha256);
       json_array_add_object_element (array, object);
     }
   return array;
+}
+
+static gboolean
+has_chunks (const VkManifest *manifest)
+{
+  for (guint i = 0; i < manifest->disks->len; i++)
+    if (((const VkManifestDisk *) g_ptr_array_index (manifest->disks, i))->chunk_size > 0)
+      return TRUE;
+  return FALSE;
 }
 
 static JsonArray *
@@ -263,7 +280,7 @@ vk_manifest_to_json (const VkManifest *manifest)
   JsonArray *warnings = json_array_new ();
 
   vk_json_set_string (object, "format", VK_MANIFEST_FORMAT);
-  json_object_set_int_member (object, "version", VK_MANIFEST_VERSION);
+  json_object_set_int_member (object, "version", has_chunks (manifest) ? 2 : 1);
   vk_json_set_string (object, "id", manifest->id);
   vk_json_set_string (object, "store", manifest->store_id);
   json_object_set_object_member (object, "domain", domain_to_json (manifest));

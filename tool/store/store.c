@@ -41,32 +41,58 @@ after_scheme (const char *url, const char *scheme)
 }
 
 static VkStore *
-open_restic (const char *location, const char *url, const VkStoreSettings *settings, GError **error)
+open_restic (const char *location, const char *url, const VkStoreSettings *settings, gboolean make, GError **error)
 {
 #if HAVE_RESTIC
-  return vk_restic_store_open (location, settings, error);
+  return (make ? vk_restic_store_create : vk_restic_store_open) (location, settings, error);
 #else
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
   return NULL;
 #endif
 }
 
+/* The directory of the image store that url names, or NULL with *error. */
+static const char *
+image_path (const char *url, GError **error)
+{
+  const char *path = after_scheme (url, "image:");
+
+  if (path == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
+    path = url;
+  if (path != NULL && *path != '\0')
+    return path;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup, or a restic repository, as in --store restic:/srv/repository", url);
+  return NULL;
+}
+
 VkStore *
 vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error)
 {
-  const char *path = after_scheme (url, "image:");
   const char *repository = after_scheme (url, "restic:");
+  const char *path;
 
   if (repository != NULL)
-    return open_restic (repository, url, settings, error);
-  if (path == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
-    path = url;
-  if (path == NULL || *path == '\0')
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup", url);
-      return NULL;
-    }
-  return vk_image_store_open (path, create, error);
+    return open_restic (repository, url, settings, FALSE, error);
+  path = image_path (url, error);
+  return path ? vk_image_store_open (path, create, error) : NULL;
+}
+
+VkStore *
+vk_store_create (const char *url, const VkStoreSettings *settings, GError **error)
+{
+  const char *repository = after_scheme (url, "restic:");
+  const char *path;
+
+  if (repository != NULL)
+    return open_restic (repository, url, settings, TRUE, error);
+  path = image_path (url, error);
+  return path ? vk_image_store_create (path, error) : NULL;
+}
+
+gboolean
+vk_store_is_pull_only (const char *url)
+{
+  return after_scheme (url, "restic:") != NULL;
 }
 
 void
@@ -286,9 +312,28 @@ vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *
 }
 
 VkPointWriter *
-vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
 {
-  return store->ops->begin_point (store, domain_name, domain_uuid, error);
+  return store->ops->begin_point (store, domain_name, domain_uuid, cancellable, error);
+}
+
+char *
+vk_point_new_id (const char *newest, GError **error)
+{
+  static const char format[] = "%Y%m%dT%H%M%SZ";
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *id = g_date_time_format (now, format);
+  g_autoptr (GDateTime) last = NULL;
+  g_autoptr (GDateTime) next = NULL;
+
+  if (newest == NULL || strcmp (newest, id) < 0)
+    return g_steal_pointer (&id);
+  last = g_date_time_new_from_iso8601 (newest, NULL);
+  next = last ? g_date_time_add_seconds (last, 1) : NULL;
+  if (next != NULL)
+    return g_date_time_format (next, format);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' has a name that is no time: remove or rename it", newest);
+  return NULL;
 }
 
 gboolean

@@ -64,12 +64,18 @@ char *vk_point_name (const VkPoint *point);
 
 typedef struct
 {
+  /* Each point holds the whole of every disk, whatever it counts from: there are
+   * no chains and no differentials.  QEMU cannot write there itself: pull mode
+   * only. */
+  gboolean whole_points;
+
   /* All points, or those of the domain with this name or UUID; oldest first
    * within a domain.  Damaged ones are included, half-written ones never. */
   GPtrArray *(*list) (VkStore *store, const char *domain, GError **error);
 
-  /* See vk_store_begin_point(). */
-  VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+  /* See vk_store_begin_point(); a store of whole points needs no rebase_disk and no
+   * push_target. */
+  VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
 
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
@@ -105,6 +111,8 @@ typedef struct
 {
   const char *password_file; /* restic: instead of what the environment says, or NULL */
   guint retry_lock;          /* restic: seconds to wait for others' locks */
+  gsize pack_size;           /* restic: bytes, 0 for the default */
+  int compression;           /* restic: level of zstd, 0 for the default, negative for none */
 } VkStoreSettings;
 
 /* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
@@ -114,6 +122,13 @@ typedef struct
  * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_REFUSED for a wrong
  * password, VK_ERROR_STORE. */
 VkStore *vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error);
+
+/* Makes a store at url and opens it, as above; VK_ERROR_REFUSED when there is one. */
+VkStore *vk_store_create (const char *url, const VkStoreSettings *settings, GError **error);
+
+/* Whether QEMU cannot write into the store that url names, see VkStoreOps. */
+gboolean vk_store_is_pull_only (const char *url);
+
 void vk_store_free (VkStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
 
@@ -205,9 +220,15 @@ struct VkPointWriter
 
 /* Locks the domain in this store and chooses the id of a new point; nothing
  * is written yet.  VK_ERROR_BUSY when another virt-keep holds the domain's
- * lock.  Freeing the writer before commit leaves nothing behind.
+ * lock.  Freeing the writer before commit leaves nothing behind.  Everything that
+ * the writer does ends early when cancellable is cancelled.
  * Returns: (transfer full). */
-VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
+
+/* The id of a new point: now, but always later than newest (NULL: there is none),
+ * so that the order of points survives a clock that was set back.
+ * Returns: (transfer full), or NULL with VK_ERROR_STORE when newest is no time. */
+char *vk_point_new_id (const char *newest, GError **error);
 
 /* Removes what killed backups of this domain left and makes the new point's
  * place, invisible to list.  qemu_writes: QEMU's user has to reach it. */
@@ -222,7 +243,7 @@ char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guin
  * Returns: (transfer full). */
 VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
 
-/* Makes an image that was written on top of base count from the full image
+/* Makes, where points are not whole, an image that was written on top of base count from the full image
  * under base instead: a differential.  *onto gets (transfer full) the id of
  * that image's point. */
 gboolean vk_point_writer_rebase_disk (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);

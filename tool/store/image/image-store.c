@@ -124,7 +124,7 @@ image_list (VkStore *base, const char *domain, GError **error)
 }
 
 static VkPointWriter *
-image_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GError **error)
+image_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
 {
   return vk_image_writer_new ((VkImageStore *) base, domain_name, domain_uuid, error);
 }
@@ -323,4 +323,15 @@ vk_image_store_open (const char *path, gboolean create, GError **error)
   if (text == NULL || !parse_store_file (store, text, store_file, error))
     return NULL;
   return g_steal_pointer (&base);
+}
+
+VkStore *
+vk_image_store_create (const char *path, GError **error)
+{
+  g_autofree char *store_file = g_build_filename (path, store_file_name, NULL);
+
+  if (!g_file_test (store_file, G_FILE_TEST_EXISTS))
+    return vk_image_store_open (path, TRUE, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
+  return NULL;
 }

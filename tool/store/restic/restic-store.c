@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "store/restic/password.h"
+#include "store/restic/restic-writer.h"
 
 /* Digits of the repository's id that make the store's. */
 enum { STORE_ID_DIGITS = 8 };
@@ -45,7 +46,15 @@ restic_free (VkStore *base)
   g_free (store);
 }
 
+static VkPointWriter *
+restic_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
+{
+  return vk_restic_writer_new ((VkResticStore *) base, domain_name, domain_uuid, cancellable, error);
+}
+
 static const VkStoreOps restic_ops = {
+  .whole_points = TRUE,
+  .begin_point = restic_begin_point,
   .list = restic_list,
   .load_file = vk_restic_load_file,
   .copy_file = vk_restic_copy_file,
@@ -65,6 +74,8 @@ open_store (const char *location, const VkStoreSettings *settings, gboolean crea
   if (backend == NULL)
     return NULL;
   store->retry_lock = settings ? settings->retry_lock : 0;
+  store->pack_size = settings ? settings->pack_size : 0;
+  store->compression = settings ? settings->compression : 0;
   base->url = g_strconcat ("restic:", backend->location, NULL);
   source.place = backend->location;
   store->password = vk_restic_password_get (&source, NULL, error);

@@ -30,6 +30,8 @@ typedef struct
   VkRestic *repo;
   char *password;   /* for programs that open the repository, too: see password.h */
   guint retry_lock; /* seconds */
+  gsize pack_size;  /* bytes, 0 for the default */
+  int compression;  /* level of zstd, see VkStoreSettings */
   GMutex mutex;     /* over what follows */
   VkResticLock *lock; /* see vk_restic_store_lock() */
   GPtrArray *nodes; /* of VkTreeNode: the tree that was read last, */
