@@ -19,6 +19,7 @@ static const struct program_package packages[] = {
   { "nbdkit", "nbdkit" },
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },
+  { "restic", "restic" },
 };
 
 /* Runs in the child between fork and exec: async-signal-safe calls only.
