@@ -227,7 +227,7 @@ not of our format|$m->{format} = "something else"
 no version|delete $m->{version}
 version 0|$m->{version} = 0
 a version that is no number|$m->{version} = "1"
-a later version|$m->{version} = 2
+a later version|$m->{version} = 3
 a later version, without its writer|$m->{version} = 9e15; delete $m->{versions}
 the id of another point|$m->{id} = "20260101T000001Z"
 no id|delete $m->{id}

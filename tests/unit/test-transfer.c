@@ -254,6 +254,60 @@ test_dirty_bitmap (void)
   test_assert_export (target->uri, bytes, length);
 }
 
+/* Whether anything of the chunk at offset was changed by the test below. */
+static gboolean
+is_dirty_chunk (guint64 offset)
+{
+  return offset == 1 * MIB || offset == 3 * MIB || offset == 4 * MIB || offset == 6 * MIB || offset == 64 * MIB;
+}
+
+/* A target that takes whole chunks gets those with a change, holes and all, and
+ * nothing else. */
+static void
+test_granularity (void)
+{
+  g_autoptr (TestDirectory) dir = test_directory_new ();
+  g_autofree char *disk = g_build_filename (dir, "disk.qcow2", NULL);
+  g_autofree char *old = g_build_filename (dir, "old.raw", NULL);
+  g_autoptr (TestServer) source = NULL;
+  g_autoptr (TestServer) target = NULL;
+  VkTransferOptions options = { .disk = "vda", .dirty_bitmap = "qemu:dirty-bitmap:b0", .max_connections = 2 };
+  gsize length = 64 * MIB + 512 * KIB;
+  g_autofree guint8 *others = g_malloc (length);
+  g_autofree guint8 *bytes = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VkTransferProgress) progress = vk_transfer_progress_new ();
+  g_autoptr (VkSink) sink = NULL;
+  guint64 moved;
+
+  if (!test_have_programs ("nbdkit", "qemu-nbd", "qemu-img", "qemu-io", NULL))
+    return;
+  test_run ("qemu-img", "create", "-q", "-f", "qcow2", disk, "67633152", NULL);
+  test_run ("qemu-io", "-f", "qcow2", "-c", "write -P 0x11 0 4M", "-c", "write -P 0x12 5M 1M", "-c", "write -P 0x13 64M 512k", disk, NULL);
+  test_run ("qemu-img", "bitmap", "--add", "-g", "64k", disk, "b0", NULL);
+  test_run ("qemu-io", "-f", "qcow2", "-c", "write -P 0x21 1088k 64k", "-c", "write -z 4032k 128k", "-c", "write -P 0x22 6M 64k", "-c", "write -P 0x23 7104k 64k",
+            "-c", "write -P 0x24 65792k 64k", disk, NULL);
+  memset (others, 0xee, length);
+  test_write_sparse (old, others, length);
+  source = test_qemu_nbd (dir, "--read-only", "--shared=8", "-B", "b0", "-f", "qcow2", disk, NULL);
+  target = test_nbdkit (dir, "file", old, NULL);
+  sink = vk_nbd_sink_new (target->uri, "target", length, 2, FALSE, &error);
+  g_assert_no_error (error);
+  sink->granularity = MIB;
+  options.uri = source->uri;
+  vk_transfer_run (&options, sink, progress, NULL, &error);
+  g_assert_no_error (error);
+  vk_transfer_progress_get (progress, NULL, NULL, &moved);
+  /* Of the second MiB everything, of the fourth all but 64 KiB of zeroes, nothing
+   * of the fifth, which is a hole; two writes in the seventh; the last chunk. */
+  g_assert_cmpuint (moved, ==, MIB + MIB - 64 * KIB + 2 * 64 * KIB + 512 * KIB);
+  bytes = test_read_export (source->uri, &length);
+  for (gsize at = 0; at < length; at += MIB)
+    if (is_dirty_chunk (at))
+      memcpy (others + at, bytes + at, MIN (MIB, length - at));
+  test_assert_export (target->uri, others, length);
+}
+
 static void
 test_terabyte (void)
 {
@@ -325,6 +379,7 @@ main (int argc, char **argv)
   g_test_add_func ("/transfer/target-with-data", test_target_with_data);
   g_test_add_func ("/transfer/target-that-cannot-zero", test_target_that_cannot_zero);
   g_test_add_func ("/transfer/dirty-bitmap", test_dirty_bitmap);
+  g_test_add_func ("/transfer/granularity", test_granularity);
   g_test_add_func ("/transfer/terabyte", test_terabyte);
   g_test_add_func ("/transfer/fewer-connections", test_fewer_connections);
   g_test_add_func ("/transfer/empty-disk", test_empty_disk);

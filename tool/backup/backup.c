@@ -370,8 +370,9 @@ prove_closed (VkBackup *backup, GError **error)
 
 /* --- what the images build on ---------------------------------------------- */
 
-/* A disk was copied on top of the newest point's image.  That is what an
- * incremental is; a differential has to build on the full image instead. */
+/* A disk was copied on top of the newest point's image, unless points are whole.
+ * That is what an incremental is; a differential has to build on the full image
+ * instead. */
 static gboolean
 settle_bases (VkBackup *backup, GError **error)
 {
@@ -379,7 +380,7 @@ settle_bases (VkBackup *backup, GError **error)
     {
       VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
 
-      if (disk->base == NULL)
+      if (disk->base == NULL || backup->store->ops->whole_points)
         continue;
       if (backup->request->level != VK_LEVEL_DIFFERENTIAL)
         disk->base_id = g_strdup (backup->base->id);
@@ -521,7 +522,7 @@ vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error)
 static gboolean
 begin_point (VkBackup *backup, GError **error)
 {
-  backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, error);
+  backup->writer = vk_store_begin_point (backup->store, backup->xml->name, backup->xml->uuid, backup->cancellable, error);
   return backup->writer != NULL;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "host/checkpoint.h"
 #include "view/qemu-img.h"
 
@@ -39,15 +38,14 @@ static gboolean
 redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
 {
   const VkManifestFile *file = vk_manifest_find_file (base->manifest, "checkpoint-xml");
-  g_autofree char *path = file ? vk_store_file_path (backup->store, base, file) : NULL;
   g_autofree char *xml = NULL;
 
-  if (path == NULL)
+  if (file == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point %s holds no checkpoint XML", base->id);
       return FALSE;
     }
-  xml = vk_file_read (path, CHECKPOINT_XML_LIMIT, NULL, error);
+  xml = vk_store_load_file (backup->store, base, file, CHECKPOINT_XML_LIMIT, error);
   return xml != NULL && vk_checkpoint_redefine (backup->domain, xml, error);
 }
 
@@ -157,7 +155,7 @@ describe_long_chain (const VkBackup *backup)
 {
   const VkBackupRequest *request = backup->request;
 
-  if (request->level != VK_LEVEL_AUTO || chain_length (backup->points, backup->base) < request->max_chain)
+  if (backup->store->ops->whole_points || request->level != VK_LEVEL_AUTO || chain_length (backup->points, backup->base) < request->max_chain)
     return NULL;
   return g_strdup_printf ("the chain has reached its %u points (--max-chain)", request->max_chain);
 }
@@ -188,6 +186,23 @@ try_base (VkBackup *backup, gboolean repair)
   return reason;
 }
 
+/* An incremental is possible, or a differential, whichever was asked for. */
+static void
+note_level (VkBackup *backup)
+{
+  VkManifest *manifest = backup->manifest;
+  gboolean whole = backup->store->ops->whole_points;
+  gboolean differential = backup->request->level == VK_LEVEL_DIFFERENTIAL;
+
+  g_free (manifest->level);
+  manifest->level = g_strdup (differential && !whole ? "differential" : "incremental");
+  if (differential && whole)
+    manifest->reason = g_strdup ("in this store every point holds whole disks, so that a differential is nothing else than an incremental");
+  /* What a differential counts from is known when it has been rebased. */
+  if (!differential || whole)
+    manifest->base = g_strdup (backup->base->id);
+}
+
 gboolean
 vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
 {
@@ -201,11 +216,7 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
   reason = try_base (backup, repair);
   if (reason == NULL)
     {
-      g_free (backup->manifest->level);
-      backup->manifest->level = g_strdup (requested == VK_LEVEL_DIFFERENTIAL ? "differential" : "incremental");
-      /* What a differential counts from is known when it has been rebased. */
-      if (requested != VK_LEVEL_DIFFERENTIAL)
-        backup->manifest->base = g_strdup (backup->base->id);
+      note_level (backup);
       return TRUE;
     }
   backup->base = NULL;

@@ -27,6 +27,8 @@ typedef struct
   gboolean synthetic_full;
   gboolean estimate;
   char *threshold;
+  int pack_size;
+  char *compression;
   char *progress;
 } BackupOptions;
 
@@ -45,9 +47,55 @@ static const GOptionEntry backup_options[] = {
   { "synthetic-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, synthetic_full), "Make that full in the store, of the chain and an incremental", NULL },
   { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
   { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
+  { "pack-size", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, pack_size), "Restic store: make files of MIB mebibytes (16)", "MIB" },
+  { "compression", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, compression), "Restic store: how to compress what is new", "auto|off|max" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
+
+/* Push is the default where QEMU can write. */
+static gboolean
+parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
+{
+  const BackupOptions *options = invocation->options;
+  gboolean pull_only = vk_store_is_pull_only (invocation->store);
+  int mode;
+
+  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, pull_only ? VK_MODE_PULL : VK_MODE_PUSH, &mode, error))
+    return FALSE;
+  if (pull_only && mode == VK_MODE_PUSH)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself, see --mode pull");
+      return FALSE;
+    }
+  if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
+      return FALSE;
+    }
+  request->mode = (VkBackupMode) mode;
+  return TRUE;
+}
+
+/* How a restic store is written. */
+static gboolean
+parse_settings (const BackupOptions *options, VkStoreSettings *settings, GError **error)
+{
+  static const char *const words[] = { "auto", "off", "max", NULL };
+  static const int levels[] = { 0, -1, 11 }; /* restic's are about zstd's 3, and 11 */
+  int choice;
+
+  if (!vk_parse_choice ("--compression", options->compression, words, 0, &choice, error))
+    return FALSE;
+  if (options->pack_size != 0 && (options->pack_size < 4 || options->pack_size > 128))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--pack-size cannot be %d: it is a number of MiB from 4 to 128", options->pack_size);
+      return FALSE;
+    }
+  settings->compression = levels[choice];
+  settings->pack_size = (gsize) options->pack_size << 20;
+  return TRUE;
+}
 
 static gboolean
 parse_number (const char *option, const char *value, guint64 fallback, guint64 least, guint64 *number, GError **error)
@@ -74,18 +122,13 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
 {
   static const char *const monitor_words[] = { "auto", "never", NULL };
   const BackupOptions *options = invocation->options;
-  int mode, level, monitor;
+  int level, monitor;
   guint64 max_chain;
 
-  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, VK_MODE_PUSH, &mode, error)
+  if (!parse_mode (invocation, request, error)
       || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
       || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
     return FALSE;
-  if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
-      return FALSE;
-    }
   if (!parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
@@ -93,7 +136,6 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error))
     return FALSE;
   request->domain = invocation->arguments[0];
-  request->mode = (VkBackupMode) mode;
   request->level = (VkBackupLevel) level;
   request->disks = (const char *const *) options->disks;
   request->excluded = (const char *const *) options->excluded;
@@ -163,20 +205,25 @@ append_closed (GString *text, const VkManifest *manifest)
     g_string_append (text, "QEMU has closed the backup: nobody holds a lock on its files (QEMU itself was not asked, see --monitor).\n");
 }
 
+/* A disk in chunks is whole in every point, and only what is new was stored. */
+static void
+append_disk (GString *text, const VkManifestDisk *disk)
+{
+  gboolean chunks = disk->chunk_size > 0;
+  g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
+  g_autofree char *stored = vk_format_bytes (chunks ? disk->bytes_added : disk->size);
+
+  g_string_append_printf (text, chunks ? "  %-6s %s, %s, %s of it new to the store\n" : "  %-6s %s, %s, stored in %s\n", disk->target, virtual_size, disk->level, stored);
+  if (disk->reason != NULL)
+    g_string_append_printf (text, "         %s because %s\n", chunks ? "read whole" : "full", disk->reason);
+}
+
 static void
 fill_text (GString *text, const VkManifest *manifest)
 {
   g_string_append_printf (text, "Backed up %s (%s, %s%s) as %s@%s\n", manifest->domain_name, manifest->mode, manifest->level, manifest->synthetic ? ", synthetic" : "", manifest->domain_name, manifest->id);
   for (guint i = 0; i < manifest->disks->len; i++)
-    {
-      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
-      g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
-      g_autofree char *stored = vk_format_bytes (disk->size);
-
-      g_string_append_printf (text, "  %-6s %s, %s, stored in %s\n", disk->target, virtual_size, disk->level, stored);
-      if (disk->reason != NULL)
-        g_string_append_printf (text, "         full because %s\n", disk->reason);
-    }
+    append_disk (text, g_ptr_array_index (manifest->disks, i));
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
       const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
@@ -218,10 +265,10 @@ run_estimate (VkInvocation *invocation, VkHost *host, VkStore *store, const VkBa
 
 /* Making a store waits for a disk that may be slow. */
 static VkStore *
-open_store (const char *url, gboolean create, GError **error)
+open_store (VkInvocation *invocation, gboolean create, GError **error)
 {
   VkHostPump *pump = vk_host_pump_start ();
-  VkStore *store = vk_store_open (url, create, error);
+  VkStore *store = vk_open_store (invocation, create, error);
 
   vk_host_pump_stop (pump);
   return store;
@@ -242,12 +289,13 @@ run_backup (VkInvocation *invocation, GError **error)
 
   if (!vk_require_store (invocation, error)
       || !parse_request (invocation, &request, error)
+      || !parse_settings (options, &invocation->store_settings, error)
       || !vk_parse_progress (invocation, options->progress, &style, error))
     return FALSE;
   interrupt = vk_interrupt_new ();
   reporter = vk_reporter_new (style, stderr, request.domain);
   host = vk_host_open (invocation->connect_uri, error);
-  store = host ? open_store (invocation->store, !options->estimate, error) : NULL;
+  store = host ? open_store (invocation, !options->estimate, error) : NULL;
   if (store == NULL)
     return FALSE;
   vk_reporter_event (reporter, "start", NULL, NULL);

@@ -9,6 +9,7 @@
 #include "base/json.h"
 
 const VkCommand *const vk_commands[] = {
+  &vk_command_init,
   &vk_command_backup,
   &vk_command_list,
   &vk_command_show,
@@ -27,7 +28,9 @@ const VkCommand *const vk_commands[] = {
 
 const GOptionEntry vk_global_options[] = {
   { "connect", 'c', 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, connect_uri), "Connect to libvirt at URI", "URI" },
-  { "store", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store), "Keep restore points in STORE, a directory", "STORE" },
+  { "store", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store), "Keep restore points in STORE, a directory or restic:REPOSITORY", "STORE" },
+  { "password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store_settings.password_file), "Read the password of a restic repository from FILE", "FILE" },
+  { "retry-lock", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, retry_lock), "Wait so long for a restic repository that is locked, e.g. 5m", "TIME" },
   { "json", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, json), "Print the result as JSON", NULL },
   { "quiet", 'q', 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, quiet), "Do not show progress", NULL },
   { NULL }
@@ -81,6 +84,54 @@ vk_require_store (const VkInvocation *invocation, GError **error)
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no store is named: give --store DIRECTORY or set VIRT_KEEP_STORE");
   return FALSE;
+}
+
+/* "90", "90s", "5m", "2h". */
+static gboolean
+parse_seconds (const char *text, guint *seconds)
+{
+  static const struct
+  {
+    char unit;
+    guint seconds;
+  } units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
+  char *end;
+  guint64 number = g_ascii_strtoull (text, &end, 10);
+
+  for (gsize i = 0; g_ascii_isdigit (*text) && i < G_N_ELEMENTS (units); i++)
+    if (*end == units[i].unit && (*end == '\0' || end[1] == '\0') && number <= G_MAXINT / units[i].seconds)
+      {
+        *seconds = (guint) number * units[i].seconds;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+static gboolean
+prepare_settings (VkInvocation *invocation, GError **error)
+{
+  if (!vk_require_store (invocation, error))
+    return FALSE;
+  if (invocation->retry_lock == NULL || parse_seconds (invocation->retry_lock, &invocation->store_settings.retry_lock))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--retry-lock cannot be '%s': it is a time, such as 30s, 5m or 1h", invocation->retry_lock);
+  return FALSE;
+}
+
+VkStore *
+vk_create_store (VkInvocation *invocation, GError **error)
+{
+  if (!prepare_settings (invocation, error))
+    return NULL;
+  return vk_store_create (invocation->store, &invocation->store_settings, error);
+}
+
+VkStore *
+vk_open_store (VkInvocation *invocation, gboolean create, GError **error)
+{
+  if (!prepare_settings (invocation, error))
+    return NULL;
+  return vk_store_open (invocation->store, &invocation->store_settings, create, error);
 }
 
 JsonObject *

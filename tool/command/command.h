@@ -7,12 +7,15 @@
 #include <json-glib/json-glib.h>
 
 #include "report/reporter.h"
+#include "store/store.h"
 
 /* What every command gets. */
 typedef struct
 {
   char *connect_uri; /* -c, or NULL */
   char *store;       /* --store or $VIRT_KEEP_STORE, or NULL */
+  char *retry_lock;  /* --retry-lock, or NULL */
+  VkStoreSettings store_settings;
   gboolean json;
   gboolean quiet;
   gpointer options;  /* the command's own options: a struct of option_bytes */
@@ -40,6 +43,7 @@ extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_forget;
+extern const VkCommand vk_command_init;
 extern const VkCommand vk_command_list;
 extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
@@ -68,6 +72,12 @@ gboolean vk_parse_progress (const VkInvocation *invocation, const char *value, V
 
 /* The store that was named, or FALSE with VK_ERROR_USAGE. */
 gboolean vk_require_store (const VkInvocation *invocation, GError **error);
+
+/* Opens it: see vk_store_open().  Returns: (transfer full). */
+VkStore *vk_open_store (VkInvocation *invocation, gboolean create, GError **error);
+
+/* Makes it: see vk_store_create().  Returns: (transfer full). */
+VkStore *vk_create_store (VkInvocation *invocation, GError **error);
 
 /* Protects the point that is the first argument (1), or not (0), or leaves that
  * (-1); note: a new one, "" for none, NULL leaves it.  See note.c. */

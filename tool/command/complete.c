@@ -54,7 +54,7 @@ add_domains (VkInvocation *invocation, GError **error)
 static gboolean
 add_points (VkInvocation *invocation, GError **error)
 {
-  g_autoptr (VkStore) store = vk_require_store (invocation, error) ? vk_store_open (invocation->store, FALSE, error) : NULL;
+  g_autoptr (VkStore) store = vk_open_store (invocation, FALSE, error);
   g_autoptr (GPtrArray) points = store ? vk_store_list (store, NULL, error) : NULL;
 
   for (guint i = 0; points != NULL && i < points->len; i++)

@@ -109,7 +109,7 @@ run_forget (VkInvocation *invocation, GError **error)
 
   if (!vk_require_store (invocation, error) || !check_names (invocation->arguments, error))
     return FALSE;
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   if (store == NULL)
     return FALSE;
   interrupt = vk_interrupt_new ();

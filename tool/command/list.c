@@ -100,9 +100,7 @@ run_list (VkInvocation *invocation, GError **error)
   g_autoptr (GPtrArray) points = NULL;
   JsonArray *array;
 
-  if (!vk_require_store (invocation, error))
-    return FALSE;
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   points = store ? vk_store_list (store, domain, error) : NULL;
   if (points == NULL)
     return FALSE;

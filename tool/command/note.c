@@ -18,9 +18,7 @@ vk_annotate (VkInvocation *invocation, int protect, const char *note, GError **e
   g_autofree char *name = NULL;
   gboolean is_protected;
 
-  if (!vk_require_store (invocation, error))
-    return FALSE;
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
   if (point == NULL)
     return FALSE;

@@ -211,7 +211,7 @@ run_prune (VkInvocation *invocation, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: name one domain, or give --all");
       return FALSE;
     }
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   if (store == NULL)
     return FALSE;
   interrupt = vk_interrupt_new ();

@@ -131,7 +131,7 @@ run_restore (VkInvocation *invocation, GError **error)
       || !vk_parse_progress (invocation, options->progress, &style, error))
     return FALSE;
   interrupt = vk_interrupt_new ();
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
   if (point == NULL)
     return FALSE;

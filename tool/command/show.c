@@ -77,9 +77,7 @@ run_show (VkInvocation *invocation, GError **error)
   g_autoptr (VkPoint) point = NULL;
   g_autofree char *name = NULL;
 
-  if (!vk_require_store (invocation, error))
-    return FALSE;
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
   if (point == NULL)
     return FALSE;

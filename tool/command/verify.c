@@ -163,7 +163,7 @@ run_verify (VkInvocation *invocation, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "verify: name one domain or restore point, or give --all");
       return FALSE;
     }
-  store = vk_store_open (invocation->store, FALSE, error);
+  store = vk_open_store (invocation, FALSE, error);
   points = store ? choose_points (store, word, error) : NULL;
   if (points == NULL)
     return FALSE;

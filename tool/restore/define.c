@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "host/domain-rewrite.h"
 #include "restore/restore.h"
 
@@ -76,7 +75,6 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkR
   g_autoptr (GHashTable) disks = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) media = g_hash_table_new (g_str_hash, g_str_equal);
   const VkManifestFile *stored = vk_manifest_find_file (point->manifest, "domain-inactive-xml");
-  g_autofree char *stored_path = stored ? vk_store_file_path (store, point, stored) : NULL;
   g_autofree char *text = NULL;
   g_autofree char *xml = NULL;
   g_auto (GStrv) removed = NULL;
@@ -93,12 +91,12 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkR
     .dtb = path_of_role (point, paths, "dtb"),
   };
 
-  if (stored_path == NULL)
+  if (stored == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point holds no domain XML");
       return NULL;
     }
-  text = vk_file_read (stored_path, DOMAIN_XML_LIMIT, NULL, error);
+  text = vk_store_load_file (store, point, stored, DOMAIN_XML_LIMIT, error);
   if (text == NULL)
     return NULL;
   sort_paths (point, paths, disks, media);

@@ -44,14 +44,32 @@ optional_point_id (JsonObject *object, const char *member, char **value, GError 
 }
 
 static gboolean
-require_sha256 (JsonObject *object, char **value, GError **error)
+require_sha256 (JsonObject *object, const char *member, char **value, GError **error)
 {
-  if (!require_string (object, "sha256", value, error))
+  if (!require_string (object, member, value, error))
     return FALSE;
   if (strlen (*value) == 64 && strspn (*value, "0123456789abcdef") == 64)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"sha256\" is '%s', which is not 64 hexadecimal digits", *value);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not 64 hexadecimal digits", member, *value);
   return FALSE;
+}
+
+/* What a disk is made of: an image file, or since version 2 chunks. */
+static gboolean
+parse_digest (VkManifestDisk *disk, JsonObject *object, GError **error)
+{
+  if (!vk_json_get_uint64 (object, "chunk_size", 0, &disk->chunk_size, error))
+    return FALSE;
+  if (disk->chunk_size == 0)
+    return require_sha256 (object, "sha256", &disk->sha256, error);
+  /* A power of two that a store can have cut the disk into. */
+  if ((disk->chunk_size & (disk->chunk_size - 1)) != 0 || disk->chunk_size < VK_CHUNK_SIZE_MIN || disk->chunk_size > VK_CHUNK_SIZE_MAX)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"chunk_size\" is %" G_GUINT64_FORMAT ", which is no size of chunks", disk->chunk_size);
+      return FALSE;
+    }
+  return vk_json_get_uint64 (object, "bytes_added", 0, &disk->bytes_added, error)
+      && require_sha256 (object, "content_sha256", &disk->content_sha256, error);
 }
 
 static gboolean
@@ -71,7 +89,7 @@ parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
       && vk_json_get_uint64 (object, "bytes_moved", 0, &disk->bytes_moved, error)
       && require_file_name (object, "image", &disk->image, error)
       && vk_json_get_uint64 (object, "size", 0, &disk->size, error)
-      && require_sha256 (object, &disk->sha256, error);
+      && parse_digest (disk, object, error);
 }
 
 static gboolean
@@ -84,7 +102,7 @@ parse_file (VkManifest *manifest, JsonObject *object, GError **error)
       && vk_json_get_string (object, "target", NULL, &file->target, error)
       && vk_json_get_string (object, "source", NULL, &file->source, error)
       && vk_json_get_uint64 (object, "size", 0, &file->size, error)
-      && require_sha256 (object, &file->sha256, error);
+      && require_sha256 (object, "sha256", &file->sha256, error);
 }
 
 static gboolean

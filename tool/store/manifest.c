@@ -20,6 +20,7 @@ disk_free (VkManifestDisk *disk)
   g_free (disk->reason);
   g_free (disk->image);
   g_free (disk->sha256);
+  g_free (disk->content_sha256);
   g_free (disk);
 }
 
@@ -177,7 +178,14 @@ vk_manifest_disks_to_json (const VkManifest *manifest)
       set_bytes (object, "bytes_moved", disk->bytes_moved);
       vk_json_set_string (object, "image", disk->image);
       set_bytes (object, "size", disk->size);
-      vk_json_set_string (object, "sha256", disk->sha256);
+      if (disk->chunk_size > 0)
+        {
+          set_bytes (object, "chunk_size", disk->chunk_size);
+          set_bytes (object, "bytes_added", disk->bytes_added);
+          vk_json_set_string (object, "content_sha256", disk->content_sha256);
+        }
+      else
+        vk_json_set_string (object, "sha256", disk->sha256);
       json_array_add_object_element (array, object);
     }
   return array;

@@ -15,6 +15,9 @@ enum { VK_MANIFEST_VERSION = 2, VK_MANIFEST_SEALED = 2 };
 /* More than this is no manifest of ours, in bytes. */
 enum { VK_MANIFEST_LIMIT = 16 << 20 };
 
+/* The sizes of chunks that there can be, powers of two, in bytes. */
+enum { VK_CHUNK_SIZE_MIN = 512 << 10, VK_CHUNK_SIZE_MAX = 8 << 20 };
+
 typedef struct
 {
   char *target;         /* "vda" */
@@ -29,7 +32,10 @@ typedef struct
   guint64 bytes_moved;  /* bytes that were read from (pull) or written by (push) QEMU */
   char *image;          /* file name in the point */
   guint64 size;         /* length of the image file in bytes */
-  char *sha256;         /* of the closed image file */
+  char *sha256;         /* of the closed image file; NULL for a disk in chunks */
+  guint64 chunk_size;   /* bytes: the disk is kept in chunks of that size, each by its SHA-256; 0: an image file */
+  guint64 bytes_added;  /* chunks: bytes of those that the store did not have, before compression */
+  char *content_sha256; /* chunks: of the SHA-256s (32 bytes each) of the pieces that make up the disk */
 } VkManifestDisk;
 
 typedef struct

@@ -4,9 +4,15 @@
 #include "store/store.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "base/digest.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "store/image/image-store.h"
+#if HAVE_RESTIC
+#include "store/restic/restic-store.h"
+#endif
 
 void
 vk_point_free (VkPoint *point)
@@ -34,24 +40,59 @@ after_scheme (const char *url, const char *scheme)
   return g_str_has_prefix (url, scheme) ? url + strlen (scheme) : NULL;
 }
 
-VkStore *
-vk_store_open (const char *url, gboolean create, GError **error)
+static VkStore *
+open_restic (const char *location, const char *url, const VkStoreSettings *settings, gboolean make, GError **error)
+{
+#if HAVE_RESTIC
+  return (make ? vk_restic_store_create : vk_restic_store_open) (location, settings, error);
+#else
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
+  return NULL;
+#endif
+}
+
+/* The directory of the image store that url names, or NULL with *error. */
+static const char *
+image_path (const char *url, GError **error)
 {
   const char *path = after_scheme (url, "image:");
 
-  if (path == NULL && after_scheme (url, "restic:") != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
-      return NULL;
-    }
   if (path == NULL && strstr (url, "://") == NULL && (strchr (url, '/') != NULL || strchr (url, ':') == NULL))
     path = url;
-  if (path == NULL || *path == '\0')
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup", url);
-      return NULL;
-    }
-  return vk_image_store_open (path, create, error);
+  if (path != NULL && *path != '\0')
+    return path;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup, or a restic repository, as in --store restic:/srv/repository", url);
+  return NULL;
+}
+
+VkStore *
+vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error)
+{
+  const char *repository = after_scheme (url, "restic:");
+  const char *path;
+
+  if (repository != NULL)
+    return open_restic (repository, url, settings, FALSE, error);
+  path = image_path (url, error);
+  return path ? vk_image_store_open (path, create, error) : NULL;
+}
+
+VkStore *
+vk_store_create (const char *url, const VkStoreSettings *settings, GError **error)
+{
+  const char *repository = after_scheme (url, "restic:");
+  const char *path;
+
+  if (repository != NULL)
+    return open_restic (repository, url, settings, TRUE, error);
+  path = image_path (url, error);
+  return path ? vk_image_store_create (path, error) : NULL;
+}
+
+gboolean
+vk_store_is_pull_only (const char *url)
+{
+  return after_scheme (url, "restic:") != NULL;
 }
 
 void
@@ -248,16 +289,67 @@ vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, 
   return (note == NULL || vk_note_check (note, error)) && store->ops->annotate (store, point, is_protected, note, error);
 }
 
-char *
-vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file)
+static gboolean
+check_digest (const VkPoint *point, const VkManifestFile *file, const char *digest, GError **error)
 {
-  return store->ops->file_path (store, point, file);
+  if (strcmp (digest, file->sha256) == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' of %s is damaged: its SHA-256 is not the one in the manifest", file->name, point->location);
+  return FALSE;
+}
+
+char *
+vk_store_load_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error)
+{
+  g_autofree char *text = store->ops->load_file (store, point, file, limit, error);
+  g_autoptr (VkDigest) digest = NULL;
+  g_autofree char *found = NULL;
+
+  if (text == NULL)
+    return NULL;
+  digest = vk_digest_new ();
+  vk_digest_update (digest, text, strlen (text));
+  found = vk_digest_finish (digest);
+  return check_digest (point, file, found, error) ? g_steal_pointer (&text) : NULL;
+}
+
+gboolean
+vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *found = NULL;
+
+  if (!store->ops->copy_file (store, point, file, to_path, cancellable, error))
+    return FALSE;
+  found = vk_file_sha256 (to_path, NULL, cancellable, error);
+  if (found != NULL && check_digest (point, file, found, error))
+    return TRUE;
+  unlink (to_path);
+  return FALSE;
 }
 
 VkPointWriter *
-vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
 {
-  return store->ops->begin_point (store, domain_name, domain_uuid, error);
+  return store->ops->begin_point (store, domain_name, domain_uuid, cancellable, error);
+}
+
+char *
+vk_point_new_id (const char *newest, GError **error)
+{
+  static const char format[] = "%Y%m%dT%H%M%SZ";
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *id = g_date_time_format (now, format);
+  g_autoptr (GDateTime) last = NULL;
+  g_autoptr (GDateTime) next = NULL;
+
+  if (newest == NULL || strcmp (newest, id) < 0)
+    return g_steal_pointer (&id);
+  last = g_date_time_new_from_iso8601 (newest, NULL);
+  next = last ? g_date_time_add_seconds (last, 1) : NULL;
+  if (next != NULL)
+    return g_date_time_format (next, format);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' has a name that is no time: remove or rename it", newest);
+  return NULL;
 }
 
 gboolean

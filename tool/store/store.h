@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The place that holds restore points.  This is the interface; image/
- * implements it with plain qcow2 files. */
+ * implements it with plain qcow2 files, restic/ with a restic repository. */
 #pragma once
 
 #include <gio/gio.h>
@@ -64,12 +64,21 @@ char *vk_point_name (const VkPoint *point);
 
 typedef struct
 {
+  /* Each point holds the whole of every disk, whatever it counts from: there are
+   * no chains and no differentials.  QEMU cannot write there itself: pull mode
+   * only. */
+  gboolean whole_points;
+
   /* All points, or those of the domain with this name or UUID; oldest first
    * within a domain.  Damaged ones are included, half-written ones never. */
   GPtrArray *(*list) (VkStore *store, const char *domain, GError **error);
 
-  /* See vk_store_begin_point(). */
-  VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+  /* See vk_store_begin_point(); a store of whole points needs no rebase_disk and no
+   * push_target. */
+  VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
+
+  /* What comes through the door of open_disk has been compared with its digests. */
+  gboolean door_checks;
 
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
@@ -85,8 +94,9 @@ typedef struct
   gboolean (*finish) (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
   gboolean (*annotate) (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
 
-  /* Path of a file of the point.  Returns: (transfer full). */
-  char *(*file_path) (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+  /* See vk_store_load_file() and vk_store_copy_file(), which compare the digest. */
+  char *(*load_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
+  gboolean (*copy_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 
   void (*free) (VkStore *store);
 } VkStoreOps;
@@ -98,11 +108,30 @@ struct VkStore
   char *id;  /* 8 hexadecimal digits, made when the store is */
 };
 
-/* Opens the store that url names: "/path", "image:/path".  With create, an
- * image store that does not exist is made.
+/* What the command line says about a store beside its URL; all zero for nothing.
+ * The strings are not copied and have to live until the store is open. */
+typedef struct
+{
+  const char *password_file; /* restic: instead of what the environment says, or NULL */
+  guint retry_lock;          /* restic: seconds to wait for others' locks */
+  gsize pack_size;           /* restic: bytes, 0 for the default */
+  int compression;           /* restic: level of zstd, 0 for the default, negative for none */
+} VkStoreSettings;
+
+/* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
+ * create, an image store that does not exist is made; a restic store never is.
+ * settings may be NULL.
  * Returns: (transfer full), or NULL with VK_ERROR_USAGE for a URL that is none,
- * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_STORE. */
-VkStore *vk_store_open (const char *url, gboolean create, GError **error);
+ * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_REFUSED for a wrong
+ * password, VK_ERROR_STORE. */
+VkStore *vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error);
+
+/* Makes a store at url and opens it, as above; VK_ERROR_REFUSED when there is one. */
+VkStore *vk_store_create (const char *url, const VkStoreSettings *settings, GError **error);
+
+/* Whether QEMU cannot write into the store that url names, see VkStoreOps. */
+gboolean vk_store_is_pull_only (const char *url);
+
 void vk_store_free (VkStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
 
@@ -123,11 +152,12 @@ VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
  * the user gave. */
 gboolean vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error);
 
-/* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
+/* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir.  The
+ * store must outlive it. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
-/* Reads the disk's image and those it builds on, and compares their digests
- * with the manifests.  VK_ERROR_STORE names the first damaged one. */
+/* Reads what the disk is made of, its image and those it builds on or its chunks,
+ * and compares the digests.  VK_ERROR_STORE names the first damaged one. */
 gboolean vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
 /* The same for every disk of the point. */
@@ -165,7 +195,13 @@ gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_pr
 /* Whether text can be a note. */
 gboolean vk_note_check (const char *text, GError **error);
 
-char *vk_store_file_path (VkStore *store, const VkPoint *point, const VkManifestFile *file);
+/* A small text file of the point, of at most limit bytes, NUL-terminated and checked
+ * against the manifest.  Returns: (transfer full). */
+char *vk_store_load_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
+
+/* Copies a file of the point to to_path, which must not exist (mode 0600), syncs
+ * the copy and checks it against the manifest.  Nothing is left on failure. */
+gboolean vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 
 /* --- writing a point ------------------------------------------------------ */
 
@@ -194,9 +230,15 @@ struct VkPointWriter
 
 /* Locks the domain in this store and chooses the id of a new point; nothing
  * is written yet.  VK_ERROR_BUSY when another virt-keep holds the domain's
- * lock.  Freeing the writer before commit leaves nothing behind.
+ * lock.  Freeing the writer before commit leaves nothing behind.  Everything that
+ * the writer does ends early when cancellable is cancelled.
  * Returns: (transfer full). */
-VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+VkPointWriter *vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
+
+/* The id of a new point: now, but always later than newest (NULL: there is none),
+ * so that the order of points survives a clock that was set back.
+ * Returns: (transfer full), or NULL with VK_ERROR_STORE when newest is no time. */
+char *vk_point_new_id (const char *newest, GError **error);
 
 /* Removes what killed backups of this domain left and makes the new point's
  * place, invisible to list.  qemu_writes: QEMU's user has to reach it. */
@@ -211,7 +253,7 @@ char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guin
  * Returns: (transfer full). */
 VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
 
-/* Makes an image that was written on top of base count from the full image
+/* Makes, where points are not whole, an image that was written on top of base count from the full image
  * under base instead: a differential.  *onto gets (transfer full) the id of
  * that image's point. */
 gboolean vk_point_writer_rebase_disk (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);

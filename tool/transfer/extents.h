@@ -29,10 +29,12 @@ typedef struct VkExtentReader VkExtentReader;
 
 /* pool was opened with the contexts VK_CONTEXT_ALLOCATION and dirty_bitmap
  * (which may be NULL).  A server that does not know the former has a disk full
- * of data.  Must be freed after pool.
+ * of data.  granularity (bytes, a power of two of at most 1 GiB, or 0): with a
+ * dirty bitmap, whatever lies in an aligned chunk of that size with something
+ * that has changed counts as changed, too.  Must be freed after pool.
  * Returns: (transfer full), or NULL with *error set when the server does not
  * know dirty_bitmap. */
-VkExtentReader *vk_extent_reader_new (VkNbdPool *pool, const char *dirty_bitmap, GError **error);
+VkExtentReader *vk_extent_reader_new (VkNbdPool *pool, const char *dirty_bitmap, guint64 granularity, GError **error);
 
 /* Asks ahead, and sets *extent to what comes next: NULL when the server has not
  * answered yet, or at the end. */

@@ -46,6 +46,8 @@ struct VkSink
 {
   const VkSinkOps *ops;
   gboolean reads_zero; /* what is never written reads as zeroes, so zero extents need no zero() */
+  guint64 granularity; /* bytes, see vk_extent_reader_new(): of what has changed, aligned chunks of that
+                          size (the last one of the disk may be shorter) are written whole; 0: any bytes */
 };
 
 void vk_sink_free (VkSink *sink);

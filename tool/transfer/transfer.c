@@ -334,7 +334,7 @@ connect_source (struct transfer *transfer, GCancellable *cancellable, GError **e
   transfer->pool = vk_nbd_pool_new (&pool_options, cancellable, error);
   if (transfer->pool == NULL)
     return FALSE;
-  transfer->extents = vk_extent_reader_new (transfer->pool, dirty_bitmap, error);
+  transfer->extents = vk_extent_reader_new (transfer->pool, dirty_bitmap, transfer->sink->granularity, error);
   if (transfer->extents == NULL)
     return FALSE;
   transfer->read_bytes = (guint32) MIN (SLOT_BYTES, vk_nbd_pool_max_payload (transfer->pool));

@@ -57,7 +57,15 @@ read_manifest (const char *directory, const char *name, GError **error)
   g_autofree char *path = g_build_filename (directory, name, NULL);
   g_autofree char *text = vk_file_read (path, VK_MANIFEST_LIMIT, NULL, error);
 
-  return text ? vk_manifest_parse (text, path, error) : NULL;
+  g_autoptr (VkManifest) manifest = text ? vk_manifest_parse (text, path, error) : NULL;
+
+  for (guint i = 0; manifest != NULL && i < manifest->disks->len; i++)
+    if (((const VkManifestDisk *) g_ptr_array_index (manifest->disks, i))->sha256 == NULL)
+      {
+        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: it is the manifest of a point in another kind of store", path);
+        return NULL;
+      }
+  return g_steal_pointer (&manifest);
 }
 
 static gboolean

@@ -124,7 +124,7 @@ image_list (VkStore *base, const char *domain, GError **error)
 }
 
 static VkPointWriter *
-image_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GError **error)
+image_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
 {
   return vk_image_writer_new ((VkImageStore *) base, domain_name, domain_uuid, error);
 }
@@ -185,9 +185,19 @@ image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *dis
 }
 
 static char *
-image_file_path (VkStore *base, const VkPoint *point, const VkManifestFile *file)
+image_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error)
 {
-  return g_build_filename (point->location, file->name, NULL);
+  g_autofree char *path = g_build_filename (point->location, file->name, NULL);
+
+  return vk_file_read (path, limit, NULL, error);
+}
+
+static gboolean
+image_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *path = g_build_filename (point->location, file->name, NULL);
+
+  return vk_file_copy (path, to_path, error);
 }
 
 static void
@@ -210,7 +220,8 @@ static const VkStoreOps image_ops = {
   .remove = vk_image_remove,
   .finish = vk_image_finish,
   .annotate = vk_image_annotate,
-  .file_path = image_file_path,
+  .load_file = image_load_file,
+  .copy_file = image_copy_file,
   .free = image_free,
 };
 
@@ -304,4 +315,15 @@ vk_image_store_open (const char *path, gboolean create, GError **error)
   if (text == NULL || !parse_store_file (store, text, store_file, error))
     return NULL;
   return g_steal_pointer (&base);
+}
+
+VkStore *
+vk_image_store_create (const char *path, GError **error)
+{
+  g_autofree char *store_file = g_build_filename (path, store_file_name, NULL);
+
+  if (!g_file_test (store_file, G_FILE_TEST_EXISTS))
+    return vk_image_store_open (path, TRUE, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
+  return NULL;
 }

@@ -8,3 +8,7 @@
 
 /* Opens, or with create makes, the image store in the directory path. */
 VkStore *vk_image_store_open (const char *path, gboolean create, GError **error);
+
+/* Makes one in the directory path, which need not exist; VK_ERROR_REFUSED when
+ * there is one, or something else. */
+VkStore *vk_image_store_create (const char *path, GError **error);

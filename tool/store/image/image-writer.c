@@ -251,14 +251,13 @@ static const VkPointWriterOps image_writer_ops = {
   .free = image_writer_free,
 };
 
-/* The id of a new point: now, but always later than every point that is
- * there, so that their order survives a clock that was set back. */
 static char *
 choose_id (const char *directory, GError **error)
 {
   g_autoptr (GPtrArray) names = vk_image_directory_names (directory, error);
-  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autofree char *id = g_date_time_format (now, "%Y%m%dT%H%M%SZ");
+  g_autoptr (GError) failure = NULL;
+  const char *newest = NULL;
+  char *id;
 
   if (names == NULL)
     return NULL;
@@ -266,21 +265,13 @@ choose_id (const char *directory, GError **error)
     {
       const char *name = g_ptr_array_index (names, i);
 
-      if (vk_image_is_point_name (name) && strcmp (name, id) >= 0)
-        {
-          g_autoptr (GDateTime) last = g_date_time_new_from_iso8601 (name, NULL);
-          g_autoptr (GDateTime) next = last ? g_date_time_add_seconds (last, 1) : NULL;
-
-          if (next == NULL)
-            {
-              g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s/%s' has a name that is no time: remove or rename it", directory, name);
-              return NULL;
-            }
-          g_free (id);
-          id = g_date_time_format (next, "%Y%m%dT%H%M%SZ");
-        }
+      if (vk_image_is_point_name (name) && (newest == NULL || strcmp (name, newest) > 0))
+        newest = name;
     }
-  return g_steal_pointer (&id);
+  id = vk_point_new_id (newest, &failure);
+  if (id == NULL)
+    g_propagate_prefixed_error (error, g_steal_pointer (&failure), "%s: ", directory);
+  return id;
 }
 
 VkPointWriter *

@@ -3,6 +3,8 @@
 
 #include "store/restic/content.h"
 
+#include "base/digest.h"
+
 /* From index `first' on, up to the next span: ids that differ, or one id over
  * and over. */
 struct span
@@ -160,6 +162,22 @@ vk_content_get (const VkContent *content, guint64 index)
   guint64 count;
 
   return vk_content_get_run (content, index, &count);
+}
+
+char *
+vk_content_digest (const VkContent *content)
+{
+  g_autoptr (VkDigest) digest = vk_digest_new ();
+  guint64 count;
+
+  for (guint64 i = 0; i < content->length; i += count)
+    {
+      const VkResticId *id = vk_content_get_run (content, i, &count);
+
+      for (guint64 j = 0; j < count; j++)
+        vk_digest_update (digest, id->bytes, VK_RESTIC_ID_BYTES);
+    }
+  return vk_digest_finish (digest);
 }
 
 gsize

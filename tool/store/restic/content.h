@@ -25,5 +25,9 @@ const VkResticId *vk_content_get (const VkContent *content, guint64 index);
 /* The same, and how many ids from index on are equal to it. */
 const VkResticId *vk_content_get_run (const VkContent *content, guint64 index, guint64 *count);
 
+/* SHA-256 of the ids, 32 bytes each, in order.  Returns: (transfer full) 64
+ * hexadecimal digits. */
+char *vk_content_digest (const VkContent *content);
+
 /* Memory in use, in bytes. */
 gsize vk_content_memory (const VkContent *content);

@@ -176,6 +176,17 @@ vk_restic_load_index (VkRestic *repo, GCancellable *cancellable, GError **error)
   return load_index (repo, TRUE, cancellable, error);
 }
 
+void
+vk_restic_forget_index (VkRestic *repo)
+{
+  g_mutex_lock (&repo->lock);
+  vk_index_free (repo->index);
+  repo->index = vk_index_new ();
+  g_hash_table_remove_all (repo->loaded);
+  repo->index_is_loaded = FALSE;
+  g_mutex_unlock (&repo->lock);
+}
+
 gboolean
 vk_restic_lookup (VkRestic *repo, VkBlobType type, const VkResticId *id, VkBlobLocation *location)
 {

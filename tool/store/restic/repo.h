@@ -44,6 +44,10 @@ VkCrypto *vk_restic_crypto (VkRestic *repo);
  * found: the other way round misses what is written in between. */
 gboolean vk_restic_load_index (VkRestic *repo, GCancellable *cancellable, GError **error);
 
+/* Forgets what index files said, so that the next call of the above reads all of
+ * them: packs may have been moved since.  Not while other threads read blobs. */
+void vk_restic_forget_index (VkRestic *repo);
+
 /* Where the blob is, as far as index files have been read; location may be NULL. */
 gboolean vk_restic_lookup (VkRestic *repo, VkBlobType type, const VkResticId *id, VkBlobLocation *location);
 

@@ -70,7 +70,7 @@ upload (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
   char name[VK_RESTIC_ID_DIGITS + 1];
   VkResticId id;
 
-  if (!vk_saver_check (saver, error) || (saver->options.lock != NULL && !vk_restic_lock_check (saver->options.lock, error)))
+  if (!vk_restic_saver_check (saver, error) || (saver->options.lock != NULL && !vk_restic_lock_check (saver->options.lock, error)))
     return FALSE;
   content = vk_pack_builder_finish (builder, vk_restic_crypto (saver->repo), &id, &blobs);
   vk_restic_id_format (&id, name);

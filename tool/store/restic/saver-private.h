@@ -31,9 +31,6 @@ struct VkResticSaver
 /* Takes failure, the first of which ends everything.  Returns FALSE. */
 gboolean vk_saver_fail (VkResticSaver *saver, GError *failure);
 
-/* FALSE with the first failure or when it was cancelled. */
-gboolean vk_saver_check (VkResticSaver *saver, GError **error);
-
 /* With the lock held: waits until *count is below limit; FALSE as above. */
 gboolean vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint limit, GError **error);
 

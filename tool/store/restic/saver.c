@@ -50,7 +50,7 @@ check_locked (VkResticSaver *saver, GError **error)
 }
 
 gboolean
-vk_saver_check (VkResticSaver *saver, GError **error)
+vk_restic_saver_check (VkResticSaver *saver, GError **error)
 {
   gboolean ok;
 
@@ -223,7 +223,7 @@ pack (VkResticSaver *saver, VkBlobType type, const VkResticId *id, const void *c
 static gboolean
 save (VkResticSaver *saver, VkBlobType type, const void *content, gsize length, VkResticId *id, gboolean *is_new, GError **error)
 {
-  if (!vk_saver_check (saver, error) || !check_length (length, error))
+  if (!vk_restic_saver_check (saver, error) || !check_length (length, error))
     return FALSE;
   vk_restic_id_of (content, length, id);
   *is_new = claim (saver, type, id, length);
@@ -303,7 +303,7 @@ vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkR
   const void *content = g_bytes_get_data (compressed, &size);
   g_autofree guint8 *sealed = NULL;
   GError *failure = NULL;
-  gboolean ok = vk_saver_check (saver, &failure) && check_length (length, &failure) && check_length (size, &failure);
+  gboolean ok = vk_restic_saver_check (saver, &failure) && check_length (length, &failure) && check_length (size, &failure);
 
   if (ok && claim (saver, type, id, length))
     {

@@ -51,6 +51,10 @@ gboolean vk_restic_saver_add (VkResticSaver *saver, VkBlobType type, const void 
  * compressed is a zstd frame of length bytes whose SHA-256 is *id. */
 gboolean vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 length, GBytes *compressed, GError **error);
 
+/* FALSE, with the first error of anything so far, when nothing can be saved any
+ * more. */
+gboolean vk_restic_saver_check (VkResticSaver *saver, GError **error);
+
 /* Waits until everything that was given is in packs, those are durable, and
  * index files that list them are.  Only then may a snapshot refer to it.  Not
  * while other threads give blobs. */

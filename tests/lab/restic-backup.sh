@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: a backup into a restic repository is one that restic itself reads, byte for
+# byte; an incremental costs what changed, and each point is whole.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/restic-lib.sh"
+
+make_domain guest vda:qcow2:1025M
+guest_write guest vda 0x11 0 20M
+guest_write guest vda 0x12 100M 5M
+guest_write guest vda 0x13 1024M 64k
+
+keep --store "$store" --json init
+exits 0 "init makes a repository"
+keep --store "$store" --json init
+exits 5 "a second time it is refused"
+keep --store "$store" --json backup guest --mode push
+exits 2 "push mode is refused"
+like "$(cat "$err")" "pull" "with a hint at pull mode"
+
+backup_is guest full "the first backup"
+is "$(json .mode)" pull "pull is the default mode"
+is "$(json '.disks[0].image') $(json '.disks[0].size')" "vda.raw $((1025 << 20))" "the disk is a file of its own size"
+repository_is_sound "after the first backup"
+like "$(restic_json snapshots | json_get /dev/stdin '[0].tags')" 'virt-keep","guest' "the snapshot has the tags"
+
+guest_write guest vda 0x21 1M 64k
+guest_write guest vda 0 10M 2M
+guest_discard guest vda 12M 1M
+guest_write guest vda 0x22 900M 100k
+backup_is guest incremental "an incremental"
+holds "it reads what changed, in whole chunks" test "$(json '.disks[0].bytes_moved')" -le $((5 << 20))
+holds "and adds only what is new" test "$(json '.disks[0].bytes_added')" -le $((2 << 20))
+backup_is guest incremental "with nothing changed"
+is "$(json '.disks[0].bytes_added') $(json '.disks[0].bytes_moved')" "0 0" "nothing is read or added"
+backup_is guest incremental "a differential" --level differential
+like "$(json .reason)" "whole" "which is an incremental, and says why"
+backup_is guest full "a full" --level full
+is "$(json '.disks[0].bytes_added')" 0 "which adds nothing that is there"
+is "$(checkpoints guest)" "$(json .checkpoint)" "one checkpoint is alive"
+repository_is_sound "in the end"
+is "$(restic_json snapshots | json_get /dev/stdin .length)" 5 "restic sees a snapshot a point"
+holds "restic knows how a point differs from the one before" eval "restic -r '$repository' diff \$(restic -r '$repository' snapshots --json | perl -MJSON::PP -e 'print join q{ }, map { \$_->{short_id} } @{JSON::PP->new->decode (join q{}, <STDIN>)}[0, 1]') | grep -q 'vda.raw'"
+
+done_testing

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a restore point holds, out of its snapshot. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "store/restic/restic-store.h"
+
+/* What is copied at once, in bytes. */
+enum { COPY_BYTES = 4 << 20 };
+
+/* --- the tree ------------------------------------------------------------- */
+
+GPtrArray *
+vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellable *cancellable, GError **error)
+{
+  GPtrArray *nodes;
+
+  g_mutex_lock (&store->mutex);
+  if (store->nodes == NULL || !vk_restic_id_equal (tree, &store->tree))
+    {
+      g_clear_pointer (&store->nodes, g_ptr_array_unref);
+      store->nodes = vk_tree_load (store->repo, tree, cancellable, error);
+      store->tree = *tree;
+    }
+  nodes = store->nodes ? g_ptr_array_ref (store->nodes) : NULL;
+  g_mutex_unlock (&store->mutex);
+  return nodes;
+}
+
+static const VkTreeNode *
+find_node (const GPtrArray *nodes, const char *name)
+{
+  for (guint i = 0; i < nodes->len; i++)
+    if (strcmp (((const VkTreeNode *) g_ptr_array_index (nodes, i))->name, name) == 0)
+      return g_ptr_array_index (nodes, i);
+  return NULL;
+}
+
+const VkTreeNode *
+vk_restic_find_file (const GPtrArray *nodes, const char *name, guint64 size, GError **error)
+{
+  const VkTreeNode *node = find_node (nodes, name);
+
+  if (node == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the snapshot has no file '%s'", name);
+  else if (strcmp (node->type, "file") != 0)
+    g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "'%s' in the snapshot is no file", name);
+  else if (node->size != size)
+    g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "'%s' in the snapshot has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, name, node->size, size);
+  else
+    return node;
+  return NULL;
+}
+
+VkDiskReader *
+vk_restic_open_file (VkResticStore *store, const VkPoint *point, const char *name, guint64 size, guint64 chunk_size, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *point_name = vk_point_name (point);
+  g_autofree char *label = g_strdup_printf ("'%s' of %s", name, point_name);
+  g_autoptr (GPtrArray) nodes = NULL;
+  const VkTreeNode *node;
+
+  /* Once it is locked nothing goes away; what came before counts. */
+  if (vk_restic_store_lock (store, cancellable, error) == NULL || !vk_restic_load_index (store->repo, cancellable, error))
+    return NULL;
+  nodes = vk_restic_store_nodes (store, &((const VkResticPoint *) point)->tree, cancellable, error);
+  node = nodes ? vk_restic_find_file (nodes, name, size, error) : NULL;
+  if (node == NULL)
+    {
+      g_prefix_error (error, "%s: ", point_name);
+      return NULL;
+    }
+  return vk_disk_reader_new (store->repo, label, node->content, size, chunk_size, error);
+}
+
+/* --- disks ---------------------------------------------------------------- */
+
+VkNbdServer *
+vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
+{
+  VkResticStore *store = (VkResticStore *) base;
+  g_autofree char *snapshot = vk_restic_id_to_string (&((const VkResticPoint *) point)->snapshot);
+  g_autofree char *point_name = vk_point_name (point);
+  g_autofree char *name = g_strdup_printf ("%s of %s", disk->target, point_name);
+  VkNbdResticFile file = {
+    .repository = vk_restic_backend (store->repo)->restic_url,
+    .password = store->password,
+    .snapshot = snapshot,
+    .file = disk->image,
+    .chunk_size = disk->chunk_size,
+  };
+
+  if (vk_restic_store_lock (store, NULL, error) == NULL)
+    return NULL;
+  return vk_nbd_server_restic (&file, name, socket_dir, error);
+}
+
+/* --- small files ---------------------------------------------------------- */
+
+char *
+vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error)
+{
+  g_autoptr (VkDiskReader) reader = NULL;
+  g_autofree char *text = NULL;
+
+  if (file->size > limit)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is larger than %" G_GSIZE_FORMAT " bytes", file->name, limit);
+      return NULL;
+    }
+  reader = vk_restic_open_file ((VkResticStore *) base, point, file->name, file->size, 0, NULL, error);
+  if (reader == NULL)
+    return NULL;
+  text = g_malloc0 (file->size + 1);
+  return vk_disk_reader_read (reader, text, 0, file->size, NULL, error) ? g_steal_pointer (&text) : NULL;
+}
+
+/* --- copies --------------------------------------------------------------- */
+
+static gboolean
+set_write_error (const char *path, int number, GError **error)
+{
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write '%s': %s", path, g_strerror (number));
+  return FALSE;
+}
+
+static gboolean
+write_all (int fd, const guint8 *data, gsize length, guint64 offset, const char *path, GError **error)
+{
+  while (length > 0)
+    {
+      ssize_t written = pwrite (fd, data, length, (off_t) offset);
+
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written < 0)
+        return set_write_error (path, errno, error);
+      data += written;
+      offset += (guint64) written;
+      length -= (gsize) written;
+    }
+  return TRUE;
+}
+
+/* The data; zeros are left as holes. */
+static gboolean
+copy_data (VkDiskReader *reader, int fd, const char *path, GCancellable *cancellable, GError **error)
+{
+  guint64 size = vk_disk_map_size (vk_disk_reader_map (reader));
+  g_autofree guint8 *buffer = g_malloc (COPY_BYTES);
+  guint64 offset = 0;
+
+  while (offset < size)
+    {
+      VkDiskState state;
+      guint64 run = vk_disk_map_run (vk_disk_reader_map (reader), offset, &state);
+      gsize length = (gsize) MIN (run, COPY_BYTES);
+
+      if (state != VK_DISK_ZERO
+          && (!vk_disk_reader_read (reader, buffer, offset, length, cancellable, error) || !write_all (fd, buffer, length, offset, path, error)))
+        return FALSE;
+      offset += state == VK_DISK_ZERO ? run : length;
+    }
+  return TRUE;
+}
+
+gboolean
+vk_restic_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (VkDiskReader) reader = vk_restic_open_file ((VkResticStore *) base, point, file->name, file->size, 0, cancellable, error);
+  int fd;
+  gboolean ok;
+
+  if (reader == NULL)
+    return FALSE;
+  fd = open (to_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return set_write_error (to_path, errno, error);
+  ok = copy_data (reader, fd, to_path, cancellable, error);
+  if (ok && (ftruncate (fd, (off_t) file->size) < 0 || fsync (fd) < 0))
+    ok = set_write_error (to_path, errno, error);
+  if (close (fd) < 0 && ok)
+    ok = set_write_error (to_path, errno, error);
+  if (!ok)
+    unlink (to_path);
+  return ok;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/restic/restic-store.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "store/restic/password.h"
+#include "store/restic/restic-writer.h"
+
+/* Digits of the repository's id that make the store's. */
+enum { STORE_ID_DIGITS = 8 };
+
+VkResticLock *
+vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **error)
+{
+  VkResticLock *lock;
+
+  g_mutex_lock (&store->mutex);
+  if (store->lock == NULL)
+    store->lock = vk_restic_lock_take (store->repo, FALSE, store->retry_lock, cancellable, error);
+  lock = store->lock;
+  g_mutex_unlock (&store->mutex);
+  return lock;
+}
+
+static GPtrArray *
+restic_list (VkStore *base, const char *domain, GError **error)
+{
+  return vk_restic_list ((VkResticStore *) base, domain, NULL, error);
+}
+
+static void
+restic_free (VkStore *base)
+{
+  VkResticStore *store = (VkResticStore *) base;
+
+  g_clear_pointer (&store->lock, vk_restic_lock_free);
+  g_clear_pointer (&store->nodes, g_ptr_array_unref);
+  vk_restic_close (store->repo);
+  vk_restic_password_free (store->password);
+  g_mutex_clear (&store->mutex);
+  g_free (base->url);
+  g_free (base->id);
+  g_free (store);
+}
+
+static VkPointWriter *
+restic_begin_point (VkStore *base, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
+{
+  return vk_restic_writer_new ((VkResticStore *) base, domain_name, domain_uuid, cancellable, error);
+}
+
+static const VkStoreOps restic_ops = {
+  .whole_points = TRUE,
+  .begin_point = restic_begin_point,
+  .list = restic_list,
+  .open_disk = vk_restic_open_disk,
+  .door_checks = TRUE,
+  .verify = vk_restic_verify,
+  .check_disk = vk_restic_check_disk,
+  .load_file = vk_restic_load_file,
+  .copy_file = vk_restic_copy_file,
+  .free = restic_free,
+};
+
+static VkStore *
+open_store (const char *location, const VkStoreSettings *settings, gboolean create, GError **error)
+{
+  VkResticStore *store = g_new0 (VkResticStore, 1);
+  g_autoptr (VkStore) base = &store->base;
+  g_autoptr (VkBackend) backend = vk_backend_open (location, error);
+  VkPasswordSource source = { .file = settings ? settings->password_file : NULL, .confirm = create };
+
+  base->ops = &restic_ops;
+  g_mutex_init (&store->mutex);
+  if (backend == NULL)
+    return NULL;
+  store->retry_lock = settings ? settings->retry_lock : 0;
+  store->pack_size = settings ? settings->pack_size : 0;
+  store->compression = settings ? settings->compression : 0;
+  base->url = g_strconcat ("restic:", backend->location, NULL);
+  source.place = backend->location;
+  store->password = vk_restic_password_get (&source, NULL, error);
+  if (store->password == NULL)
+    return NULL;
+  store->repo = (create ? vk_restic_create : vk_restic_open) (g_steal_pointer (&backend), store->password, NULL, NULL, error);
+  if (store->repo == NULL)
+    return NULL;
+  base->id = g_strndup (vk_restic_repo_id (store->repo), STORE_ID_DIGITS);
+  return g_steal_pointer (&base);
+}
+
+VkStore *
+vk_restic_store_open (const char *location, const VkStoreSettings *settings, GError **error)
+{
+  return open_store (location, settings, FALSE, error);
+}
+
+VkStore *
+vk_restic_store_create (const char *location, const VkStoreSettings *settings, GError **error)
+{
+  return open_store (location, settings, TRUE, error);
+}
