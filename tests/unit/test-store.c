@@ -329,8 +329,6 @@ test_manifest_chunks (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
   const VkManifestDisk *read_disk;
 
-  g_assert_cmpint (json_object_get_int_member ((object = vk_manifest_to_json (manifest)), "version"), ==, 1);
-  json_object_unref (object);
   disk->target = g_strdup ("vda");
   disk->level = g_strdup ("incremental");
   disk->image = g_strdup ("vda.raw");
@@ -339,7 +337,6 @@ test_manifest_chunks (Fixture *fixture, gconstpointer data)
   disk->bytes_added = 4096;
   disk->content_sha256 = g_strnfill (64, 'b');
   object = vk_manifest_to_json (manifest);
-  g_assert_cmpint (json_object_get_int_member (object, "version"), ==, 2);
   json_node_set_object (node, object);
   text = json_to_string (node, FALSE);
   read = vk_manifest_parse (text, "manifest.json", &error);
