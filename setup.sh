@@ -51,21 +51,21 @@ debian_packages=(
   # to build
   gcc make libc6-dev autoconf automake pkg-config perl xz-utils
   libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libxml2-dev libjson-glib-dev
-  libnbd-dev libssl-dev
+  libnbd-dev libssl-dev libzstd-dev libcurl4-openssl-dev
   # to run
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace restic
 )
 
 fedora_packages=(
   gcc make autoconf automake pkgconf-pkg-config perl-interpreter perl-podlators xz
   glib2-devel libvirt-devel libvirt-glib-devel libxml2-devel json-glib-devel
-  libnbd-devel openssl-devel
+  libnbd-devel openssl-devel libzstd-devel libcurl-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace libasan libubsan perl-JSON-PP
+  e2fsprogs nbdkit valgrind swtpm swtpm-tools strace restic libasan libubsan perl-JSON-PP
 )
 
 distribution ()
@@ -300,6 +300,18 @@ run_checks ()
     stage_failed "the build with sanitizers"
   fi
   rm -rf "$build/sanitizers"
+
+  say "Building without what is optional"
+  if build_in "$build/plain" --enable-werror --without-restic --without-openssl; then
+    # shellcheck disable=SC2016  # a make variable
+    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) $(cli_tests)'
+  else
+    stage_failed "the build without what is optional"
+  fi
+  rm -rf "$build/plain"
+
+  say "Changed input for each parser"
+  VIRT_KEEP_FUZZ_SECONDS=5 quietly "$build/fuzz.log" make -C "$build" -j"$jobs" check-fuzz || stage_failed "make check-fuzz"
 
   stage "Unit tests and a lab test under valgrind" "$build" -j"$jobs" check-valgrind
   distcheck_stage

@@ -30,25 +30,6 @@ static const struct error_class error_classes[] = {
   [VK_ERROR_HUNG_UP] = { "hung-up", 129 },
 };
 
-void
-vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...)
-{
-  const virError *last = virGetLastError ();
-  int code = last ? last->code : VIR_ERR_INTERNAL_ERROR;
-  const char *words = last && last->message ? last->message : "unknown error";
-  g_autofree char *context = NULL;
-  va_list args;
-
-  va_start (args, context_format);
-  context = g_strdup_vprintf (context_format, args);
-  va_end (args);
-
-  if (hint != NULL)
-    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s: %s", context, words, hint);
-  else
-    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s", context, words);
-}
-
 /* The class of our own that an error of libvirt's belongs to. */
 static VkError
 class_of_libvirt_error (int code)

@@ -63,6 +63,14 @@ vk_json_parse (const char *text, const char *name, GError **error)
   return json_object_ref (json_node_get_object (root));
 }
 
+JsonObject *
+vk_json_parse_length (const void *text, gsize length, const char *name, GError **error)
+{
+  g_autofree char *terminated = g_strndup (length > 0 ? text : "", length);
+
+  return vk_json_parse (terminated, name, error);
+}
+
 /* The member when it is there and not null. */
 static JsonNode *
 find_member (JsonObject *object, const char *member)

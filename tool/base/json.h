@@ -10,6 +10,9 @@
  * Returns: (transfer full), or NULL with VK_ERROR_STORE set. */
 JsonObject *vk_json_parse (const char *text, const char *name, GError **error);
 
+/* The same for length bytes (NULL for none) that need no NUL behind them. */
+JsonObject *vk_json_parse_length (const void *text, gsize length, const char *name, GError **error);
+
 /* The member of object, or a copy of fallback when it is missing or null.
  * Returns: (transfer full); FALSE with VK_ERROR_STORE when it is of another
  * type. */

@@ -16,8 +16,10 @@ struct program_package
 };
 
 static const struct program_package packages[] = {
+  { "nbdkit", "nbdkit" },
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },
+  { "restic", "restic" },
 };
 
 /* Runs in the child between fork and exec: async-signal-safe calls only.
@@ -31,10 +33,31 @@ prepare_child (gpointer user_data)
   signal (SIGPIPE, SIG_DFL);
 }
 
+static GSubprocessLauncher *
+make_launcher (GSubprocessFlags flags, const VkProcessSecrets *secrets)
+{
+  GSubprocessLauncher *launcher = g_subprocess_launcher_new (flags);
+
+  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  for (gsize i = 0; secrets->environment != NULL && secrets->environment[i] != NULL; i += 2)
+    g_subprocess_launcher_setenv (launcher, secrets->environment[i], secrets->environment[i + 1], TRUE);
+  if (secrets->fd >= 0)
+    g_subprocess_launcher_take_fd (launcher, secrets->fd, VK_PROCESS_FD);
+  return launcher;
+}
+
 GSubprocess *
 vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error)
 {
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (flags);
+  static const VkProcessSecrets none = { .fd = -1 };
+
+  return vk_process_start_with (argv, flags, &none, error);
+}
+
+GSubprocess *
+vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = make_launcher (flags, secrets);
   g_autofree char *program = g_find_program_in_path (argv[0]);
   g_autoptr (GError) failure = NULL;
   GSubprocess *process;
@@ -50,7 +73,6 @@ vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **erro
                    package ? ": install the package " : "", package ? package : "");
       return NULL;
     }
-  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
   process = g_subprocess_launcher_spawnv (launcher, argv, &failure);
   if (process == NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);

@@ -11,6 +11,19 @@
  * package to install when the program is missing, VK_ERROR_FAILED otherwise. */
 GSubprocess *vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error);
 
+/* What a child gets that must not stand among its arguments, where everybody on
+ * the host can read it. */
+typedef struct
+{
+  const char *const *environment; /* names and values in turn, NULL-terminated; or NULL */
+  int fd;                         /* taken over; the child has it as VK_PROCESS_FD.  -1: none */
+} VkProcessSecrets;
+
+enum { VK_PROCESS_FD = 3 };
+
+/* The same as vk_process_start(), with secrets. */
+GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error);
+
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "view/nbd-server.h"
+#include "view/nbd-server-private.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -13,7 +13,6 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "view/qcow2-header.h"
 
 enum
@@ -21,17 +20,20 @@ enum
   START_TIMEOUT_MS = 30000,
   START_POLL_MS = 2,
   MAX_CLIENTS = 16,
-  /* Only the end of what qemu-nbd says is kept. */
+  /* Only the end of what the program says is kept. */
   MAX_WORDS = 4096,
 };
 
+static const char qemu_nbd[] = "qemu-nbd";
+
 struct VkNbdServer
 {
-  char *path;        /* of the image, for messages */
-  char *description; /* of the image, for QEMU */
+  const char *program;
+  char *path;        /* of what is served, for messages */
+  char *description; /* of the image, for QEMU; or NULL */
   char *dir;         /* our own directory in socket_dir, with the two files: */
   char *socket;
-  char *pid_file; /* written by qemu-nbd once it serves the image */
+  char *pid_file; /* written by the program once it listens */
   char *uri;
   GSubprocess *process;
   GThread *listener;
@@ -59,7 +61,7 @@ describe_chain (const char *const *chain, gboolean read_only)
   return node;
 }
 
-/* Thread: reads standard error to its end, so that qemu-nbd never has to wait
+/* Thread: reads standard error to its end, so that the program never has to wait
  * for room in the pipe.  Returns the last line of it. */
 static gpointer
 listen_to (gpointer data)
@@ -81,22 +83,34 @@ listen_to (gpointer data)
   return g_utf8_make_valid (newline ? newline + 1 : text->str, -1);
 }
 
-/* What the ended qemu-nbd said, without its own name and the description that
- * we gave it.  Returns: (transfer none). */
+/* What the ended program said, or "": without its own name ("qemu-nbd: ",
+ * "nbdkit: PLUGIN: error: ") and the description that we gave it.
+ * Returns: (transfer none). */
 static const char *
 last_words (VkNbdServer *server)
 {
-  g_autofree char *opening = g_strdup_printf ("Failed to blk_new_open '%s': ", server->description);
+  g_autofree char *name = g_strconcat (server->program, ": ", NULL);
+  g_autofree char *opening = g_strdup_printf ("Failed to blk_new_open '%s': ", server->description ? server->description : "");
   const char *words;
+  const char *label;
 
   if (server->listener != NULL)
     server->words = g_thread_join (g_steal_pointer (&server->listener));
-  words = server->words && *server->words ? server->words : "it said nothing";
-  if (g_str_has_prefix (words, "qemu-nbd: "))
-    words += strlen ("qemu-nbd: ");
+  words = server->words ? server->words : "";
+  label = strstr (words, "error: ");
+  if (g_str_has_prefix (words, name))
+    words = label && strcmp (server->program, "nbdkit") == 0 ? label + strlen ("error: ") : words + strlen (name);
   if (g_str_has_prefix (words, opening))
     words += strlen (opening);
   return words;
+}
+
+static const char *
+words_or_none (VkNbdServer *server)
+{
+  const char *words = last_words (server);
+
+  return *words ? words : "it said nothing";
 }
 
 /* GSubprocess forgets the id of a process that has ended. */
@@ -104,6 +118,14 @@ static gboolean
 has_ended (VkNbdServer *server)
 {
   return g_subprocess_get_identifier (server->process) == NULL;
+}
+
+gboolean
+vk_nbd_server_set_start_error (VkNbdServer *server, GError **error)
+{
+  g_subprocess_wait (server->process, NULL, NULL);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words_or_none (server));
+  return FALSE;
 }
 
 static gboolean
@@ -114,13 +136,10 @@ wait_for_start (VkNbdServer *server, GError **error)
   while (!g_file_test (server->pid_file, G_FILE_TEST_EXISTS))
     {
       if (has_ended (server))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd cannot open '%s': %s", server->path, last_words (server));
-          return FALSE;
-        }
+        return vk_nbd_server_set_start_error (server, error);
       if (g_get_monotonic_time () > deadline)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd did not open '%s' within %d seconds", server->path, START_TIMEOUT_MS / 1000);
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s did not open '%s' within %d seconds", server->program, server->path, START_TIMEOUT_MS / 1000);
           return FALSE;
         }
       g_usleep (START_POLL_MS * 1000);
@@ -154,14 +173,47 @@ make_socket_dir (VkNbdServer *server, const char *socket_dir, GError **error)
   return FALSE;
 }
 
+VkNbdServer *
+vk_nbd_server_prepare (const char *program, const char *path, const char *socket_dir, GError **error)
+{
+  g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+
+  server->program = program;
+  server->path = g_strdup (path);
+  return make_socket_dir (server, socket_dir, error) ? g_steal_pointer (&server) : NULL;
+}
+
+const char *
+vk_nbd_server_socket (VkNbdServer *server)
+{
+  return server->socket;
+}
+
+const char *
+vk_nbd_server_pid_file (VkNbdServer *server)
+{
+  return server->pid_file;
+}
+
+gboolean
+vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProcessSecrets *secrets, GError **error)
+{
+  server->process = vk_process_start_with (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, secrets, error);
+  if (server->process == NULL)
+    return FALSE;
+  server->listener = g_thread_new (server->program, listen_to, g_object_ref (g_subprocess_get_stderr_pipe (server->process)));
+  return wait_for_start (server, error);
+}
+
 /* Starts qemu-nbd with options (NULL-terminated) and the image. */
 static gboolean
 start (VkNbdServer *server, const char *const *options, const char *image, GError **error)
 {
+  static const VkProcessSecrets none = { .fd = -1 };
   g_autofree char *shared = g_strdup_printf ("--shared=%d", MAX_CLIENTS);
   g_autofree char *socket_option = g_strconcat ("--socket=", server->socket, NULL);
   g_autofree char *pid_option = g_strconcat ("--pid-file=", server->pid_file, NULL);
-  const char *fixed[] = { "qemu-nbd", "--persistent", shared, socket_option, pid_option };
+  const char *fixed[] = { server->program, "--persistent", shared, socket_option, pid_option };
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
@@ -171,11 +223,7 @@ start (VkNbdServer *server, const char *const *options, const char *image, GErro
   g_ptr_array_add (argv, (gpointer) "--");
   g_ptr_array_add (argv, (gpointer) image);
   g_ptr_array_add (argv, NULL);
-  server->process = vk_process_start ((const char *const *) argv->pdata, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
-  if (server->process == NULL)
-    return FALSE;
-  server->listener = g_thread_new ("qemu-nbd", listen_to, g_object_ref (g_subprocess_get_stderr_pipe (server->process)));
-  return wait_for_start (server, error);
+  return vk_nbd_server_launch (server, (const char *const *) argv->pdata, &none, error);
 }
 
 /* Whether the file may be given to QEMU, whose JSON is UTF-8 only. */
@@ -196,7 +244,7 @@ check_image (const char *path, GError **error)
 static VkNbdServer *
 serve (const char *const *chain, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
 {
-  g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+  g_autoptr (VkNbdServer) server = NULL;
   static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
   static const char *const write_options[] = { "--discard=unmap", "--cache=unsafe", NULL };
   g_autoptr (JsonObject) description = NULL;
@@ -209,11 +257,11 @@ serve (const char *const *chain, gboolean read_only, gboolean shared, const char
   if (shared)
     json_object_set_boolean_member (description, "force-share", TRUE);
   json = vk_json_to_string (description, FALSE);
-  server->path = g_strdup (chain[0]);
-  server->description = g_strconcat ("json:", json, NULL);
-  if (!make_socket_dir (server, socket_dir, error) || !start (server, read_only ? read_options : write_options, server->description, error))
+  server = vk_nbd_server_prepare (qemu_nbd, chain[0], socket_dir, error);
+  if (server == NULL)
     return NULL;
-  return g_steal_pointer (&server);
+  server->description = g_strconcat ("json:", json, NULL);
+  return start (server, read_only ? read_options : write_options, server->description, error) ? g_steal_pointer (&server) : NULL;
 }
 
 VkNbdServer *
@@ -243,22 +291,35 @@ vk_nbd_server_write (const char *path, const char *const *chain_below, const cha
 VkNbdServer *
 vk_nbd_server_source (const char *path, const char *format, const char *bitmap, const char *socket_dir, GError **error)
 {
-  g_autoptr (VkNbdServer) server = g_new0 (VkNbdServer, 1);
+  g_autoptr (VkNbdServer) server = vk_nbd_server_prepare (qemu_nbd, path, socket_dir, error);
   g_autofree char *format_option = g_strconcat ("--format=", format, NULL);
   g_autofree char *bitmap_option = bitmap ? g_strconcat ("--bitmap=", bitmap, NULL) : NULL;
   const char *options[] = { "--read-only", format_option, bitmap_option, NULL };
 
-  server->path = g_strdup (path);
-  server->description = g_strdup (path);
-  if (!make_socket_dir (server, socket_dir, error) || !start (server, options, path, error))
+  if (server == NULL)
     return NULL;
-  return g_steal_pointer (&server);
+  server->description = g_strdup (path);
+  return start (server, options, path, error) ? g_steal_pointer (&server) : NULL;
 }
 
 const char *
 vk_nbd_server_uri (VkNbdServer *server)
 {
   return server->uri;
+}
+
+void
+vk_nbd_server_explain (VkNbdServer *server, GError **error)
+{
+  const char *words;
+
+  g_subprocess_send_signal (server->process, SIGTERM);
+  g_subprocess_wait (server->process, NULL, NULL);
+  words = last_words (server);
+  if (*words == '\0')
+    return;
+  g_clear_error (error);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot be read: %s", server->path, words);
 }
 
 gboolean
@@ -270,7 +331,7 @@ vk_nbd_server_stop (VkNbdServer *server, GError **error)
   g_subprocess_wait (server->process, NULL, NULL);
   if (!ended_before && g_subprocess_get_successful (server->process))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "qemu-nbd %s while it served '%s': %s", ended_before ? "ended" : "failed", server->path, last_words (server));
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s %s while it served '%s': %s", server->program, ended_before ? "ended" : "failed", server->path, words_or_none (server));
   return FALSE;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qemu-nbd, started on a private unix socket for as long as it is needed: the
- * one door through which image files are written and restore points read. */
+/* qemu-nbd or nbdkit, started on a private unix socket for as long as it is
+ * needed: the one door through which image files are written and restore points
+ * read. */
 #pragma once
 
 #include <gio/gio.h>
@@ -34,6 +35,23 @@ VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_bel
  * image keeps the domain from being started meanwhile. */
 VkNbdServer *vk_nbd_server_source (const char *path, const char *format, const char *bitmap, const char *socket_dir, GError **error);
 
+/* A file of a restic repository, for nbdkit and the plugin that comes with
+ * virt-keep. */
+typedef struct
+{
+  const char *repository; /* as restic's -r takes it; may hold a password */
+  const char *password;   /* of the repository */
+  const char *snapshot;   /* 64 digits */
+  const char *file;       /* its path in the snapshot */
+  guint64 chunk_size;     /* bytes; 0: its blobs differ in length */
+} VkNbdResticFile;
+
+/* Serves the file, read-only, to any number of connections; no byte of it that
+ * has not been checked.  The caller has locked the repository.  name is what
+ * messages call the file.  VK_ERROR_REFUSED when nbdkit or the plugin is not
+ * installed; otherwise as above. */
+VkNbdServer *vk_nbd_server_restic (const VkNbdResticFile *file, const char *name, const char *socket_dir, GError **error);
+
 /* The NBD URI of the served disk (percent-encoded where needed). */
 const char *vk_nbd_server_uri (VkNbdServer *server);
 
@@ -42,6 +60,10 @@ const char *vk_nbd_server_uri (VkNbdServer *server);
  * A server that ended by itself or with a failure is VK_ERROR_STORE with what
  * it said. */
 gboolean vk_nbd_server_stop (VkNbdServer *server, GError **error);
+
+/* After a read through the server has failed: ends it and replaces *error by what
+ * it said about that, if it said anything. */
+void vk_nbd_server_explain (VkNbdServer *server, GError **error);
 
 /* Kills the server if it still runs, and removes its socket. */
 void vk_nbd_server_free (VkNbdServer *server);

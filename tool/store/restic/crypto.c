@@ -183,14 +183,16 @@ vk_crypto_seal (VkCrypto *crypto, const void *plain, gsize length, guint8 *seale
 gboolean
 vk_crypto_unseal (VkCrypto *crypto, const guint8 *sealed, gsize length, guint8 *plain)
 {
-  const guint8 *text = sealed + VK_SEAL_IV_BYTES;
-  gsize text_length = length - VK_SEAL_OVERHEAD;
   guint8 tag[VK_SEAL_TAG_BYTES];
   struct cipher *cipher;
+  const guint8 *text;
+  gsize text_length;
   gboolean genuine;
 
   if (length < VK_SEAL_OVERHEAD)
     return FALSE;
+  text = sealed + VK_SEAL_IV_BYTES;
+  text_length = length - VK_SEAL_OVERHEAD;
   cipher = borrow_cipher (crypto);
   compute_tag (crypto, cipher, sealed, text, text_length, tag);
   genuine = CRYPTO_memcmp (tag, text + text_length, sizeof tag) == 0;

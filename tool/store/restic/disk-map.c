@@ -67,13 +67,13 @@ is_id_of_zeros (struct build *build, const VkResticId *id, guint32 length)
   return vk_restic_id_equal (id, &build->zeros);
 }
 
-/* Other blobs of zeros than the usual one come in rows, or at the end, and have
- * the lengths of chunks; anything else is not worth the hashing. */
+/* Other blobs of zeros than the usual one are whole chunks, or come in rows, or
+ * at the end; anything else is not worth the hashing. */
 static gboolean
 is_zero (struct build *build, const VkResticId *id, guint64 count, guint32 length, gboolean last)
 {
   return vk_restic_id_equal (id, &build->zero_blob)
-      || ((count > 1 || last) && length <= ZEROS_LIMIT && is_id_of_zeros (build, id, length));
+      || ((count > 1 || last || length == build->chunk_size) && length <= ZEROS_LIMIT && is_id_of_zeros (build, id, length));
 }
 
 static gboolean
@@ -115,9 +115,11 @@ append_run (struct build *build, const VkResticId *id, guint64 first, guint64 co
   guint32 length;
   gboolean zero;
 
-  /* The bytes of this one are known without it. */
+  /* The bytes of these are known without them. */
   if (vk_restic_id_equal (id, &build->zero_blob))
     length = VK_ZERO_BLOB_BYTES;
+  else if (build->chunk_size > 0 && build->chunk_size <= ZEROS_LIMIT && is_id_of_zeros (build, id, (guint32) build->chunk_size))
+    length = (guint32) build->chunk_size;
   else if (!vk_restic_blob_length (build->repo, VK_BLOB_DATA, id, &length))
     return append_missing (build, id, first, count, last, error);
   if (length == 0 || count > (build->map->size - build->offset) / length)

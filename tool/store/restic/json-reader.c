@@ -44,7 +44,7 @@ vk_json_reader_new_for_text (const void *text, gsize length)
 {
   VkJsonReader *reader = g_new0 (VkJsonReader, 1);
 
-  reader->next = text;
+  reader->next = length > 0 ? text : (const guint8 *) "";
   reader->end = reader->next + length;
   reader->string = g_string_new (NULL);
   return reader;

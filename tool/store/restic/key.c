@@ -71,9 +71,8 @@ VkKeyFile *
 vk_key_file_parse (const void *text, gsize length, const char *name, GError **error)
 {
   g_autoptr (VkKeyFile) file = g_new0 (VkKeyFile, 1);
-  g_autofree char *terminated = g_strndup (text, length);
   g_autoptr (GError) failure = NULL;
-  g_autoptr (JsonObject) object = vk_json_parse (terminated, "its text", &failure);
+  g_autoptr (JsonObject) object = vk_json_parse_length (text, length, "its text", &failure);
 
   if (object != NULL && read_key_file (object, file, &failure))
     return g_steal_pointer (&file);

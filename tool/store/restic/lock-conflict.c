@@ -27,9 +27,8 @@ VkLockHolder *
 vk_lock_holder_parse (const void *text, gsize length, GError **error)
 {
   g_autoptr (VkLockHolder) holder = g_new0 (VkLockHolder, 1);
-  g_autofree char *terminated = g_strndup (text, length);
   g_autoptr (GError) failure = NULL;
-  g_autoptr (JsonObject) object = vk_json_parse (terminated, "its text", &failure);
+  g_autoptr (JsonObject) object = vk_json_parse_length (text, length, "its text", &failure);
 
   if (object != NULL
       && vk_json_get_string (object, "time", "", &holder->time, &failure)

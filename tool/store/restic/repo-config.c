@@ -45,9 +45,8 @@ parse_fields (const char *id, const char *polynomial, VkRepoConfig *config, GErr
 gboolean
 vk_repo_config_parse (const void *text, gsize length, VkRepoConfig *config, GError **error)
 {
-  g_autofree char *terminated = g_strndup (text, length);
   g_autoptr (GError) failure = NULL;
-  g_autoptr (JsonObject) object = vk_json_parse (terminated, "its text", &failure);
+  g_autoptr (JsonObject) object = vk_json_parse_length (text, length, "its text", &failure);
   g_autofree char *id = NULL;
   g_autofree char *polynomial = NULL;
   guint64 version;

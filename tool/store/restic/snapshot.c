@@ -108,9 +108,8 @@ VkSnapshot *
 vk_snapshot_parse (const void *text, gsize length, GError **error)
 {
   g_autoptr (VkSnapshot) snapshot = vk_snapshot_new ();
-  g_autofree char *terminated = g_strndup (text, length);
   g_autoptr (GError) failure = NULL;
-  g_autoptr (JsonObject) object = vk_json_parse (terminated, "its text", &failure);
+  g_autoptr (JsonObject) object = vk_json_parse_length (text, length, "its text", &failure);
 
   if (object != NULL && get_fields (object, snapshot, &failure) && parse_time (snapshot, &failure))
     return g_steal_pointer (&snapshot);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one part of error.h that calls libvirt: what links the rest does not have
+ * to link libvirt. */
+#include "config.h"
+
+#include "base/error.h"
+
+void
+vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...)
+{
+  const virError *last = virGetLastError ();
+  int code = last ? last->code : VIR_ERR_INTERNAL_ERROR;
+  const char *words = last && last->message ? last->message : "unknown error";
+  g_autofree char *context = NULL;
+  va_list args;
+
+  va_start (args, context_format);
+  context = g_strdup_vprintf (context_format, args);
+  va_end (args);
+
+  if (hint != NULL)
+    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s: %s", context, words, hint);
+  else
+    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s", context, words);
+}

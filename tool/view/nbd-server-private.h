@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What nbd-server.c (qemu-nbd) and nbdkit-server.c share. */
+#pragma once
+
+#include "base/process.h"
+#include "view/nbd-server.h"
+
+/* A server that has a directory of its own in socket_dir and is not started yet;
+ * path: what is served, for messages.  program is not copied.
+ * Returns: (transfer full). */
+VkNbdServer *vk_nbd_server_prepare (const char *program, const char *path, const char *socket_dir, GError **error);
+
+/* Where the program is to listen, and the file that it is to write then. */
+const char *vk_nbd_server_socket (VkNbdServer *server);
+const char *vk_nbd_server_pid_file (VkNbdServer *server);
+
+/* Starts the program and waits until it listens. */
+gboolean vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProcessSecrets *secrets, GError **error);
+
+/* For a program that ends instead of serving: waits for its end and sets the
+ * error to what it said.  Returns: FALSE. */
+gboolean vk_nbd_server_set_start_error (VkNbdServer *server, GError **error);

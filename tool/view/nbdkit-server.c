@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nbdkit with the plugin that reads restic repositories. */
+#include "config.h"
+
+#include <errno.h>
+#include <gio/gunixsocketaddress.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "view/nbd-server-private.h"
+
+static const char plugin_name[] = "nbdkit-virt-keep-plugin.so";
+
+/* Opening a repository far away takes a while, in seconds. */
+enum { OPEN_TIMEOUT = 600 };
+
+/* Where the plugin is: of a build that is not installed, the environment says
+ * it.  Returns: (transfer full). */
+static char *
+find_plugin (GError **error)
+{
+  const char *named = g_getenv ("VIRT_KEEP_NBDKIT_PLUGIN");
+  g_autofree char *path = named && *named ? g_strdup (named) : g_build_filename (PKGLIBDIR, plugin_name, NULL);
+
+  if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
+    return g_steal_pointer (&path);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is not there: disks of a restic store are read through it, so build virt-keep with nbdkit's headers (Debian: nbdkit-plugin-dev) and install it", path);
+  return NULL;
+}
+
+/* A file in memory with the password in it.  Returns: its descriptor, or -1. */
+static int
+put_password (const char *password, GError **error)
+{
+  gsize length = strlen (password);
+  int fd = memfd_create ("password", MFD_CLOEXEC);
+  int number;
+
+  if (fd >= 0 && write (fd, password, length) == (ssize_t) length && lseek (fd, 0, SEEK_SET) == 0)
+    return fd;
+  number = errno;
+  if (fd >= 0)
+    close (fd);
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the password to nbdkit: %s", g_strerror (number));
+  return -1;
+}
+
+/* Waits until nbdkit, which listens, has opened the file, too: it greets. */
+static gboolean
+wait_for_greeting (VkNbdServer *server, GError **error)
+{
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (vk_nbd_server_socket (server));
+  g_autoptr (GSocketClient) client = g_socket_client_new ();
+  g_autoptr (GSocketConnection) connection = NULL;
+  char greeting[8];
+
+  g_socket_client_set_timeout (client, OPEN_TIMEOUT);
+  connection = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, NULL);
+  if (connection != NULL
+      && g_input_stream_read_all (g_io_stream_get_input_stream (G_IO_STREAM (connection)), greeting, sizeof greeting, NULL, NULL, NULL)
+      && memcmp (greeting, "NBDMAGIC", sizeof greeting) == 0)
+    return TRUE;
+  return vk_nbd_server_set_start_error (server, error);
+}
+
+static gboolean
+start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GError **error)
+{
+  g_autofree char *snapshot = g_strconcat ("snapshot=", file->snapshot, NULL);
+  g_autofree char *path = g_strconcat ("file=", file->file, NULL);
+  g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" G_GUINT64_FORMAT, file->chunk_size);
+  g_autofree char *password = g_strdup_printf ("password=-%d", VK_PROCESS_FD);
+  const char *argv[] = { "nbdkit", "--foreground", "--readonly", "--exit-with-parent", "--unix", vk_nbd_server_socket (server),
+                         "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, password, "lock=false", NULL };
+  const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
+  VkProcessSecrets secrets = { .environment = environment, .fd = put_password (file->password, error) };
+
+  return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_greeting (server, error);
+}
+
+VkNbdServer *
+vk_nbd_server_restic (const VkNbdResticFile *file, const char *name, const char *socket_dir, GError **error)
+{
+  g_autofree char *plugin = find_plugin (error);
+  g_autoptr (VkNbdServer) server = plugin ? vk_nbd_server_prepare ("nbdkit", name, socket_dir, error) : NULL;
+
+  return server != NULL && start (server, plugin, file, error) ? g_steal_pointer (&server) : NULL;
+}
