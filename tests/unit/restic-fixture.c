@@ -6,8 +6,33 @@
 #include <string.h>
 
 #include "store/manifest.h"
+#include "store/restic/key.h"
+#include "store/restic/repo-config.h"
 
 #define MANIFEST "{\"format\":\"a test's\"}\n"
+
+void
+restic_make_repository (const char *path, const char *password)
+{
+  static const VkScryptCost cheap = { 2, 1, 1 };
+  g_autoptr (VkBackend) backend = vk_backend_local_new (path, NULL);
+  VkResticKey master;
+  g_autoptr (VkCrypto) crypto = NULL;
+  g_autoptr (GBytes) key = NULL;
+  char name[VK_RESTIC_ID_DIGITS + 1];
+  VkRepoConfig config;
+  VkResticId id;
+
+  vk_restic_random (&master, sizeof master);
+  crypto = vk_crypto_new (&master);
+  g_assert_true (vk_backend_create (backend, NULL, NULL));
+  key = vk_key_file_make (&master, password, &cheap, NULL);
+  vk_restic_id_of (g_bytes_get_data (key, NULL), g_bytes_get_size (key), &id);
+  vk_restic_id_format (&id, name);
+  g_assert_true (vk_backend_save (backend, VK_RESTIC_KEY, name, key, NULL, NULL));
+  vk_repo_config_make (&config);
+  g_assert_true (vk_repo_config_save (backend, crypto, &config, NULL, NULL));
+}
 
 static gboolean
 is_zero (const guint8 *data, gsize length)

@@ -8,6 +8,10 @@
 /* restic makes holes where this many zeros are. */
 enum { RESTIC_ZERO_BYTES = 512 << 10 };
 
+/* Makes a repository in the directory path with a key that costs next to nothing,
+ * as tests open it often. */
+void restic_make_repository (const char *path, const char *password);
+
 /* Saves length bytes in chunks of chunk_bytes, a chunk of zeros as blobs of
  * RESTIC_ZERO_BYTES where it can be divided so.  Returns: (transfer full), or
  * NULL with *error. */

@@ -11,8 +11,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "restic-fixture.h"
-#include "store/restic/key.h"
-#include "store/restic/repo-config.h"
 
 enum { DISK_BYTES = 2500, CHUNK_BYTES = 1000 };
 
@@ -25,31 +23,6 @@ typedef struct
   VkResticId snapshot;
   guint intact; /* how often all of it was read */
 } Fixture;
-
-/* A repository with a key that costs next to nothing, as it is opened thousands
- * of times. */
-static void
-make_repository (Fixture *fixture)
-{
-  static const VkScryptCost cheap = { 2, 1, 1 };
-  g_autoptr (VkBackend) backend = vk_backend_local_new (fixture->dir, NULL);
-  VkResticKey master;
-  g_autoptr (VkCrypto) crypto = NULL;
-  g_autoptr (GBytes) key = NULL;
-  char name[VK_RESTIC_ID_DIGITS + 1];
-  VkRepoConfig config;
-  VkResticId id;
-
-  vk_restic_random (&master, sizeof master);
-  crypto = vk_crypto_new (&master);
-  g_assert_true (vk_backend_create (backend, NULL, NULL));
-  key = vk_key_file_make (&master, "secret", &cheap, NULL);
-  vk_restic_id_of (g_bytes_get_data (key, NULL), g_bytes_get_size (key), &id);
-  vk_restic_id_format (&id, name);
-  g_assert_true (vk_backend_save (backend, VK_RESTIC_KEY, name, key, NULL, NULL));
-  vk_repo_config_make (&config);
-  g_assert_true (vk_repo_config_save (backend, crypto, &config, NULL, NULL));
-}
 
 static VkRestic *
 open_repository (Fixture *fixture, GError **error)
@@ -65,7 +38,7 @@ set_up (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
-  make_repository (fixture);
+  restic_make_repository (fixture->dir, "secret");
   /* The first chunk can be compressed, the others cannot. */
   memset (fixture->disk, 'x', CHUNK_BYTES);
   vk_restic_random (fixture->disk + CHUNK_BYTES, DISK_BYTES - CHUNK_BYTES);

@@ -50,7 +50,8 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = test_directory_new ();
   fixture->disk = make_disk ();
-  fixture->repo = vk_restic_create (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
+  restic_make_repository (fixture->dir, "secret");
+  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
   g_assert_no_error (error);
   fixture->saver = vk_restic_saver_new (fixture->repo, &saver_options, NULL);
 }
