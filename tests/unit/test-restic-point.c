@@ -58,7 +58,7 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->disk = g_malloc (DISK_BYTES);
   test_fill (fixture->disk, DISK_BYTES, 3);
   memset (fixture->disk + MIB, 0, 2 * MIB);
-  restic_make_repository (fixture->repository, g_getenv ("RESTIC_PASSWORD"));
+  vk_restic_close (restic_make_repository (fixture->repository, NULL));
   open_store (fixture);
 }
 
@@ -610,7 +610,7 @@ main (int argc, char **argv)
   g_autofree char *cache = g_dir_make_tmp ("virt-keep-cache-XXXXXX", NULL);
   int code;
 
-  g_setenv ("RESTIC_PASSWORD", "a secret", TRUE);
+  g_setenv ("RESTIC_PASSWORD", "secret", TRUE);
   g_setenv ("XDG_CACHE_HOME", cache, TRUE);
   g_unsetenv ("RESTIC_PASSWORD_FILE");
   g_unsetenv ("RESTIC_PASSWORD_COMMAND");
