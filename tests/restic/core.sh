@@ -195,6 +195,42 @@ holds "then there is room" core lock "$repo" shared 0
 : >"$repo/locks/$(printf 0%.0s {1..64})"
 holds "an empty lock is passed over" core lock "$repo" exclusive 0
 
+# ---- a file system without nameless files -------------------------------------------
+
+repo=$scratch/plain RESTIC_REPOSITORY=$scratch/plain
+if strace -o /dev/null true 2>"$err"; then
+  # core_renaming ARGUMENT...: the core, for which no file can be given a name later.
+  core_renaming ()
+  {
+    timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:error=EPERM "$tool" "$@" >"$out" 2>"$err" </dev/null
+  }
+  holds "a repository is made by renaming" core_renaming init "$repo"
+  holds "it is not made twice" fails_saying "already" core_renaming init "$repo"
+  holds "a disk is saved so" core_renaming save "$repo" "$scratch/disk1" $chunk
+  is "$(find "$repo" -name '*tmp*')" "" "no temporary file is left"
+  holds "restic finds nothing wrong with that" restic_check
+
+  # A thread that links its Nth file is killed with its process before it does.
+  core list "$repo"
+  cp "$out" "$scratch/before"
+  head -c $((12 * chunk)) /dev/urandom >"$scratch/disk3"
+  wrong=
+  for n in 1 2 3 4 5; do
+    timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:signal=KILL:when=$n "$tool" save "$repo" "$scratch/disk3" $chunk >"$out" 2>"$err" && break
+    restic unlock >/dev/null
+    core list "$repo" && cmp -s "$out" "$scratch/before" || wrong="$wrong; killed at $n: another list"
+    restic check >"$out" 2>&1 || wrong="$wrong; killed at $n: $(cat "$out")"
+  done
+  is "$wrong" "" "a writer that is killed leaves a repository without fault, and no snapshot"
+  like "$n" '^[3-5]$' "it was killed at more than one of them"
+  fifth=$(save "$scratch/disk3")
+  holds "what it left does not disturb the next one" core_dump "$fifth" /vda.raw "$scratch/disk3"
+  holds "restic prunes what it left" restic prune
+  holds "and nothing else" restic_dump "$fifth" /vda.raw "$scratch/disk3"
+else
+  skip "a repository is made by renaming" "strace does not work here: $(cat "$err")"
+fi
+
 # ---- restic's repositories --------------------------------------------------------
 
 repo=$scratch/theirs RESTIC_REPOSITORY=$scratch/theirs

@@ -11,8 +11,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "restic-fixture.h"
-#include "store/restic/key.h"
-#include "store/restic/repo-config.h"
 
 enum { DISK_BYTES = 2500, CHUNK_BYTES = 1000 };
 
@@ -26,37 +24,6 @@ typedef struct
   guint intact; /* how often all of it was read */
 } Fixture;
 
-/* A repository with a key that costs next to nothing, as it is opened thousands
- * of times. */
-static void
-make_repository (Fixture *fixture)
-{
-  static const VkScryptCost cheap = { 2, 1, 1 };
-  g_autoptr (VkBackend) backend = vk_backend_local_new (fixture->dir, NULL);
-  VkResticKey master;
-  g_autoptr (VkCrypto) crypto = NULL;
-  g_autoptr (GBytes) key = NULL;
-  char name[VK_RESTIC_ID_DIGITS + 1];
-  VkRepoConfig config;
-  VkResticId id;
-
-  vk_restic_random (&master, sizeof master);
-  crypto = vk_crypto_new (&master);
-  g_assert_true (vk_backend_create (backend, NULL, NULL));
-  key = vk_key_file_make (&master, "secret", &cheap, NULL);
-  vk_restic_id_of (g_bytes_get_data (key, NULL), g_bytes_get_size (key), &id);
-  vk_restic_id_format (&id, name);
-  g_assert_true (vk_backend_save (backend, VK_RESTIC_KEY, name, key, NULL, NULL));
-  vk_repo_config_make (&config);
-  g_assert_true (vk_repo_config_save (backend, crypto, &config, NULL, NULL));
-}
-
-static VkRestic *
-open_repository (Fixture *fixture, GError **error)
-{
-  return vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, error);
-}
-
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
@@ -65,12 +32,10 @@ set_up (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
-  make_repository (fixture);
+  repo = restic_make_repository (fixture->dir, &options);
   /* The first chunk can be compressed, the others cannot. */
   memset (fixture->disk, 'x', CHUNK_BYTES);
   vk_restic_random (fixture->disk + CHUNK_BYTES, DISK_BYTES - CHUNK_BYTES);
-  repo = open_repository (fixture, &error);
-  g_assert_no_error (error);
   saver = vk_restic_saver_new (repo, NULL, NULL);
   g_assert_true (restic_save_point (repo, NULL, saver, fixture->disk, DISK_BYTES, CHUNK_BYTES, &fixture->snapshot, &error));
 }
@@ -86,7 +51,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 static gboolean
 read_everything (Fixture *fixture, GError **error)
 {
-  g_autoptr (VkRestic) repo = open_repository (fixture, error);
+  g_autoptr (VkRestic) repo = restic_open_repository (fixture->dir, &options, error);
   g_autoptr (GPtrArray) snapshots = repo ? vk_snapshot_list (repo, NULL, error) : NULL;
   g_autoptr (GByteArray) manifest = NULL;
   g_autoptr (GByteArray) disk = NULL;
@@ -174,10 +139,19 @@ is_key (const char *path)
   return strstr (path, "/keys/") != NULL;
 }
 
+/* Every byte, or some of them where each takes long. */
+static gsize
+step (void)
+{
+  const char *valgrind = g_getenv ("VG");
+
+  return valgrind != NULL && *valgrind != '\0' ? 13 : 1;
+}
+
 static void
 flip_bytes (Fixture *fixture, const char *path, char *content, gsize length)
 {
-  for (gsize i = 0; i < length; i++)
+  for (gsize i = 0; i < length; i += step ())
     {
       char flip = (char) (1 << i % 8);
       gboolean found;
@@ -197,7 +171,7 @@ flip_bytes (Fixture *fixture, const char *path, char *content, gsize length)
 static void
 cut_off (Fixture *fixture, const char *path, char *content, gsize length)
 {
-  for (gsize i = 0; i < length; i++)
+  for (gsize i = 0; i < length; i += step ())
     {
       replace (path, content, i);
       if (!try (fixture) && !is_pack (path))

@@ -25,12 +25,10 @@ static void
 set_up (Fixture *fixture, gconstpointer data)
 {
   VkResticOptions options = { .no_cache = TRUE };
-  g_autoptr (GError) error = NULL;
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
   fixture->locks = g_build_filename (fixture->dir, "locks", NULL);
-  fixture->repo = vk_restic_create (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
-  g_assert_no_error (error);
+  fixture->repo = restic_make_repository (fixture->dir, &options);
 }
 
 static void

@@ -501,7 +501,9 @@ main (int argc, char **argv)
   g_test_add_data_func ("/url/empty", "", test_bad_url);
   g_test_add_data_func ("/url/image-empty", "image:", test_bad_url);
   g_test_add_data_func ("/url/unknown", "tape:x", test_bad_url);
+#if !HAVE_RESTIC
   g_test_add_data_func ("/url/restic", "restic:/srv/r", test_bad_url);
+#endif
   ADD_WITH_STORE ("/store/missing", test_missing_store);
   ADD_WITH_STORE ("/store/foreign-directory", test_foreign_directory);
   ADD_WITH_STORE ("/store/id-is-kept", test_reopened_store_has_its_id);
@@ -520,6 +522,7 @@ main (int argc, char **argv)
     }
   ADD_WITH_STORE ("/point/remove", test_remove);
   ADD_WITH_STORE ("/point/finish", test_finish);
+  ADD_WITH_STORE ("/manifest/chunks", test_manifest_chunks);
   ADD_WITH_STORE ("/manifest/round-trip", test_manifest_round_trip);
   for (gsize i = 0; i < G_N_ELEMENTS (damages); i++)
     {

@@ -110,9 +110,15 @@ convert_disk (Restore *restore, const VkManifestDisk *disk, const char *path, GE
   g_autofree char *partial = g_build_filename (restore->directory, partial_name, NULL);
   g_autoptr (VkNbdServer) door = vk_store_open_disk (restore->store, restore->point, disk, restore->socket_dir, error);
 
-  if (door == NULL || !vk_tree_remove (partial, error)
-      || !vk_qemu_img_convert (vk_nbd_server_uri (door), partial, restore->request->format, show_fraction, restore, restore->cancellable, error))
+  if (door == NULL || !vk_tree_remove (partial, error))
     return FALSE;
+  if (!vk_qemu_img_convert (vk_nbd_server_uri (door), partial, restore->request->format, show_fraction, restore, restore->cancellable, error))
+    {
+      /* To qemu-img what is wrong with the disk is an input/output error. */
+      if (!g_cancellable_is_cancelled (restore->cancellable))
+        vk_nbd_server_explain (door, error);
+      return FALSE;
+    }
   if (vk_file_rename (partial, path, error))
     return TRUE;
   unlink (partial);
@@ -136,11 +142,11 @@ check_chain (gpointer user_data)
   return NULL;
 }
 
-/* The images are hashed beside the conversion, which reads the same pages. */
+/* Images are hashed beside the conversion, which reads the same pages; FALSE also
+ * when only that has failed. */
 static gboolean
-restore_disk (Restore *restore, const VkManifestDisk *disk, GError **error)
+convert_and_check (Restore *restore, const VkManifestDisk *disk, const char *path, GError **error)
 {
-  g_autofree char *path = disk_path (restore, disk);
   g_autoptr (GCancellable) stop = g_cancellable_new ();
   ChainCheck check = { .restore = restore, .disk = disk, .cancellable = stop };
   GThread *thread = g_thread_new ("digest", check_chain, &check);
@@ -149,15 +155,26 @@ restore_disk (Restore *restore, const VkManifestDisk *disk, GError **error)
   if (!converted)
     g_cancellable_cancel (stop);
   g_thread_join (thread);
-  if (converted)
-    g_hash_table_insert (restore->paths, g_strdup (disk->target), g_steal_pointer (&path));
   if (converted && check.error != NULL)
     {
+      unlink (path);
       g_propagate_error (error, check.error);
       return FALSE;
     }
   g_clear_error (&check.error);
   return converted;
+}
+
+static gboolean
+restore_disk (Restore *restore, const VkManifestDisk *disk, GError **error)
+{
+  g_autofree char *path = disk_path (restore, disk);
+  gboolean door_checks = restore->store->ops->door_checks;
+
+  if (!(door_checks ? convert_disk : convert_and_check) (restore, disk, path, error))
+    return FALSE;
+  g_hash_table_insert (restore->paths, g_strdup (disk->target), g_steal_pointer (&path));
+  return TRUE;
 }
 
 static gboolean

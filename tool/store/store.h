@@ -88,6 +88,9 @@ typedef struct
    * push_target. */
   VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
 
+  /* What comes through the door of open_disk has been compared with its digests. */
+  gboolean door_checks;
+
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
@@ -151,11 +154,12 @@ VkPoint *vk_store_find_point (VkStore *store, const char *name, GError **error);
  * the user gave. */
 gboolean vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError **error);
 
-/* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir. */
+/* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir.  The
+ * store must outlive it. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
-/* Reads the disk's image and those it builds on, and compares their digests
- * with the manifests.  VK_ERROR_STORE names the first damaged one. */
+/* Reads what the disk is made of, its image and those it builds on or its chunks,
+ * and compares the digests.  VK_ERROR_STORE names the first damaged one. */
 gboolean vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
 /* The same for every disk of the point. */

@@ -34,6 +34,7 @@ typedef struct
   guint32 offset;
   guint32 length;
   guint32 raw_length; /* as above */
+  guint32 number;     /* of the blob in the index, from 0 on */
 } VkBlobLocation;
 
 /* How many bytes the blob holds. */

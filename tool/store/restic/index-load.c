@@ -7,6 +7,9 @@
 #include "store/restic/index-file.h"
 #include "store/restic/unpacked.h"
 
+/* A prune that runs meanwhile replaces index files: then they are listed anew. */
+enum { ATTEMPTS = 5 };
+
 /* What the threads share. */
 struct load
 {
@@ -107,13 +110,30 @@ load_entries (struct load *load, const GPtrArray *entries, GHashTable *loaded, G
   return FALSE;
 }
 
-gboolean
-vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error)
+/* Whether one of the files in loaded is not there any more. */
+static gboolean
+any_is_gone (GHashTable *loaded, const GPtrArray *entries)
 {
-  struct load load = { .backend = backend, .crypto = crypto, .cache = cache, .index = index, .cancellable = cancellable };
-  g_autoptr (GPtrArray) entries = vk_backend_list (backend, VK_RESTIC_INDEX, cancellable, error);
+  guint found = 0;
 
-  if (entries == NULL || !load_entries (&load, entries, loaded, error))
+  for (guint i = 0; i < entries->len; i++)
+    found += g_hash_table_contains (loaded, ((const VkBackendEntry *) g_ptr_array_index (entries, i))->name);
+  return found < g_hash_table_size (loaded);
+}
+
+static gboolean
+load_once (struct load *load, GHashTable *loaded, GError **error)
+{
+  g_autoptr (GPtrArray) entries = vk_backend_list (load->backend, VK_RESTIC_INDEX, load->cancellable, error);
+
+  if (entries == NULL)
+    return FALSE;
+  if (any_is_gone (loaded, entries))
+    {
+      vk_index_clear (load->index);
+      g_hash_table_remove_all (loaded);
+    }
+  if (!load_entries (load, entries, loaded, error))
     return FALSE;
   for (guint i = 0; i < entries->len; i++)
     {
@@ -121,7 +141,25 @@ vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkInde
 
       g_hash_table_add (loaded, g_strdup (entry->name));
     }
-  if (cache != NULL)
-    vk_index_cache_sweep (cache, loaded);
+  if (load->cache != NULL)
+    vk_index_cache_sweep (load->cache, loaded);
   return TRUE;
+}
+
+gboolean
+vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error)
+{
+  struct load load = { .backend = backend, .crypto = crypto, .cache = cache, .index = index, .cancellable = cancellable };
+  g_autoptr (GError) failure = NULL;
+
+  for (guint i = 0; i < ATTEMPTS; i++)
+    {
+      g_clear_error (&failure);
+      if (load_once (&load, loaded, &failure))
+        return TRUE;
+      if (!g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+        break;
+    }
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }

@@ -39,17 +39,41 @@ struct VkIndex
   GArray *packs;     /* of VkResticId */
 };
 
+static void
+fill_in_empty (VkIndex *index)
+{
+  index->blocks = g_ptr_array_new_with_free_func (g_free);
+  index->count = 0;
+  index->n_slots = FIRST_TABLE_SLOTS;
+  index->slots = g_new0 (guint32, index->n_slots);
+  index->packs = g_array_new (FALSE, FALSE, sizeof (VkResticId));
+}
+
+static void
+free_content (VkIndex *index)
+{
+  g_ptr_array_unref (index->blocks);
+  g_array_unref (index->packs);
+  g_free (index->slots);
+}
+
 VkIndex *
 vk_index_new (void)
 {
   VkIndex *index = g_new0 (VkIndex, 1);
 
   g_rw_lock_init (&index->lock);
-  index->blocks = g_ptr_array_new_with_free_func (g_free);
-  index->n_slots = FIRST_TABLE_SLOTS;
-  index->slots = g_new0 (guint32, index->n_slots);
-  index->packs = g_array_new (FALSE, FALSE, sizeof (VkResticId));
+  fill_in_empty (index);
   return index;
+}
+
+void
+vk_index_clear (VkIndex *index)
+{
+  g_rw_lock_writer_lock (&index->lock);
+  free_content (index);
+  fill_in_empty (index);
+  g_rw_lock_writer_unlock (&index->lock);
 }
 
 void
@@ -58,9 +82,7 @@ vk_index_free (VkIndex *index)
   if (index == NULL)
     return;
   g_rw_lock_clear (&index->lock);
-  g_ptr_array_unref (index->blocks);
-  g_array_unref (index->packs);
-  g_free (index->slots);
+  free_content (index);
   g_free (index);
 }
 
@@ -160,6 +182,7 @@ vk_index_lookup (VkIndex *index, VkBlobType type, const VkResticId *id, VkBlobLo
       location->offset = entry->offset;
       location->length = entry->length;
       location->raw_length = entry->raw_length;
+      location->number = number - 1;
     }
   g_rw_lock_reader_unlock (&index->lock);
   return number != 0;

@@ -14,6 +14,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkIndex, vk_index_free)
 /* Adds the blobs of a pack.  A blob that is known is left as it is. */
 void vk_index_add_pack (VkIndex *index, const VkResticId *pack, const VkPackBlob *blobs, guint count);
 
+/* Forgets all blobs. */
+void vk_index_clear (VkIndex *index);
+
 /* FALSE when there is no such blob; location may be NULL.  Calls of this and of
  * vk_index_add_pack() may come from several threads at once. */
 gboolean vk_index_lookup (VkIndex *index, VkBlobType type, const VkResticId *id, VkBlobLocation *location);

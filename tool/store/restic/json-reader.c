@@ -3,6 +3,7 @@
 
 #include "store/restic/json-reader.h"
 
+#include <openssl/crypto.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -56,6 +57,8 @@ vk_json_reader_free (VkJsonReader *reader)
   if (reader == NULL)
     return;
   g_clear_error (&reader->failure);
+  /* It may have been of a key. */
+  OPENSSL_cleanse (reader->string->str, reader->string->allocated_len);
   g_string_free (reader->string, TRUE);
   g_free (reader->buffer);
   g_free (reader);

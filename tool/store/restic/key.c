@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "store/manifest.h"
 #include "store/restic/id.h"
+#include "store/restic/json-reader.h"
+#include "store/restic/password.h"
 
 enum { SALT_BYTES = 64 };
 
@@ -21,9 +23,9 @@ vk_key_file_free (VkKeyFile *file)
   g_free (file);
 }
 
-/* The base64 of member, of length bytes if that is not 0. */
+/* The base64 of member. */
 static GBytes *
-get_bytes (JsonObject *object, const char *member, gsize length, GError **error)
+get_bytes (JsonObject *object, const char *member, GError **error)
 {
   g_autofree char *text = NULL;
   guint8 *bytes;
@@ -32,9 +34,8 @@ get_bytes (JsonObject *object, const char *member, gsize length, GError **error)
   if (!vk_json_get_string (object, member, "", &text, error))
     return NULL;
   bytes = g_base64_decode (text, &got);
-  if (got > 0 && (length == 0 || got == length))
+  if (got > 0)
     return g_bytes_new_take (bytes, got);
-  OPENSSL_cleanse (bytes, got);
   g_free (bytes);
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is not what it should be", member);
   return NULL;
@@ -55,8 +56,8 @@ read_key_file (JsonObject *object, VkKeyFile *file, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "its key is derived with '%s', which is not known", kdf);
       return FALSE;
     }
-  file->salt = get_bytes (object, "salt", 0, error);
-  file->data = file->salt ? get_bytes (object, "data", 0, error) : NULL;
+  file->salt = get_bytes (object, "salt", error);
+  file->data = file->salt ? get_bytes (object, "data", error) : NULL;
   return file->data != NULL;
 }
 
@@ -80,34 +81,69 @@ vk_key_file_parse (const void *text, gsize length, const char *name, GError **er
   return NULL;
 }
 
-/* The member of object as length bytes to target. */
-static gboolean
-get_secret (JsonObject *object, const char *member, guint8 *target, gsize length, GError **error)
+/* The next value, base64 of length bytes, to target. */
+static void
+read_secret (VkJsonReader *reader, guint8 *target, gsize length)
 {
-  g_autoptr (GBytes) bytes = get_bytes (object, member, length, error);
+  const char *text = vk_json_reader_string (reader, NULL);
+  guint8 *bytes;
+  gsize got;
 
-  if (bytes == NULL)
-    return FALSE;
-  memcpy (target, g_bytes_get_data (bytes, NULL), length);
-  OPENSSL_cleanse ((gpointer) g_bytes_get_data (bytes, NULL), length);
-  return TRUE;
+  if (text == NULL)
+    return;
+  bytes = g_base64_decode (text, &got);
+  if (got == length)
+    memcpy (target, bytes, length);
+  else
+    vk_json_reader_fail (reader, "a key in it has another length than it should");
+  OPENSSL_cleanse (bytes, got);
+  g_free (bytes);
 }
 
-static gboolean
-read_master_key (JsonObject *object, VkResticKey *master, GError **error)
+static void
+read_mac_keys (VkJsonReader *reader, VkResticKey *master, guint *found)
 {
-  JsonObject *mac;
+  const char *member;
 
-  if (!vk_json_get_object (object, "mac", &mac, error))
-    return FALSE;
-  if (mac == NULL)
+  vk_json_reader_object (reader);
+  while ((member = vk_json_reader_member (reader)) != NULL)
     {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_STORE, "\"mac\" is missing");
-      return FALSE;
+      (*found)++;
+      if (strcmp (member, "k") == 0)
+        read_secret (reader, master->mac_k, sizeof master->mac_k);
+      else if (strcmp (member, "r") == 0)
+        read_secret (reader, master->mac_r, sizeof master->mac_r);
+      else
+        vk_json_reader_skip (reader);
     }
-  return get_secret (mac, "k", master->mac_k, sizeof master->mac_k, error)
-      && get_secret (mac, "r", master->mac_r, sizeof master->mac_r, error)
-      && get_secret (object, "encrypt", master->encrypt, sizeof master->encrypt, error);
+}
+
+/* With the reader rather than json-glib, which leaves copies of secrets in
+ * memory. */
+static gboolean
+read_master_key (const void *text, gsize length, VkResticKey *master, GError **error)
+{
+  enum { KEYS = 3 };
+  g_autoptr (VkJsonReader) reader = vk_json_reader_new_for_text (text, length);
+  guint found = 0;
+  const char *member;
+
+  vk_json_reader_object (reader);
+  while ((member = vk_json_reader_member (reader)) != NULL)
+    {
+      if (strcmp (member, "mac") == 0)
+        read_mac_keys (reader, master, &found);
+      else if (strcmp (member, "encrypt") == 0)
+        {
+          found++;
+          read_secret (reader, master->encrypt, sizeof master->encrypt);
+        }
+      else
+        vk_json_reader_skip (reader);
+    }
+  if (found < KEYS)
+    vk_json_reader_fail (reader, "a key in it is missing");
+  return vk_json_reader_end (reader, error);
 }
 
 gboolean
@@ -119,9 +155,9 @@ vk_key_file_open (const VkKeyFile *file, const char *password, const char *name,
   const guint8 *sealed = g_bytes_get_data (file->data, &sealed_length);
   gsize salt_length;
   const void *salt = g_bytes_get_data (file->salt, &salt_length);
-  g_autofree char *text = g_malloc0 (sealed_length + 1);
-  g_autoptr (JsonObject) object = NULL;
+  g_autofree guint8 *text = g_malloc (sealed_length);
   g_autoptr (GError) failure = NULL;
+  gboolean ok;
 
   if (!vk_restic_key_derive (password, &file->cost, salt, salt_length, &key, error))
     {
@@ -129,17 +165,16 @@ vk_key_file_open (const VkKeyFile *file, const char *password, const char *name,
       return FALSE;
     }
   crypto = vk_crypto_new (&key);
-  if (!vk_crypto_unseal (crypto, sealed, sealed_length, (guint8 *) text))
+  if (!vk_crypto_unseal (crypto, sealed, sealed_length, text))
     {
       g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the password does not open the key %s", name);
       return FALSE;
     }
-  object = vk_json_parse (text, "the master key", &failure);
+  ok = read_master_key (text, sealed_length - VK_SEAL_OVERHEAD, master, &failure);
   OPENSSL_cleanse (text, sealed_length);
-  if (object != NULL && read_master_key (object, master, &failure))
-    return TRUE;
-  set_damaged_error (error, name, failure);
-  return FALSE;
+  if (!ok)
+    set_damaged_error (error, name, failure);
+  return ok;
 }
 
 static void
@@ -148,7 +183,21 @@ set_base64 (JsonObject *object, const char *member, const guint8 *bytes, gsize l
   g_autofree char *text = g_base64_encode (bytes, length);
 
   json_object_set_string_member (object, member, text);
-  OPENSSL_cleanse (text, strlen (text));
+}
+
+/* Returns: (transfer full), free with vk_restic_password_free(). */
+static char *
+write_master_key (const VkResticKey *master)
+{
+  char *k = g_base64_encode (master->mac_k, sizeof master->mac_k);
+  char *r = g_base64_encode (master->mac_r, sizeof master->mac_r);
+  char *encrypt = g_base64_encode (master->encrypt, sizeof master->encrypt);
+  char *text = g_strdup_printf ("{\"mac\":{\"k\":\"%s\",\"r\":\"%s\"},\"encrypt\":\"%s\"}", k, r, encrypt);
+
+  vk_restic_password_free (k);
+  vk_restic_password_free (r);
+  vk_restic_password_free (encrypt);
+  return text;
 }
 
 /* The master key as JSON, sealed with key.  Returns: (transfer full). */
@@ -156,21 +205,12 @@ static GBytes *
 seal_master_key (const VkResticKey *master, const VkResticKey *key)
 {
   g_autoptr (VkCrypto) crypto = vk_crypto_new (key);
-  g_autoptr (JsonObject) object = json_object_new ();
-  JsonObject *mac = json_object_new ();
-  g_autofree char *text = NULL;
-  gsize length;
-  guint8 *sealed;
+  char *text = write_master_key (master);
+  gsize length = strlen (text);
+  guint8 *sealed = g_malloc (length + VK_SEAL_OVERHEAD);
 
-  set_base64 (mac, "k", master->mac_k, sizeof master->mac_k);
-  set_base64 (mac, "r", master->mac_r, sizeof master->mac_r);
-  json_object_set_object_member (object, "mac", mac);
-  set_base64 (object, "encrypt", master->encrypt, sizeof master->encrypt);
-  text = vk_json_to_string (object, FALSE);
-  length = strlen (text);
-  sealed = g_malloc (length + VK_SEAL_OVERHEAD);
   vk_crypto_seal (crypto, text, length, sealed);
-  OPENSSL_cleanse (text, length);
+  vk_restic_password_free (text);
   return g_bytes_new_take (sealed, length + VK_SEAL_OVERHEAD);
 }
 

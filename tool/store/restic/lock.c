@@ -27,6 +27,7 @@ struct VkResticLock
   gboolean exclusive;
   VkResticLockTimes times;
   GCancellable *lost_cancellable;
+  GCancellable *stop_cancellable; /* ends a refresh that hangs when the lock is given back */
   GThread *thread;
 
   GMutex lock;       /* over what follows */
@@ -74,10 +75,12 @@ write_file (VkResticLock *lock, GCancellable *cancellable, GError **error)
   g_autofree char *json = describe_holder (lock->exclusive);
   gint64 written = now ();
   VkResticId id;
+  gboolean ok = vk_unpacked_save (vk_restic_backend (lock->repo), vk_restic_crypto (lock->repo), VK_RESTIC_LOCK, json, strlen (json), &id, NULL, cancellable, error);
 
-  if (!vk_unpacked_save (vk_restic_backend (lock->repo), vk_restic_crypto (lock->repo), VK_RESTIC_LOCK, json, strlen (json), &id, NULL, cancellable, error))
+  /* After a failure it may be there nonetheless, and has to be removed. */
+  g_ptr_array_insert (lock->names, ok ? -1 : 0, vk_restic_id_to_string (&id));
+  if (!ok)
     return FALSE;
-  g_ptr_array_add (lock->names, vk_restic_id_to_string (&id));
   g_mutex_lock (&lock->lock);
   lock->refreshed = written;
   g_mutex_unlock (&lock->lock);
@@ -89,16 +92,17 @@ write_file (VkResticLock *lock, GCancellable *cancellable, GError **error)
 static void
 remove_files (VkResticLock *lock, guint keep)
 {
+  g_autoptr (GError) first = NULL;
+
   for (guint i = lock->names->len; i > keep; i--)
     {
       guint index = i - keep - 1;
-      g_autoptr (GError) failure = NULL;
 
-      if (vk_backend_remove (vk_restic_backend (lock->repo), VK_RESTIC_LOCK, g_ptr_array_index (lock->names, index), NULL, &failure))
+      if (vk_backend_remove (vk_restic_backend (lock->repo), VK_RESTIC_LOCK, g_ptr_array_index (lock->names, index), NULL, first ? NULL : &first))
         g_ptr_array_remove_index (lock->names, index);
-      else
-        g_message ("the lock %s cannot be removed: %s", (const char *) g_ptr_array_index (lock->names, index), failure->message);
     }
+  if (first != NULL)
+    g_message ("a lock of ours on %s cannot be removed: %s", vk_restic_backend (lock->repo)->location, first->message);
 }
 
 /* --- taking it ------------------------------------------------------------ */
@@ -132,9 +136,8 @@ refuse_conflicts (VkResticLock *lock, GCancellable *cancellable, GError **error)
 static gboolean
 try_to_take (VkResticLock *lock, GCancellable *cancellable, GError **error)
 {
-  if (!refuse_conflicts (lock, cancellable, error) || !write_file (lock, cancellable, error))
-    return FALSE;
-  if (sleep_for (SETTLE_MS, cancellable, error) && refuse_conflicts (lock, cancellable, error))
+  if (refuse_conflicts (lock, cancellable, error) && write_file (lock, cancellable, error)
+      && sleep_for (SETTLE_MS, cancellable, error) && refuse_conflicts (lock, cancellable, error))
     return TRUE;
   remove_files (lock, 0);
   return FALSE;
@@ -173,7 +176,7 @@ is_in_place (VkResticLock *lock)
   g_autoptr (GError) failure = NULL;
   guint64 size;
 
-  if (vk_backend_stat (vk_restic_backend (lock->repo), VK_RESTIC_LOCK, g_ptr_array_index (lock->names, lock->names->len - 1), &size, NULL, &failure))
+  if (vk_backend_stat (vk_restic_backend (lock->repo), VK_RESTIC_LOCK, g_ptr_array_index (lock->names, lock->names->len - 1), &size, lock->stop_cancellable, &failure))
     return TRUE;
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
     {
@@ -191,7 +194,7 @@ refresh (VkResticLock *lock)
 
   if (!is_in_place (lock))
     return FALSE;
-  if (!write_file (lock, NULL, &failure))
+  if (!write_file (lock, lock->stop_cancellable, &failure))
     {
       g_debug ("the lock could not be refreshed: %s", failure->message);
       return FALSE;
@@ -235,6 +238,7 @@ static void
 release (VkResticLock *lock)
 {
   g_object_unref (lock->lost_cancellable);
+  g_object_unref (lock->stop_cancellable);
   g_ptr_array_unref (lock->names);
   g_mutex_clear (&lock->lock);
   g_cond_clear (&lock->wake);
@@ -250,6 +254,7 @@ vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_secon
   lock->exclusive = exclusive;
   lock->times = *times;
   lock->lost_cancellable = g_cancellable_new ();
+  lock->stop_cancellable = g_cancellable_new ();
   lock->names = g_ptr_array_new_with_free_func (g_free);
   g_mutex_init (&lock->lock);
   g_cond_init (&lock->wake);
@@ -277,6 +282,7 @@ vk_restic_lock_free (VkResticLock *lock)
   lock->stop = TRUE;
   g_cond_broadcast (&lock->wake);
   g_mutex_unlock (&lock->lock);
+  g_cancellable_cancel (lock->stop_cancellable);
   g_thread_join (lock->thread);
   remove_files (lock, 0);
   release (lock);

@@ -78,6 +78,28 @@ vk_restic_open_file (VkResticStore *store, const VkPoint *point, const char *nam
   return vk_disk_reader_new (store->repo, label, node->content, size, chunk_size, error);
 }
 
+/* --- disks ---------------------------------------------------------------- */
+
+VkNbdServer *
+vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
+{
+  VkResticStore *store = (VkResticStore *) base;
+  g_autofree char *snapshot = vk_restic_id_to_string (&((const VkResticPoint *) point)->snapshot);
+  g_autofree char *point_name = vk_point_name (point);
+  g_autofree char *name = g_strdup_printf ("%s of %s", disk->target, point_name);
+  VkNbdResticFile file = {
+    .repository = vk_restic_backend (store->repo)->restic_url,
+    .password = store->password,
+    .snapshot = snapshot,
+    .file = disk->image,
+    .chunk_size = disk->chunk_size,
+  };
+
+  if (vk_restic_store_lock (store, NULL, error) == NULL)
+    return NULL;
+  return vk_nbd_server_restic (&file, name, socket_dir, error);
+}
+
 /* --- small files ---------------------------------------------------------- */
 
 char *

@@ -286,8 +286,5 @@ vk_restic_list (VkResticStore *store, const char *domain, GCancellable *cancella
   /* A prune may just have moved what they are made of: look again while there
    * can be none. */
   g_ptr_array_unref (points);
-  if (!vk_restic_store_lock (store, cancellable, error))
-    return NULL;
-  vk_restic_forget_index (store->repo);
-  return list_once (&list, domain, error);
+  return vk_restic_store_lock (store, cancellable, error) ? list_once (&list, domain, error) : NULL;
 }

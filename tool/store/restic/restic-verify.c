@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Holding the points of a repository against their manifests. */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "store/restic/blob-check.h"
+#include "store/restic/restic-store.h"
+
+/* Ranges of one damage that are told, and what of a file is hashed at once. */
+enum { RANGES_TOLD = 4, PIECE_BYTES = 1 << 20 };
+
+typedef struct
+{
+  VkResticStore *store;
+  const char *only;      /* this disk of the points, and nothing else; NULL: everything */
+  VkBlobCheck *blobs;
+  gboolean data;
+  GPtrArray *damages;    /* of VkDamage */
+  GHashTable *places;    /* of struct place, the damages to files of the repository */
+  GCancellable *cancellable;
+} Verify;
+
+/* Bytes of a file of a point. */
+struct range
+{
+  char *file;
+  guint64 start;
+  guint64 end;
+};
+
+/* A damage to a file of the repository, and what it concerns in the first point
+ * that has it. */
+struct place
+{
+  VkDamage *damage;
+  const VkPoint *point;
+  GArray *ranges;    /* of struct range */
+};
+
+static void
+range_clear (struct range *range)
+{
+  g_free (range->file);
+}
+
+static void
+place_free (struct place *place)
+{
+  g_array_unref (place->ranges);
+  g_free (place);
+}
+
+/* --- damages -------------------------------------------------------------- */
+
+static VkDamage *
+add_damage (Verify *verify, const char *file, const char *message)
+{
+  VkDamage *damage = g_new0 (VkDamage, 1);
+
+  damage->file = g_strdup (file);
+  damage->message = g_strdup (message);
+  damage->affects = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (verify->damages, damage);
+  return damage;
+}
+
+static void
+add_point_damage (Verify *verify, const VkPoint *point, const char *message)
+{
+  g_ptr_array_add (add_damage (verify, point->location, message)->affects, vk_point_name (point));
+}
+
+/* What is wrong with a point is a damage; that it cannot be found out, a failure. */
+static gboolean
+is_damage (const GError *failure)
+{
+  return g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND);
+}
+
+static gboolean
+settle (Verify *verify, const VkPoint *point, const char *file, GError *failure, GError **error)
+{
+  g_autofree char *message = NULL;
+
+  if (!is_damage (failure))
+    {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+  message = file ? g_strdup_printf ("'%s': %s", file, failure->message) : g_strdup (failure->message);
+  add_point_damage (verify, point, message);
+  g_error_free (failure);
+  return TRUE;
+}
+
+static struct place *
+find_place (Verify *verify, const VkPoint *point, const VkBlobFault *fault)
+{
+  struct place *place = g_hash_table_lookup (verify->places, fault->file);
+
+  if (place != NULL)
+    return place;
+  place = g_new0 (struct place, 1);
+  place->damage = add_damage (verify, fault->file, fault->message);
+  place->point = point;
+  place->ranges = g_array_new (FALSE, FALSE, sizeof (struct range));
+  g_array_set_clear_func (place->ranges, (GDestroyNotify) range_clear);
+  g_hash_table_insert (verify->places, g_strdup (fault->file), place);
+  return place;
+}
+
+static void
+add_range (struct place *place, const char *file, guint64 start, guint64 end)
+{
+  struct range *last = place->ranges->len > 0 ? &g_array_index (place->ranges, struct range, place->ranges->len - 1) : NULL;
+  struct range range = { .file = g_strdup (file), .start = start, .end = end };
+
+  if (last == NULL || last->end != start || strcmp (last->file, file) != 0)
+    g_array_append_val (place->ranges, range);
+  else
+    {
+      last->end = end;
+      g_free (range.file);
+    }
+}
+
+static void
+add_fault (Verify *verify, const VkPoint *point, const char *file, const VkBlobFault *fault, guint64 start, guint64 end)
+{
+  struct place *place = find_place (verify, point, fault);
+  g_autofree char *name = vk_point_name (point);
+
+  if (place->point == point && end > start)
+    add_range (place, file, start, end);
+  if (!g_ptr_array_find_with_equal_func (place->damage->affects, name, g_str_equal, NULL))
+    g_ptr_array_add (place->damage->affects, g_steal_pointer (&name));
+}
+
+/* Puts the ranges into words. */
+static void
+tell_ranges (struct place *place)
+{
+  g_autofree char *name = vk_point_name (place->point);
+  GString *text = g_string_new (place->damage->message);
+  const char *file = "";
+
+  for (guint i = 0; i < MIN (place->ranges->len, RANGES_TOLD); i++)
+    {
+      const struct range *range = &g_array_index (place->ranges, struct range, i);
+
+      g_string_append (text, i == 0 ? "; in " : ", ");
+      if (strcmp (range->file, file) != 0)
+        g_string_append_printf (text, "'%s' of %s bytes ", range->file, name);
+      g_string_append_printf (text, "%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, range->start, range->end - 1);
+      file = range->file;
+    }
+  if (place->ranges->len > RANGES_TOLD)
+    g_string_append_printf (text, " and %u more ranges", place->ranges->len - RANGES_TOLD);
+  g_free (place->damage->message);
+  place->damage->message = g_string_free (text, FALSE);
+}
+
+static void
+tell_all_ranges (Verify *verify)
+{
+  GHashTableIter iter;
+  gpointer place;
+
+  g_hash_table_iter_init (&iter, verify->places);
+  while (g_hash_table_iter_next (&iter, NULL, &place))
+    tell_ranges (place);
+}
+
+/* --- one file of a point -------------------------------------------------- */
+
+/* The SHA-256 of a file that is no disk. */
+static char *
+hash_file (Verify *verify, const char *name, const VkTreeNode *node, GError **error)
+{
+  g_autoptr (VkDiskReader) reader = vk_disk_reader_new (verify->store->repo, name, node->content, node->size, 0, error);
+  g_autoptr (VkDigest) digest = vk_digest_new ();
+  g_autofree guint8 *buffer = g_malloc (PIECE_BYTES);
+
+  if (reader == NULL)
+    return NULL;
+  for (guint64 offset = 0; offset < node->size; offset += PIECE_BYTES)
+    {
+      gsize length = (gsize) MIN (PIECE_BYTES, node->size - offset);
+
+      if (!vk_disk_reader_read (reader, buffer, offset, length, verify->cancellable, error))
+        return NULL;
+      vk_digest_update (digest, buffer, length);
+    }
+  return vk_digest_finish (digest);
+}
+
+/* The blobs of the file, and that they add up to its size.  One that is missing is
+ * no failure here: it is found among the faulty ones. */
+static gboolean
+check_blobs (Verify *verify, const VkTreeNode *node, guint64 chunk_size, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (VkDiskMap) map = NULL;
+
+  if (!vk_blob_check_add (verify->blobs, node->content, error))
+    return FALSE;
+  map = vk_disk_map_new (verify->store->repo, node->content, node->size, chunk_size, &failure);
+  if (map != NULL || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+static gboolean
+check_plain_file (Verify *verify, const GPtrArray *nodes, const VkManifestFile *file, GError **error)
+{
+  const VkTreeNode *node = vk_restic_find_file (nodes, file->name, file->size, error);
+  g_autofree char *found = NULL;
+  g_autoptr (GError) failure = NULL;
+
+  if (node == NULL || !check_blobs (verify, node, 0, error))
+    return FALSE;
+  found = verify->data ? hash_file (verify, file->name, node, &failure) : g_strdup (file->sha256);
+  if (found != NULL && strcmp (found, file->sha256) == 0)
+    return TRUE;
+  if (found != NULL)
+    g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
+  else if (is_damage (failure))
+    return TRUE;
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
+static gboolean
+check_disk (Verify *verify, const GPtrArray *nodes, const VkManifestDisk *disk, GError **error)
+{
+  const VkTreeNode *node = vk_restic_find_file (nodes, disk->image, disk->virtual_size, error);
+  g_autoptr (VkContent) content = NULL;
+  g_autofree char *digest = NULL;
+
+  if (node == NULL)
+    return FALSE;
+  content = node->content ? vk_content_ref (node->content) : vk_content_new ();
+  digest = vk_content_digest (content);
+  if (g_strcmp0 (disk->content_sha256, digest) == 0)
+    return check_blobs (verify, node, disk->chunk_size, error);
+  g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "it is not made of the chunks that the manifest says");
+  return FALSE;
+}
+
+/* --- one point ------------------------------------------------------------ */
+
+static gboolean
+check_files (Verify *verify, const VkPoint *point, const GPtrArray *nodes, GError **error)
+{
+  for (guint i = 0; verify->only == NULL && i < point->manifest->files->len; i++)
+    {
+      const VkManifestFile *file = g_ptr_array_index (point->manifest->files, i);
+      GError *failure = NULL;
+
+      if (!check_plain_file (verify, nodes, file, &failure) && !settle (verify, point, file->name, failure, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_disks (Verify *verify, const VkPoint *point, const GPtrArray *nodes, GError **error)
+{
+  for (guint i = 0; i < point->manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
+      GError *failure = NULL;
+
+      if (verify->only != NULL && strcmp (verify->only, disk->target) != 0)
+        continue;
+      if (!check_disk (verify, nodes, disk, &failure) && !settle (verify, point, disk->image, failure, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_point (Verify *verify, const VkPoint *point, GError **error)
+{
+  GError *failure = NULL;
+  g_autoptr (GPtrArray) nodes = NULL;
+
+  if (point->damage != NULL)
+    {
+      add_point_damage (verify, point, point->damage);
+      return TRUE;
+    }
+  nodes = vk_restic_store_nodes (verify->store, &((const VkResticPoint *) point)->tree, verify->cancellable, &failure);
+  if (nodes == NULL)
+    return settle (verify, point, NULL, failure, error);
+  return check_files (verify, point, nodes, error) && check_disks (verify, point, nodes, error);
+}
+
+/* --- what faulty blobs mean ----------------------------------------------- */
+
+/* Names the ranges of the file that faulty blobs hold. */
+static void
+name_ranges (Verify *verify, const VkPoint *point, const VkTreeNode *node, guint64 chunk_size)
+{
+  g_autoptr (VkDiskMap) map = vk_disk_map_new (verify->store->repo, node->content, node->size, chunk_size, NULL);
+  guint64 offset = 0;
+  guint64 index = 0;
+
+  while (node->content != NULL && index < vk_content_length (node->content))
+    {
+      VkDiskPiece piece = { 0 };
+      guint64 count;
+      const VkResticId *id = vk_content_get_run (node->content, index, &count);
+      const VkBlobFault *fault = vk_blob_check_find (verify->blobs, id);
+
+      /* Without a map it is not known where a blob lies. */
+      if (map != NULL && offset < node->size)
+        vk_disk_map_find (map, offset, &piece);
+      if (fault != NULL)
+        add_fault (verify, point, node->name, fault, offset, offset + count * piece.length);
+      index += count;
+      offset += count * piece.length;
+    }
+}
+
+static guint64
+chunk_size_of (const VkPoint *point, const char *name)
+{
+  for (guint i = 0; i < point->manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
+
+      if (strcmp (disk->image, name) == 0)
+        return disk->chunk_size;
+    }
+  return 0;
+}
+
+/* Every point that has one of the faulty blobs in it. */
+static gboolean
+name_affected (Verify *verify, const VkPoint *point, GError **error)
+{
+  g_autoptr (GPtrArray) nodes = NULL;
+
+  if (point->damage != NULL)
+    return TRUE;
+  nodes = vk_restic_store_nodes (verify->store, &((const VkResticPoint *) point)->tree, verify->cancellable, NULL);
+  for (guint i = 0; nodes != NULL && i < nodes->len; i++)
+    {
+      const VkTreeNode *node = g_ptr_array_index (nodes, i);
+
+      name_ranges (verify, point, node, chunk_size_of (point, node->name));
+    }
+  return !g_cancellable_set_error_if_cancelled (verify->cancellable, error);
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static gboolean
+run (Verify *verify, const GPtrArray *points, GError **error)
+{
+  if (vk_restic_store_lock (verify->store, verify->cancellable, error) == NULL
+      || !vk_restic_load_index (verify->store->repo, verify->cancellable, error))
+    return FALSE;
+  verify->blobs = vk_blob_check_new (verify->store->repo, verify->data, verify->cancellable, error);
+  if (verify->blobs == NULL)
+    return FALSE;
+  for (guint i = 0; i < points->len; i++)
+    if (!check_point (verify, g_ptr_array_index (points, i), error))
+      return FALSE;
+  if (!vk_blob_check_finish (verify->blobs, error))
+    return FALSE;
+  for (guint i = 0; vk_blob_check_faults (verify->blobs) > 0 && i < points->len; i++)
+    if (!name_affected (verify, g_ptr_array_index (points, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+run_and_clear (Verify *verify, const GPtrArray *points, GError **error)
+{
+  gboolean ok;
+
+  verify->places = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) place_free);
+  ok = run (verify, points, error);
+  vk_blob_check_free (verify->blobs);
+  tell_all_ranges (verify);
+  g_hash_table_unref (verify->places);
+  return ok;
+}
+
+gboolean
+vk_restic_verify (VkStore *base, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
+{
+  Verify verify = { .store = (VkResticStore *) base, .data = socket_dir != NULL, .damages = damages, .cancellable = cancellable };
+
+  return run_and_clear (&verify, points, error);
+}
+
+gboolean
+vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) damages = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_damage_free);
+  g_autoptr (GPtrArray) points = g_ptr_array_new ();
+  Verify verify = { .store = (VkResticStore *) base, .only = disk->target, .data = TRUE, .damages = damages, .cancellable = cancellable };
+  const VkDamage *damage;
+
+  g_ptr_array_add (points, (gpointer) point);
+  if (!run_and_clear (&verify, points, error))
+    return FALSE;
+  if (damages->len == 0)
+    return TRUE;
+  damage = g_ptr_array_index (damages, 0);
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "disk '%s' is damaged: %s: %s", disk->target, damage->file, damage->message);
+  return FALSE;
+}
