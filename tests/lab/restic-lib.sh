@@ -12,6 +12,13 @@ repository=$lab/repository
 store=restic:$repository
 export RESTIC_PASSWORD="correct horse" RESTIC_CACHE_DIR=$lab/restic-cache XDG_CACHE_HOME=$lab/cache
 
+# points: how many restore points the store shows.
+points ()
+{
+  "$VIRT_KEEP" --store "$store" --json list >"$lab/list.json" </dev/null
+  json_get "$lab/list.json" .points.length
+}
+
 # restic_json COMMAND ARGUMENT...: what restic says, as JSON.
 restic_json ()
 {

@@ -46,12 +46,10 @@ set_up (Fixture *fixture, gconstpointer data)
 {
   static const VkResticOptions options = { .no_cache = TRUE };
   static const VkResticSaverOptions saver_options = { .pack_size = VK_PACK_SIZE_MIN };
-  g_autoptr (GError) error = NULL;
 
   fixture->dir = test_directory_new ();
   fixture->disk = make_disk ();
-  fixture->repo = vk_restic_create (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
-  g_assert_no_error (error);
+  fixture->repo = restic_make_repository (fixture->dir, &options);
   fixture->saver = vk_restic_saver_new (fixture->repo, &saver_options, NULL);
 }
 
@@ -354,7 +352,7 @@ reopen (Fixture *fixture)
 
   g_clear_pointer (&fixture->saver, vk_restic_saver_free);
   vk_restic_close (fixture->repo);
-  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
+  fixture->repo = restic_open_repository (fixture->dir, &options, &error);
   g_assert_no_error (error);
   vk_restic_load_index (fixture->repo, NULL, &error);
   g_assert_no_error (error);

@@ -3,9 +3,11 @@
 
 #include "base/process.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
@@ -50,18 +52,9 @@ make_launcher (GSubprocessFlags flags, const VkProcessSecrets *secrets)
   return launcher;
 }
 
-GSubprocess *
-vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error)
+static GSubprocess *
+launch (GSubprocessLauncher *launcher, const char *const *argv, GError **error)
 {
-  static const VkProcessSecrets none = { .fd = -1 };
-
-  return vk_process_start_with (argv, flags, &none, error);
-}
-
-GSubprocess *
-vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error)
-{
-  g_autoptr (GSubprocessLauncher) launcher = make_launcher (flags, secrets);
   g_autofree char *program = g_find_program_in_path (argv[0]);
   g_autoptr (GError) failure = NULL;
   GSubprocess *process;
@@ -81,6 +74,33 @@ vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const Vk
   if (process == NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);
   return process;
+}
+
+GSubprocess *
+vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error)
+{
+  static const VkProcessSecrets none = { .fd = -1 };
+
+  return vk_process_start_with (argv, flags, &none, error);
+}
+
+GSubprocess *
+vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = make_launcher (flags, secrets);
+
+  return launch (launcher, argv, error);
+}
+
+GSubprocess *
+vk_process_start_shown (const char *const *argv, char **environment, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
+
+  g_subprocess_launcher_set_environ (launcher, environment);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  g_subprocess_launcher_take_stdout_fd (launcher, fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  return launch (launcher, argv, error);
 }
 
 /* The last non-empty line of text, in place. */

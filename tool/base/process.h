@@ -24,6 +24,11 @@ enum { VK_PROCESS_FD = 3 };
 /* The same as vk_process_start(), with secrets. */
 GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error);
 
+/* The same with environment in the place of ours, standard output going where
+ * standard error goes: the program's words are for people, ours may be for a
+ * program. */
+GSubprocess *vk_process_start_shown (const char *const *argv, char **environment, GError **error);
+
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */

@@ -20,6 +20,8 @@ const VkCommand *const vk_commands[] = {
   &vk_command_protect,
   &vk_command_unprotect,
   &vk_command_note,
+  &vk_command_copy,
+  &vk_command_mount,
   &vk_command_status,
   &vk_command_abort,
   &vk_command_complete,

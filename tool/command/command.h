@@ -42,9 +42,11 @@ typedef struct
 extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_complete;
+extern const VkCommand vk_command_copy;
 extern const VkCommand vk_command_forget;
 extern const VkCommand vk_command_init;
 extern const VkCommand vk_command_list;
+extern const VkCommand vk_command_mount;
 extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
 extern const VkCommand vk_command_prune;

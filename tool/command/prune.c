@@ -215,6 +215,7 @@ run_prune (VkInvocation *invocation, GError **error)
   if (store == NULL)
     return FALSE;
   interrupt = vk_interrupt_new ();
+  removal->reclaim = TRUE;
   json_object_set_boolean_member (invocation->result, "dry_run", options->dry_run);
   done = prune (invocation, store, &retention, removal, vk_interrupt_cancellable (interrupt), error);
   if (!done)

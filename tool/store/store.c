@@ -327,6 +327,24 @@ vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManifestFile *
   return FALSE;
 }
 
+gboolean
+vk_store_copy (VkStore *store, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error)
+{
+  if (store->ops->copy != NULL)
+    return store->ops->copy (store, points, url, settings, cancellable, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "an image store is copied as the directory that it is, with cp -a or rsync -aS: see virt-keep-store(5)");
+  return FALSE;
+}
+
+gboolean
+vk_store_mount (VkStore *store, const char *directory, GCancellable *cancellable, GError **error)
+{
+  if (store->ops->mount != NULL)
+    return store->ops->mount (store, directory, cancellable, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the images of an image store are mounted one by one, with guestmount or qemu-nbd: see virt-keep-store(5)");
+  return FALSE;
+}
+
 VkPointWriter *
 vk_store_begin_point (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error)
 {

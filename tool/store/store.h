@@ -12,6 +12,16 @@
 typedef struct VkStore VkStore;
 typedef struct VkPointWriter VkPointWriter;
 
+/* What the command line says about a store beside its URL; all zero for nothing.
+ * The strings are not copied and have to live until the store is open. */
+typedef struct
+{
+  const char *password_file; /* restic: instead of what the environment says, or NULL */
+  guint retry_lock;          /* restic: seconds to wait for others' locks */
+  gsize pack_size;           /* restic: bytes, 0 for the default */
+  int compression;           /* restic: level of zstd, 0 for the default, negative for none */
+} VkStoreSettings;
+
 /* What list gives for one restore point. */
 typedef struct
 {
@@ -51,6 +61,7 @@ typedef struct
 /* What removing points has done, also when it failed halfway. */
 typedef struct
 {
+  gboolean reclaim;   /* given: take back the room as well where that is a step of its own */
   GPtrArray *removed; /* of char *: their names */
   GPtrArray *merged;  /* of VkMerge */
 } VkRemoval;
@@ -98,6 +109,11 @@ typedef struct
   char *(*load_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
   gboolean (*copy_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 
+  /* See vk_store_copy() and vk_store_mount(); NULL where that is not for the store to
+   * do. */
+  gboolean (*copy) (VkStore *store, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error);
+  gboolean (*mount) (VkStore *store, const char *directory, GCancellable *cancellable, GError **error);
+
   void (*free) (VkStore *store);
 } VkStoreOps;
 
@@ -107,16 +123,6 @@ struct VkStore
   char *url; /* as the user may give it again */
   char *id;  /* 8 hexadecimal digits, made when the store is */
 };
-
-/* What the command line says about a store beside its URL; all zero for nothing.
- * The strings are not copied and have to live until the store is open. */
-typedef struct
-{
-  const char *password_file; /* restic: instead of what the environment says, or NULL */
-  guint retry_lock;          /* restic: seconds to wait for others' locks */
-  gsize pack_size;           /* restic: bytes, 0 for the default */
-  int compression;           /* restic: level of zstd, 0 for the default, negative for none */
-} VkStoreSettings;
 
 /* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
  * create, an image store that does not exist is made; a restic store never is.
@@ -191,6 +197,14 @@ enum { VK_NOTE_LIMIT = 1000 };
 /* Protects the point from removal or not, and gives it a note (NULL: none), one
  * line of UTF-8.  VK_ERROR_USAGE for another note. */
 gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+
+/* Copies points (of VkPoint), all of them for NULL, into the store at url, opened
+ * with settings.  VK_ERROR_REFUSED where a store is copied by other means. */
+gboolean vk_store_copy (VkStore *store, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error);
+
+/* Shows the points as files below directory until cancelled.  VK_ERROR_REFUSED as
+ * above. */
+gboolean vk_store_mount (VkStore *store, const char *directory, GCancellable *cancellable, GError **error);
 
 /* Whether text can be a note. */
 gboolean vk_note_check (const char *text, GError **error);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "store/restic/password.h"
+#include "store/restic/restic-remove.h"
 #include "store/restic/restic-writer.h"
 
 /* Digits of the repository's id that make the store's. */
@@ -23,6 +24,14 @@ vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **
   lock = store->lock;
   g_mutex_unlock (&store->mutex);
   return lock;
+}
+
+void
+vk_restic_store_unlock (VkResticStore *store)
+{
+  g_mutex_lock (&store->mutex);
+  g_clear_pointer (&store->lock, vk_restic_lock_free);
+  g_mutex_unlock (&store->mutex);
 }
 
 static GPtrArray *
@@ -62,6 +71,11 @@ static const VkStoreOps restic_ops = {
   .check_disk = vk_restic_check_disk,
   .load_file = vk_restic_load_file,
   .copy_file = vk_restic_copy_file,
+  .remove = vk_restic_remove,
+  .finish = vk_restic_finish,
+  .annotate = vk_restic_annotate,
+  .copy = vk_restic_copy,
+  .mount = vk_restic_mount,
   .free = restic_free,
 };
 

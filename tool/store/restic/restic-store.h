@@ -62,6 +62,9 @@ VkStore *vk_restic_store_create (const char *location, const VkStoreSettings *se
  * backend says. */
 VkResticLock *vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **error);
 
+/* Gives up the lock, if there is one. */
+void vk_restic_store_unlock (VkResticStore *store);
+
 /* See VkStoreOps.list.  Of points that are damaged it has made sure, under the
  * lock, that they are not just being moved by a prune. */
 GPtrArray *vk_restic_list (VkResticStore *store, const char *domain, GCancellable *cancellable, GError **error);

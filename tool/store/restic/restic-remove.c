@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "store/restic/restic-remove.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "store/restic/restic-program.h"
+
+/* --- removing --------------------------------------------------------------- */
+
+/* The point as it is now: its snapshot has another id when its tags were changed. */
+static const VkResticPoint *
+find_again (const GPtrArray *points, const VkPoint *wanted)
+{
+  for (guint i = 0; i < points->len; i++)
+    {
+      const VkPoint *point = g_ptr_array_index (points, i);
+
+      if (strcmp (point->id, wanted->id) == 0 && strcmp (point->domain, wanted->domain) == 0
+          && g_strcmp0 (point->manifest ? point->manifest->domain_uuid : NULL, wanted->manifest ? wanted->manifest->domain_uuid : NULL) == 0)
+        return (const VkResticPoint *) point;
+    }
+  return NULL;
+}
+
+/* Adds the snapshot of wanted to arguments. */
+static gboolean
+add_snapshot (const GPtrArray *points, const VkPoint *wanted, GPtrArray *arguments, GError **error)
+{
+  const VkResticPoint *point = find_again (points, wanted);
+  g_autofree char *name = vk_point_name (wanted);
+
+  if (point == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
+  else if (point->base.is_protected)
+    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' is protected: see virt-keep unprotect", name);
+  else
+    {
+      g_ptr_array_add (arguments, vk_restic_id_to_string (&point->snapshot));
+      return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+forget (VkResticStore *store, const GPtrArray *wanted, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) points = vk_restic_list (store, NULL, cancellable, error);
+  g_autoptr (GPtrArray) arguments = g_ptr_array_new_with_free_func (g_free);
+
+  if (points == NULL)
+    return FALSE;
+  g_ptr_array_add (arguments, g_strdup ("forget"));
+  for (guint i = 0; i < wanted->len; i++)
+    if (!add_snapshot (points, g_ptr_array_index (wanted, i), arguments, error))
+      return FALSE;
+  g_ptr_array_add (arguments, NULL);
+  return vk_restic_program_run (store, (const char *const *) arguments->pdata, cancellable, error);
+}
+
+gboolean
+vk_restic_remove (VkStore *base, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error)
+{
+  static const char *const prune[] = { "prune", NULL };
+  VkResticStore *store = (VkResticStore *) base;
+
+  if (points->len > 0 && !forget (store, points, cancellable, error))
+    return FALSE;
+  for (guint i = 0; i < points->len; i++)
+    g_ptr_array_add (removal->removed, vk_point_name (g_ptr_array_index (points, i)));
+  return !removal->reclaim || vk_restic_program_run (store, prune, cancellable, error);
+}
+
+/* No point builds on another one, and restic leaves nothing half removed that it
+ * would not see to itself. */
+gboolean
+vk_restic_finish (VkStore *base, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error)
+{
+  return TRUE;
+}
+
+/* --- tags ------------------------------------------------------------------- */
+
+static gboolean
+is_annotation (const char *tag)
+{
+  return strcmp (tag, VK_RESTIC_TAG_PROTECTED) == 0 || g_str_has_prefix (tag, VK_RESTIC_TAG_NOTE);
+}
+
+static void
+set_tags (VkSnapshot *snapshot, gboolean is_protected, const char *note)
+{
+  GStrvBuilder *builder = g_strv_builder_new ();
+
+  for (char **tag = snapshot->tags; tag != NULL && *tag != NULL; tag++)
+    if (!is_annotation (*tag))
+      g_strv_builder_add (builder, *tag);
+  if (is_protected)
+    g_strv_builder_add (builder, VK_RESTIC_TAG_PROTECTED);
+  if (note != NULL)
+    {
+      g_autofree char *tag = g_strconcat (VK_RESTIC_TAG_NOTE, note, NULL);
+
+      g_strv_builder_add (builder, tag);
+    }
+  g_strfreev (snapshot->tags);
+  snapshot->tags = g_strv_builder_end (builder);
+  g_strv_builder_unref (builder);
+}
+
+/* As `restic tag' does: a new snapshot takes the place of the old one, under an
+ * exclusive lock. */
+static gboolean
+replace_snapshot (VkResticStore *store, VkSnapshot *snapshot, VkResticLock *lock, GError **error)
+{
+  VkResticId old = snapshot->id;
+  VkResticId id;
+
+  if (snapshot->original == NULL)
+    snapshot->original = vk_restic_id_to_string (&old);
+  return vk_snapshot_save (store->repo, lock, snapshot, &id, NULL, error)
+      && (vk_restic_id_equal (&id, &old) || vk_snapshot_remove (store->repo, &old, NULL, error));
+}
+
+gboolean
+vk_restic_annotate (VkStore *base, const VkPoint *point, gboolean is_protected, const char *note, GError **error)
+{
+  VkResticStore *store = (VkResticStore *) base;
+  g_autoptr (VkResticLock) lock = NULL;
+  g_autoptr (VkSnapshot) snapshot = NULL;
+
+  vk_restic_store_unlock (store);
+  lock = vk_restic_lock_take (store->repo, TRUE, store->retry_lock, NULL, error);
+  snapshot = lock ? vk_snapshot_load (store->repo, &((const VkResticPoint *) point)->snapshot, NULL, error) : NULL;
+  if (snapshot == NULL)
+    return FALSE;
+  set_tags (snapshot, is_protected, note);
+  return replace_snapshot (store, snapshot, lock, error);
+}
+
+/* --- copying and mounting ----------------------------------------------------- */
+
+gboolean
+vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (VkStore) target = vk_store_open (url, settings, FALSE, error);
+  g_autoptr (GPtrArray) arguments = g_ptr_array_new_with_free_func (g_free);
+
+  if (target == NULL)
+    return FALSE;
+  if (target->ops != base->ops)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the points of a restic store can be copied to a restic store only, and '%s' is none", url);
+      return FALSE;
+    }
+  g_ptr_array_add (arguments, g_strdup ("copy"));
+  if (points == NULL)
+    g_ptr_array_add (arguments, g_strdup ("--tag=" VK_RESTIC_TAG));
+  for (guint i = 0; points != NULL && i < points->len; i++)
+    g_ptr_array_add (arguments, vk_restic_id_to_string (&((const VkResticPoint *) g_ptr_array_index (points, i))->snapshot));
+  g_ptr_array_add (arguments, NULL);
+  return vk_restic_program_copy ((VkResticStore *) base, (VkResticStore *) target, (const char *const *) arguments->pdata, cancellable, error);
+}
+
+gboolean
+vk_restic_mount (VkStore *base, const char *directory, GCancellable *cancellable, GError **error)
+{
+  const char *arguments[] = { "mount", "--tag=" VK_RESTIC_TAG, "--", directory, NULL };
+
+  return vk_restic_program_run ((VkResticStore *) base, arguments, cancellable, error);
+}
