@@ -248,8 +248,14 @@ test_index_split (Fixture *fixture, gconstpointer data)
   VkResticSaverOptions options = { .pack_size = VK_PACK_SIZE_MIN, .level = -1 };
   g_autoptr (VkResticSaver) saver = vk_restic_saver_new (fixture->repo, &options, NULL);
   g_autoptr (GPtrArray) indexes = NULL;
+  const char *valgrind = g_getenv ("VG");
   guint64 listed = 0;
 
+  if (valgrind != NULL && *valgrind != '\0')
+    {
+      g_test_skip ("it takes minutes under valgrind");
+      return;
+    }
   for (guint i = 0; i < BLOBS; i++)
     {
       guint8 content[150] = { 0 };
