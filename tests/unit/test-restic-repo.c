@@ -27,7 +27,7 @@ open_repository (Fixture *fixture)
 {
   VkResticOptions options = { .cache_directory = fixture->cache };
   g_autoptr (GError) error = NULL;
-  VkRestic *repo = restic_open_repository (fixture->path, &options, &error);
+  VkRestic *repo = vk_restic_open (vk_backend_local_new (fixture->path, NULL), "secret", &options, NULL, &error);
 
   g_assert_no_error (error);
   return repo;
@@ -36,13 +36,11 @@ open_repository (Fixture *fixture)
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
-  VkResticOptions options = { 0 };
-
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
   fixture->path = g_build_filename (fixture->dir, "repo", NULL);
   fixture->cache = g_build_filename (fixture->dir, "cache", NULL);
-  options.cache_directory = fixture->cache;
-  fixture->repo = restic_make_repository (fixture->path, &options);
+  restic_make_repository (fixture->path, "secret");
+  fixture->repo = open_repository (fixture);
 }
 
 static void
@@ -428,7 +426,7 @@ test_readers (Fixture *fixture, gconstpointer data)
       g_assert_true (vk_restic_saver_push (saver, VK_BLOB_DATA, blob, NULL, NULL, NULL));
     }
   g_assert_true (vk_restic_saver_flush (saver, NULL));
-  again = restic_open_repository (fixture->path, &options, NULL);
+  again = vk_restic_open (vk_backend_local_new (fixture->path, NULL), "secret", &options, NULL, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
     threads[i] = g_thread_new ("load", load_all, again);
   for (gsize i = 0; i < G_N_ELEMENTS (threads); i++)
