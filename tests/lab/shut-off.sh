@@ -83,4 +83,18 @@ like "$(json .reason)" "broken" "and says that the bitmap is"
 keep --store "$store" verify --all --data
 exits 0 "every restore point verifies"
 
+# Only QEMU has the key, and raw LUKS would even be read, as it lies there.
+new_image "$lab/secret.raw" raw 8M
+cat >"$lab/secret.xml" <<END
+<domain type='qemu'><name>secret</name><memory unit='MiB'>64</memory>$domain_os<devices>
+<disk type='file'><driver name='qemu' type='raw'/><target dev='vda' bus='virtio'/>
+<source file='$lab/secret.raw'><encryption format='luks'><secret type='passphrase' uuid='$(cat /proc/sys/kernel/random/uuid)'/></encryption></source>
+</disk></devices></domain>
+END
+virsh -q define "$lab/secret.xml"
+cleanup_fn remove_domain secret
+keep --store "$store" --json backup secret
+exits 5 "an encrypted disk is not read without QEMU"
+like "$(json .error.message)" "vda.*encrypted.*--start-paused" "and the message says what to do"
+
 done_testing

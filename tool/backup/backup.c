@@ -166,6 +166,12 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) is not a local file or device: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source);
       return FALSE;
     }
+  /* Only QEMU is given the key; what lies in the file is not what the guest sees. */
+  if (backup->state == VK_STATE_SHUT_OFF && disk->encrypted)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' is encrypted: back it up with --start-paused, or while it runs", backup->xml->name, disk->target);
+      return FALSE;
+    }
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
@@ -200,10 +206,10 @@ choose_disks (VkBackup *backup, GError **error)
 
       if (disk->part == VK_DISK_LEFT_OUT)
         add_left_out (backup, disk);
-      else if (disk->encrypted)
-        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
       if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
         return FALSE;
+      if (disk->part == VK_DISK_TAKEN && disk->encrypted)
+        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
     }
   return TRUE;
 }
