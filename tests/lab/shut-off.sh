@@ -83,4 +83,25 @@ like "$(json .reason)" "broken" "and says that the bitmap is"
 keep --store "$store" verify --all --data
 exits 0 "every restore point verifies"
 
+# not_whole CLAIM WORDS CHILD: a disk whose <source> has this child is refused.
+new_image "$lab/not-whole.raw" raw 8M
+not_whole ()
+{
+  cat >"$lab/not-whole.xml" <<END
+<domain type='qemu'><name>not-whole</name><memory unit='MiB'>64</memory>$domain_os<devices>
+<disk type='file'><driver name='qemu' type='raw'/><target dev='vda' bus='virtio'/><source file='$lab/not-whole.raw'>$3</source></disk>
+</devices></domain>
+END
+  virsh -q define "$lab/not-whole.xml"
+  keep --store "$store" --json backup not-whole
+  exits 5 "$1"
+  like "$(json .error.message)" "vda.*$2.*--start-paused" "and the message says why, and what to do"
+  virsh -q undefine not-whole
+}
+
+# Only QEMU has the key, and raw LUKS would even be read, as it lies there.
+not_whole "an encrypted disk is not read without QEMU" encrypted \
+  "<encryption format='luks'><secret type='passphrase' uuid='$(cat /proc/sys/kernel/random/uuid)'/></encryption>"
+not_whole "nor is a part of an image" slices "<slices><slice type='storage' offset='1048576' size='1048576'/></slices>"
+
 done_testing

@@ -155,15 +155,27 @@ can_have_bitmap (const VkDisk *disk)
   return header.version >= 3;
 }
 
+/* Why the file of a disk is not to be read without QEMU, as if it were what the
+ * guest sees; NULL when it is. */
+static const char *
+only_qemu_reads (const VkDisk *disk)
+{
+  if (disk->path == NULL)
+    return "is not a local file or device";
+  if (disk->encrypted)
+    return "is encrypted";
+  return disk->sliced ? "is only a part of that image (<slices>)" : NULL;
+}
+
 static gboolean
 add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
 {
   VkBackupDisk *taken;
   virDomainBlockInfo info;
 
-  if (backup->state == VK_STATE_SHUT_OFF && disk->path == NULL)
+  if (backup->state == VK_STATE_SHUT_OFF && only_qemu_reads (disk) != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) is not a local file or device: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source);
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (disk));
       return FALSE;
     }
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
@@ -200,10 +212,10 @@ choose_disks (VkBackup *backup, GError **error)
 
       if (disk->part == VK_DISK_LEFT_OUT)
         add_left_out (backup, disk);
-      else if (disk->encrypted)
-        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
       if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
         return FALSE;
+      if (disk->part == VK_DISK_TAKEN && disk->encrypted)
+        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
     }
   return TRUE;
 }

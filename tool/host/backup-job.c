@@ -59,7 +59,7 @@ on_event (const VkEvent *event, gpointer user_data)
   if (event->kind == VK_EVENT_IO_ERROR)
     {
       g_free (job->io_error);
-      job->io_error = g_strdup_printf ("%s on %s", event->word, event->disk);
+      job->io_error = g_strdup_printf ("%s%s%s", event->word, event->disk ? " on " : "", event->disk ? event->disk : "");
     }
   job->over = job->completed || job->stopped || job->paused || job->lost;
   if (job->func != NULL)
@@ -223,7 +223,7 @@ set_outcome_error (VkBackupJob *job, GError **error)
   else if (job->stopped)
     g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
   else if (job->paused)
-    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room or mend the disk, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
+    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room for its disks, or in pull mode for --scratch-dir, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
     g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
   else if (strstr (words, "No space left") != NULL || strstr (words, "Input/output error") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)

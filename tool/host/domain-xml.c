@@ -115,6 +115,7 @@ parse_disk (xmlNode *element, GError **error)
   disk->shareable = vk_xml_find (element, "shareable") != NULL;
   disk->transient = vk_xml_find (element, "transient") != NULL;
   disk->encrypted = vk_xml_find (element, "source/encryption | encryption") != NULL;
+  disk->sliced = vk_xml_find (element, "source/slices") != NULL;
   disk->layered = vk_xml_find (element, "backingStore/source") != NULL;
   return g_steal_pointer (&disk);
 }

@@ -46,6 +46,7 @@ typedef struct
   gboolean shareable;
   gboolean transient;
   gboolean encrypted;        /* <encryption> in the source */
+  gboolean sliced;           /* it is a part of its image (<slices>) */
   gboolean layered;          /* the live XML shows an image below this one */
   VkDiskPart part;
   VkLeftOutReason reason;

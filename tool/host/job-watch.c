@@ -133,7 +133,9 @@ static void
 on_io_error (virConnectPtr connection, virDomainPtr domain, const char *path, const char *alias, int action, const char *reason, void *user_data)
 {
   VkJobWatch *watch = user_data;
-  VkEvent report = { .kind = VK_EVENT_IO_ERROR, .word = reason && *reason ? reason : "unknown", .detail = io_error_action (action), .disk = alias };
+  /* libvirt does not know whose a failed scratch file is. */
+  const char *device = alias != NULL && *alias != '\0' ? alias : NULL;
+  VkEvent report = { .kind = VK_EVENT_IO_ERROR, .word = reason && *reason ? reason : "unknown", .detail = io_error_action (action), .disk = device };
 
   watch->func (&report, watch->user_data);
 }
@@ -263,7 +265,7 @@ vk_event_to_text (const VkEvent *event)
     case VK_EVENT_BLOCK_JOB:
       return g_strdup_printf ("libvirt: block job of %s %s", event->disk, event->word);
     case VK_EVENT_IO_ERROR:
-      return g_strdup_printf ("libvirt: I/O error on %s: %s%s%s", event->disk, event->word, event->detail ? ", action: " : "", event->detail ? event->detail : "");
+      return g_strdup_printf ("libvirt: I/O error%s%s: %s%s%s", event->disk ? " on " : "", event->disk ? event->disk : "", event->word, event->detail ? ", action: " : "", event->detail ? event->detail : "");
     case VK_EVENT_LIFECYCLE:
       return g_strdup_printf ("libvirt: domain %s%s%s", event->word, event->detail ? ": " : "", event->detail ? event->detail : "");
     }
