@@ -13,6 +13,7 @@
 # BENCH_RUNS how often each contender runs after a warm-up (5).
 #
 # shellcheck disable=SC2031  # what lib.sh sets in a subshell is not read here
+# shellcheck disable=SC2034  # what its other files use
 set -u
 
 tests=${G_TEST_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}

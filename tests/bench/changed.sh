@@ -3,6 +3,8 @@
 #
 # The parts unchanged, scattered and verify of bench.sh: what a store costs in the
 # long run.
+#
+# shellcheck disable=SC2034,SC2154 # what bench.sh and lib.sh set, and each other
 
 # sparse_domain NAME: a disk of 100 GiB with a mebibyte of data in each gibibyte.
 sparse_domain ()

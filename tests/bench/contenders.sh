@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Who backs up and restores in bench.sh, by turns: virt-keep, and others.
+#
+# shellcheck disable=SC2034,SC2154 # what bench.sh and lib.sh set, and each other
 
 # ---- contenders: backup -------------------------------------------------------
 

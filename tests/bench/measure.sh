@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The clock, the rounds and the tables of bench.sh.
+#
+# shellcheck disable=SC2034,SC2154 # what bench.sh and lib.sh set, and each other
 
 # ---- the clock -----------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The part memory of bench.sh.
+#
+# shellcheck disable=SC2034,SC2154 # what bench.sh and lib.sh set, and each other
 
 
 # peaks FILE COMMAND...: runs it and writes to FILE: seconds, peak resident KiB of

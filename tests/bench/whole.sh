@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The parts copy, full and restore of bench.sh: a whole disk.
+#
+# shellcheck disable=SC2034,SC2154 # what bench.sh and lib.sh set, and each other
 
 # need_disk: the domain bench, made once.
 need_disk ()

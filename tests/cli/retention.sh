@@ -78,7 +78,7 @@ random_policy ()
   done
   if ((RANDOM % 3 == 0)) || [ ${#policy[@]} = 0 ]; then
     unit=${units[RANDOM % 4]}
-    policy+=(--keep-within "$((RANDOM % 30 + 1))$unit$([ $unit = h ] || echo "$((RANDOM % 24))h")")
+    policy+=(--keep-within "$((RANDOM % 30 + 1))$unit$([ "$unit" = h ] || echo "$((RANDOM % 24))h")")
   fi
 }
 

@@ -90,7 +90,7 @@ back_up ()
   mode=${modes[RANDOM % 2]}
   level=${levels[RANDOM % ${#levels[@]}]}
   # The chain is cut now and then, also in the store.
-  ((RANDOM % 2)) || chain=(--max-chain 3)
+  ((RANDOM % 2)) || chain=(--max-chain 2)
   ((RANDOM % 2)) || chain+=(--synthetic-full)
   shadow guest vda "$lab/now.raw"
   keep --store "$store" --json backup guest --mode "$mode" --level "$level" --allow-full "${chain[@]}"
