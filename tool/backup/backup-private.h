@@ -63,6 +63,14 @@ gboolean vk_backup_run_step (VkBackup *backup, VkBackupStep step, GError **error
 /* Notes a warning for the result, and shows it. */
 void vk_backup_warn (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
+/* Step 1: everything before the store is touched.  may_start: --start-paused
+ * counts. */
+gboolean vk_backup_inspect (VkBackup *backup, gboolean may_start, GError **error);
+
+/* Stops a domain that the backup has started paused, unless somebody has let the
+ * guest run. */
+void vk_backup_stop_paused (VkBackup *backup);
+
 /* Lists the points. */
 gboolean vk_backup_list_points (VkBackup *backup, GError **error);
 
@@ -107,3 +115,14 @@ gboolean vk_backup_add_guest_files (VkBackup *backup, GError **error);
 /* Ends what a killed backup of this domain into this store left: its job, its
  * checkpoints, its private directories. */
 gboolean vk_backup_clean_leftovers (VkBackup *backup, GError **error);
+
+/* Step 7: asks QEMU whether it has let go of the job's files.  FALSE with
+ * VK_ERROR_NOT_CLOSED when it has not. */
+gboolean vk_backup_prove_closed (VkBackup *backup, GError **error);
+
+/* Step 8, after the copy: images durable and hashed, the point committed. */
+gboolean vk_backup_complete_point (VkBackup *backup, GError **error);
+
+/* Steps 9 and 10, after the commit; what fails in them is a warning. */
+void vk_backup_retire_checkpoints (VkBackup *backup);
+void vk_backup_shorten_chain (VkBackup *backup);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Step 5: the job and its checkpoint, from the documents that the templates give. */
+#include "config.h"
+
+#include <string.h>
+
+#include "backup/backup-private.h"
+#include "base/error.h"
+#include "host/backup-xml.h"
+#include "host/checkpoint.h"
+
+static char *
+build_backup_xml (VkBackup *backup, GError **error)
+{
+  guint n = backup->xml->disks->len;
+  g_autofree VkBackupXmlDisk *disks = g_new0 (VkBackupXmlDisk, n);
+  g_autofree char *socket = backup->run_dir ? vk_backup_socket_path (backup) : NULL;
+  VkBackupXml document = { .pull = backup->request->mode == VK_MODE_PULL, .socket = socket, .disks = disks, .n_disks = n };
+  guint next = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (backup->xml->disks, i);
+      const VkBackupDisk *taken = disk->part == VK_DISK_TAKEN ? g_ptr_array_index (backup->disks, next++) : NULL;
+
+      disks[i].disk = disk->target;
+      disks[i].left_out = taken == NULL;
+      if (taken == NULL)
+        continue;
+      disks[i].target_file = taken->image;
+      disks[i].target_format = "qcow2";
+      disks[i].scratch_file = taken->scratch;
+      disks[i].export_name = disk->target;
+      disks[i].incremental = taken->base ? backup->base->manifest->checkpoint : NULL;
+    }
+  return vk_backup_xml_build (&document, backup->request->templates_dir, error);
+}
+
+/* NULL without *error set when no disk can have a bitmap. */
+static char *
+build_checkpoint_xml (VkBackup *backup, const char *name, GError **error)
+{
+  guint n = backup->xml->disks->len;
+  g_autofree VkCheckpointXmlDisk *disks = g_new0 (VkCheckpointXmlDisk, n);
+  VkCheckpointXml document = { .name = name, .description = "made by virt-keep for its next incremental backup", .disks = disks, .n_disks = n };
+  gboolean any = FALSE;
+  guint next = 0;
+
+  for (guint i = 0; i < n; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (backup->xml->disks, i);
+
+      disks[i].disk = disk->target;
+      if (disk->part == VK_DISK_TAKEN)
+        disks[i].bitmap = ((VkBackupDisk *) g_ptr_array_index (backup->disks, next++))->bitmap;
+      any = any || disks[i].bitmap;
+    }
+  return any ? vk_checkpoint_xml_build (&document, backup->request->templates_dir, error) : NULL;
+}
+
+static gboolean
+begin_once (VkBackup *backup, GError **error)
+{
+  g_autofree char *name = vk_checkpoint_name (backup->store->id, backup->writer->id);
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *backup_xml = build_backup_xml (backup, error);
+  g_autofree char *checkpoint_xml = backup_xml ? build_checkpoint_xml (backup, name, &failure) : NULL;
+  g_autofree char *instant = NULL;
+
+  if (backup_xml == NULL)
+    return FALSE;
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
+    return FALSE;
+  g_free (backup->checkpoint);
+  backup->checkpoint = checkpoint_xml ? g_strdup (name) : NULL;
+  instant = vk_time_now ();
+  if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error))
+    return FALSE;
+  backup->manifest->instant = g_steal_pointer (&instant);
+  return TRUE;
+}
+
+/* That an image is qcow2 of version 2 may be QEMU's discovery: those on another
+ * host, or in a storage pool, are not looked at from here.  libvirt's words then
+ * name the node. */
+static gboolean
+drop_impossible_bitmap (VkBackup *backup, const GError *failure)
+{
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+      g_autofree char *words = g_strdup_printf ("'%s': Cannot store dirty bitmaps in qcow2 v2 files", disk->disk->node ? disk->disk->node : "");
+
+      if (!disk->bitmap || strstr (failure->message, words) == NULL)
+        continue;
+      disk->bitmap = FALSE;
+      return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+vk_backup_begin_job (VkBackup *backup, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
+  while (!begin_once (backup, &failure))
+    {
+      if (!drop_impossible_bitmap (backup, failure))
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_clear_error (&failure);
+    }
+  return TRUE;
+}
