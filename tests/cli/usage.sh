@@ -35,7 +35,7 @@ fails ()
 # The last virt-keep printed one JSON document, about a failure of this class.
 is_failure ()
 {
-  [ "$(json "$out" .schema .ok .exit_code .error.class .error.message)" = "1
+  [ "$(json_get "$out" .schema .ok .exit_code .error.class .error.message)" = "1
 false
 $1
 $2
@@ -113,7 +113,7 @@ fails 3 not-found "restore from a store that is not there" --store "$scratch/sto
 fails 3 not-found "a directory that is no store" --store "$scratch" list
 keep --json --store "$scratch"/$'\xff' list
 exits 3 "a name that is not UTF-8"
-is "$(json "$out" .error.class)" not-found "gives JSON in UTF-8 all the same"
+is "$(json_get "$out" .error.class)" not-found "gives JSON in UTF-8 all the same"
 away="qemu+unix:///system?socket=$scratch/none"
 fails 8 connection "status without libvirt" -c "$away" status
 fails 8 connection "abort without libvirt" -c "$away" abort one
@@ -177,7 +177,7 @@ new_point ()
 new_point ''
 keep --store "$store" --json list
 exits 0 "a store with a point in order"
-is "$(json "$out" '.points[0].state' '.points[0].point')" "ok
+is "$(json_get "$out" '.points[0].state' '.points[0].point')" "ok
 guest@$time" "which is listed as such"
 for name in guest guest@latest guest@$time $uuid $uuid@latest $uuid@$time; do
   keep --store "$store" show "$name"
@@ -201,7 +201,7 @@ damaged ()
   [ "$code" = 0 ] || complaint="list ends with $code"
   grep -q "@$time .*damaged" "$out" || complaint="$complaint; list does not say damaged"
   keep --store "$store" --json list
-  [[ $(json "$out" '.points[0].state' '.points[0].damage') == damaged?*"$store"* ]] || complaint="$complaint; list --json does not say what is damaged"
+  [[ $(json_get "$out" '.points[0].state' '.points[0].damage') == damaged?*"$store"* ]] || complaint="$complaint; list --json does not say what is damaged"
   for command in show "restore --to $dir"; do
     # shellcheck disable=SC2086  # words
     keep --store "$store" --json $command "guest@$time"
@@ -322,7 +322,7 @@ new_point ''
 mkdir -p "$store/guest.$uuid/.partial-20260102T000000Z" "$store/guest.$uuid/notes" "$store/lost+found"
 echo "a note" >"$store/README"
 keep --store "$store" --json list
-is "$(json "$out" '.points[0].point' '.points[1]')" "guest@$time
+is "$(json_get "$out" '.points[0].point' '.points[1]')" "guest@$time
 (none)" "what is no point is not listed"
 
 # bad_store CLAIM TEXT: a store whose description is TEXT cannot be read.
