@@ -34,6 +34,24 @@ restic_make_repository (const char *path, const char *password)
   g_assert_true (vk_repo_config_save (backend, crypto, &config, NULL, NULL));
 }
 
+VkRestic *
+restic_open_repository (const char *path, const VkResticOptions *options, GError **error)
+{
+  return vk_restic_open (vk_backend_local_new (path, NULL), "secret", options, NULL, error);
+}
+
+VkRestic *
+restic_make_and_open (const char *path, const VkResticOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+  VkRestic *repo;
+
+  restic_make_repository (path, "secret");
+  repo = restic_open_repository (path, options, &error);
+  g_assert_no_error (error);
+  return repo;
+}
+
 static gboolean
 is_zero (const guint8 *data, gsize length)
 {

@@ -12,6 +12,12 @@ enum { RESTIC_ZERO_BYTES = 512 << 10 };
  * as tests open it often. */
 void restic_make_repository (const char *path, const char *password);
 
+/* Opens it with the password "secret".  Returns: (transfer full). */
+VkRestic *restic_open_repository (const char *path, const VkResticOptions *options, GError **error);
+
+/* Makes it with that password, and opens it.  Returns: (transfer full). */
+VkRestic *restic_make_and_open (const char *path, const VkResticOptions *options);
+
 /* Saves length bytes in chunks of chunk_bytes, a chunk of zeros as blobs of
  * RESTIC_ZERO_BYTES where it can be divided so.  Returns: (transfer full), or
  * NULL with *error. */

@@ -49,9 +49,7 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = test_directory_new ();
   fixture->disk = make_disk ();
-  restic_make_repository (fixture->dir, "secret");
-  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, NULL);
-  g_assert_nonnull (fixture->repo);
+  fixture->repo = restic_make_and_open (fixture->dir, &options);
   fixture->saver = vk_restic_saver_new (fixture->repo, &saver_options, NULL);
 }
 

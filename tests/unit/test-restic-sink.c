@@ -192,7 +192,7 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = test_directory_new ();
   path = g_build_filename (fixture->dir, "repo", NULL);
-  fixture->repo = restic_make_repository (path, &options);
+  fixture->repo = restic_make_and_open (path, &options);
 }
 
 static void
