@@ -25,7 +25,10 @@ append_disks (GString *text, const VkManifest *manifest)
       g_autofree char *size = vk_format_bytes (disk->size);
 
       g_string_append_printf (text, "Disk %-7s %s, %s, %s, from %s (%s)\n", disk->target, disk->level, virtual_size, disk->format, disk->source ? disk->source : "-", disk->type);
-      g_string_append_printf (text, "             %s, %s, sha256 %s\n", disk->image, size, disk->sha256);
+      if (disk->chunk_size > 0)
+        g_string_append_printf (text, "             %s, %s, in chunks of %" G_GUINT64_FORMAT " KiB, content sha256 %s\n", disk->image, size, disk->chunk_size / 1024, disk->content_sha256);
+      else
+        g_string_append_printf (text, "             %s, %s, sha256 %s\n", disk->image, size, disk->sha256);
     }
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
