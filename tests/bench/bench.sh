@@ -6,8 +6,8 @@
 # Prints how long backup, restore and verify take compared with doing the same by
 # hand and with virtnbdbackup, and how much memory they need.  README.md beside this
 # file tells how to read it.  Nothing is asserted: a missed aim is printed, not
-# an error.  PART is copy, full, restore, unchanged, scattered, verify or memory; all of
-# them otherwise.
+# an error.  PART is copy, full, restore, restic, unchanged, scattered, verify or
+# memory; all of them otherwise.
 #
 # Environment: VIRT_KEEP is the program (else build/tool/virt-keep of the tree),
 # BENCH_RUNS how often each contender runs after a warm-up (5).
@@ -53,7 +53,7 @@ must_pipe ()
   "$@" >"$lab/said" 2>&1 || bail "failed: $*: $(tail -c 1000 "$lab/said")"
 }
 
-for part in measure contenders whole changed memory; do
+for part in measure contenders whole changed repository memory; do
   # shellcheck source=/dev/null
   . "$tests/bench/$part.sh"
 done
@@ -61,10 +61,10 @@ done
 # ---- all of it -----------------------------------------------------------------
 
 print_machine
-[ $# != 0 ] || set -- copy full restore unchanged scattered verify memory
+[ $# != 0 ] || set -- copy full restore restic unchanged scattered verify memory
 for part; do
   case $part in
-    copy | full | restore | verify | memory) need_disk ;;
+    copy | full | restore | restic | verify | memory) need_disk ;;
     unchanged | scattered) ;;
     *) bail "no such part: $part" ;;
   esac
