@@ -54,9 +54,13 @@ add_domains (VkInvocation *invocation, GError **error)
 static gboolean
 add_points (VkInvocation *invocation, GError **error)
 {
-  g_autoptr (VkStore) store = vk_open_store (invocation, FALSE, error);
-  g_autoptr (GPtrArray) points = store ? vk_store_list (store, NULL, error) : NULL;
+  g_autoptr (VkStore) store = NULL;
+  g_autoptr (GPtrArray) points = NULL;
 
+  /* The user is in the middle of a line. */
+  invocation->store_settings.no_prompt = TRUE;
+  store = vk_open_store (invocation, FALSE, error);
+  points = store ? vk_store_list (store, NULL, error) : NULL;
   for (guint i = 0; points != NULL && i < points->len; i++)
     {
       g_autofree char *name = vk_point_name (g_ptr_array_index (points, i));

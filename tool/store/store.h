@@ -17,6 +17,7 @@ typedef struct VkPointWriter VkPointWriter;
 typedef struct
 {
   const char *password_file; /* restic: instead of what the environment says, or NULL */
+  gboolean no_prompt;        /* restic: do not ask for the password, fail */
   guint retry_lock;          /* restic: seconds to wait for others' locks */
   gsize pack_size;           /* restic: bytes, 0 for the default */
   int compression;           /* restic: level of zstd, 0 for the default, negative for none */

@@ -117,5 +117,10 @@ vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellabl
     return run_password_command (command, cancellable, error);
   if (password != NULL && *password != '\0')
     return g_strdup (password);
+  if (source->no_prompt)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "there is no password for the repository %s: set RESTIC_PASSWORD_FILE or give --password-file", source->place);
+      return NULL;
+    }
   return ask (source, cancellable, error);
 }

@@ -8,6 +8,7 @@
 typedef struct
 {
   const char *file;  /* of --password-file, or NULL */
+  gboolean no_prompt; /* nobody is asked */
   gboolean confirm;  /* for a new repository: a prompt asks twice */
   const char *place; /* what the prompt calls the repository */
 } VkPasswordSource;
@@ -18,7 +19,7 @@ typedef struct
  * line feed at the end (CR LF too) is not part of it, as with restic; an empty
  * one is refused.
  * Returns: (transfer full), free with vk_restic_password_free(); NULL with
- * VK_ERROR_USAGE when there is nothing of all that and no terminal. */
+ * VK_ERROR_USAGE when there is nothing of all that and nobody to ask. */
 char *vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellable, GError **error);
 
 /* Overwrites and frees it; NULL is accepted. */

@@ -85,7 +85,7 @@ open_store (const char *location, const VkStoreSettings *settings, gboolean crea
   VkResticStore *store = g_new0 (VkResticStore, 1);
   g_autoptr (VkStore) base = &store->base;
   g_autoptr (VkBackend) backend = vk_backend_open (location, error);
-  VkPasswordSource source = { .file = settings ? settings->password_file : NULL, .confirm = create };
+  VkPasswordSource source = { .file = settings ? settings->password_file : NULL, .no_prompt = settings && settings->no_prompt, .confirm = create };
 
   base->ops = &restic_ops;
   g_mutex_init (&store->mutex);
