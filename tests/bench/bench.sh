@@ -6,7 +6,7 @@
 # Prints how long backup and restore take compared with doing the same by hand
 # and with virtnbdbackup, and how much memory they need.  README.md beside this
 # file tells how to read it.  Nothing is asserted: a missed aim is printed, not
-# an error.  PART is copy, full, restore or memory; all of them otherwise.
+# an error.  PART is copy, full, restore, restic or memory; all of them otherwise.
 #
 # Environment: VIRT_KEEP is the program (else build/tool/virt-keep of the tree),
 # BENCH_RUNS how often each contender runs after a warm-up (5).
@@ -239,10 +239,100 @@ virtnbd_restore ()
   rm -r "$lab/virtnbd.restored"
 }
 
+# ---- contenders: a repository ----------------------------------------------------
+
+export RESTIC_PASSWORD=bench BORG_PASSPHRASE=bench BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
+export XDG_CACHE_HOME=$lab/cache RESTIC_CACHE_DIR=$lab/restic-cache BORG_BASE_DIR=$lab/borg
+programs=$lab/programs # SUBJECT ROUND PROCESSOR-SECONDS
+touch "$programs"
+
+# processor_time SUBJECT COMMAND...: runs it, and notes the time of the processors that
+# it and its children took.
+processor_time ()
+{
+  must perl -e '
+    my ($file, $subject, $round, @command) = @ARGV;
+    my $code = system { $command[0] } @command;
+    my @times = times;
+    open my $out, ">>", $file or die;
+    printf $out "%s %s %.2f\n", $subject, $round, $times[2] + $times[3];
+    exit ($code != 0)' "$programs" "$1" "$round" "${@:2}"
+}
+
+keep_restic () # first|second
+{
+  local subject=keep-restic-$1
+  if [ "$1" = first ]; then
+    rm -rf "$lab/keep.restic" "$lab/cache"
+    no_checkpoints
+    must "$VIRT_KEEP" --store "restic:$lab/keep.restic" init
+  else
+    change_disk
+  fi
+  clock_start
+  processor_time "$subject" "$VIRT_KEEP" --store "restic:$lab/keep.restic" backup "$domain" --progress none
+  clock "$subject"
+  if [ "$round" = 0 ]; then
+    must qemu-img convert -U -f qcow2 -O raw "${disk_file["$domain:vda"]}" "$work/now.raw"
+    must bash -c 'cmp <(restic -q -r "$1" dump latest /vda.raw) "$2"' - "$lab/keep.restic" "$work/now.raw"
+    rm "$work/now.raw"
+  fi
+}
+
+# change_disk: 1 % of the disk, in pieces of 1 MiB at random places of what is used.
+change_disk ()
+{
+  local n
+  head -c 41M /dev/urandom >"$work/random"
+  chmod 0644 "$work/random"
+  for ((n = 0; n < 41; n++)); do
+    tail -c "+$(((n << 20) + 1))" "$work/random" | head -c 1M >"$work/piece"
+    chmod 0644 "$work/piece"
+    guest_io "$domain" vda "write -s $work/piece $((RANDOM % 16 * 256 + RANDOM % 127))M 1M"
+  done
+  guest_flush "$domain" vda
+}
+
+# script_stream PROGRAM SUBJECT COMMAND: pull mode, the disk as a stream into COMMAND,
+# which a shell runs.
+script_stream ()
+{
+  cat >"$work/backup.xml" <<XML
+<domainbackup mode='pull'><server transport='unix' socket='$work/source'/><disks>
+<disk name='vda' type='file'><scratch file='$work/scratch'/></disk>
+</disks></domainbackup>
+XML
+  clock_start
+  must virsh -q backup-begin "$domain" "$work/backup.xml"
+  processor_time "$1" bash -o pipefail -c "nbdcopy 'nbd+unix:///vda?socket=$work/source' - | $2"
+  must virsh -q domjobabort "$domain"
+  clock "$1"
+  must wait_for 10 no_job "$domain"
+}
+
+stream_restic () # first|second
+{
+  if [ "$1" = first ]; then
+    rm -rf "$lab/stream.restic"
+    must restic init -r "$lab/stream.restic"
+  fi
+  script_stream "restic-$1" "restic -q -r '$lab/stream.restic' backup --stdin --stdin-filename vda.raw"
+}
+
+stream_borg () # first|second
+{
+  if [ "$1" = first ]; then
+    rm -rf "$lab/stream.borg" "$lab/borg"
+    must borg init -e repokey "$lab/stream.borg"
+  fi
+  script_stream "borg-$1" "borg create --compression zstd,3 '$lab/stream.borg::{now:%s.%f}' -"
+}
+
 # ---- tables --------------------------------------------------------------------
 
 # compare TITLE SUBJECT: then lines "REFERENCE|DESCRIPTION|AIM" on stdin, AIM one
-# of push (<= 1.05 + 0.3 s), pull (<= 1.10), faster (>= 3 times), or empty.
+# of push (<= 1.05 + 0.3 s), pull (<= 1.10), faster (>= 3 times), much (>= 20 times),
+# or empty.
 compare ()
 {
   perl -e '
@@ -256,7 +346,8 @@ compare ()
     my %aims = (
       push => ["<= 1.05 + 0.3 s", sub { median (map { $own[$_] - 1.05 * $_[$_] } 0 .. $#own) <= 0.3 }],
       pull => ["<= 1.10", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 1.10 }],
-      faster => [">= 3 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 3 }]);
+      faster => [">= 3 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 3 }],
+      much => [">= 20 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 20 }]);
     printf "\n%-62s %7s  %-28s %9s  %s\n", "", "seconds", "ratio (least .. most)", "more", "aim";
     printf "%-62s %7.2f\n", $title, median (@own);
     while (<STDIN>) {
@@ -264,7 +355,7 @@ compare ()
       my ($reference, $description, $aim) = split /\|/;
       if (!$seconds{$reference}) { print "  $description\n"; next }
       my @other = runs ($seconds{$reference});
-      my $faster = ($aim // "") eq "faster";
+      my $faster = ($aim // "") =~ /^(faster|much)$/;
       my @ratios = sort { $a <=> $b } map { $faster ? $other[$_] / $own[$_] : $own[$_] / $other[$_] } 0 .. $#own;
       my $ratio = sprintf "%.2f%s (%.2f .. %.2f)", median (@ratios), $faster ? " x faster" : "", $ratios[0], $ratios[-1];
       my $line = sprintf "  %-60s %7.2f  %-28s %+7.2f s", $description, median (@other), $ratio,
@@ -418,6 +509,38 @@ part_restore ()
   rm -rf "${store:?}" "$lab/virtnbd"
 }
 
+# part_restic: the first backup into a repository, and one after 1 % has changed.
+part_restic ()
+{
+  local which aim contender contenders=()
+  if ! have restic || ! have nbdcopy; then
+    echo "restic: left out, restic or nbdcopy is not installed"
+    return
+  fi
+  contenders=(keep_restic stream_restic)
+  ! have borg || contenders+=(stream_borg)
+  for which in first second; do
+    [ $which = first ] && aim=faster || aim=much
+    rounds "${contenders[@]/%/ $which}"
+    note
+    { echo "restic-$which|nbdcopy, restic backup --stdin|$aim"
+      if have borg; then
+        echo "borg-$which|nbdcopy, borg create, zstd,3|$aim"
+      else
+        echo "none|left out: borg is not installed (Debian: borgbackup)"
+      fi
+    } | compare "virt-keep backup to restic:, the $which time" "keep-restic-$which"
+    printf '  processor seconds: '
+    for contender in "keep-restic-$which" "restic-$which" "borg-$which"; do
+      sed -n "s/^$contender [1-9][0-9]* //p" "$programs" | sort -n \
+        | awk -v name="$contender" '{ t[NR] = $1 } END { if (NR) printf "%s %.2f  ", name, t[int ((NR + 1) / 2)] }'
+    done
+    echo
+  done
+  rm -rf "$lab/keep.restic" "$lab/stream.restic" "$lab/stream.borg"
+  no_checkpoints
+}
+
 # peaks FILE COMMAND...: runs it and writes to FILE: seconds, peak resident KiB of
 # the command itself, and NAME=KiB of the children it had.  The kernel's own
 # figure for an ended process counts its children in, so this looks at
@@ -517,11 +640,11 @@ make_domain bench vda:qcow2:4G
 fill_disk bench
 note
 print_machine
-[ $# != 0 ] || set -- copy full restore memory
+[ $# != 0 ] || set -- copy full restore restic memory
 for part; do
   case $part in
     copy | full) part_backup "$part" ;;
-    restore | memory) "part_$part" ;;
+    restore | restic | memory) "part_$part" ;;
     *) bail "no such part: $part" ;;
   esac
 done
