@@ -11,44 +11,27 @@
 
 #define MANIFEST "{\"format\":\"a test's\"}\n"
 
-static void
-save_cheap_key (VkBackend *backend, const VkResticKey *master)
+void
+restic_make_repository (const char *path, const char *password)
 {
   static const VkScryptCost cheap = { 2, 1, 1 };
-  g_autoptr (GBytes) key = vk_key_file_make (master, "secret", &cheap, NULL);
-  char name[VK_RESTIC_ID_DIGITS + 1];
-  VkResticId id;
-
-  vk_restic_id_of (g_bytes_get_data (key, NULL), g_bytes_get_size (key), &id);
-  vk_restic_id_format (&id, name);
-  g_assert_true (vk_backend_save (backend, VK_RESTIC_KEY, name, key, NULL, NULL));
-}
-
-VkRestic *
-restic_make_repository (const char *path, const VkResticOptions *options)
-{
   g_autoptr (VkBackend) backend = vk_backend_local_new (path, NULL);
-  g_autoptr (VkCrypto) crypto = NULL;
-  g_autoptr (GError) error = NULL;
-  VkRepoConfig config;
   VkResticKey master;
-  VkRestic *repo;
+  g_autoptr (VkCrypto) crypto = NULL;
+  g_autoptr (GBytes) key = NULL;
+  char name[VK_RESTIC_ID_DIGITS + 1];
+  VkRepoConfig config;
+  VkResticId id;
 
   vk_restic_random (&master, sizeof master);
   crypto = vk_crypto_new (&master);
   g_assert_true (vk_backend_create (backend, NULL, NULL));
-  save_cheap_key (backend, &master);
+  key = vk_key_file_make (&master, password, &cheap, NULL);
+  vk_restic_id_of (g_bytes_get_data (key, NULL), g_bytes_get_size (key), &id);
+  vk_restic_id_format (&id, name);
+  g_assert_true (vk_backend_save (backend, VK_RESTIC_KEY, name, key, NULL, NULL));
   vk_repo_config_make (&config);
   g_assert_true (vk_repo_config_save (backend, crypto, &config, NULL, NULL));
-  repo = restic_open_repository (path, options, &error);
-  g_assert_no_error (error);
-  return repo;
-}
-
-VkRestic *
-restic_open_repository (const char *path, const VkResticOptions *options, GError **error)
-{
-  return vk_restic_open (vk_backend_local_new (path, NULL), "secret", options, NULL, error);
 }
 
 static gboolean

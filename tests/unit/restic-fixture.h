@@ -8,13 +8,9 @@
 /* restic makes holes where this many zeros are. */
 enum { RESTIC_ZERO_BYTES = 512 << 10 };
 
-/* Makes a repository in the directory path with the password "secret" and a key
- * that costs next to nothing, and opens it; options may be NULL.
- * Returns: (transfer full). */
-VkRestic *restic_make_repository (const char *path, const VkResticOptions *options);
-
-/* Opens it again.  Returns: (transfer full), or NULL with *error. */
-VkRestic *restic_open_repository (const char *path, const VkResticOptions *options, GError **error);
+/* Makes a repository in the directory path with a key that costs next to nothing,
+ * as tests open it often. */
+void restic_make_repository (const char *path, const char *password);
 
 /* Saves length bytes in chunks of chunk_bytes, a chunk of zeros as blobs of
  * RESTIC_ZERO_BYTES where it can be divided so.  Returns: (transfer full), or

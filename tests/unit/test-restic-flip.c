@@ -24,6 +24,12 @@ typedef struct
   guint intact; /* how often all of it was read */
 } Fixture;
 
+static VkRestic *
+open_repository (Fixture *fixture, GError **error)
+{
+  return vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, error);
+}
+
 static void
 set_up (Fixture *fixture, gconstpointer data)
 {
@@ -32,10 +38,12 @@ set_up (Fixture *fixture, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
-  repo = restic_make_repository (fixture->dir, &options);
+  restic_make_repository (fixture->dir, "secret");
   /* The first chunk can be compressed, the others cannot. */
   memset (fixture->disk, 'x', CHUNK_BYTES);
   vk_restic_random (fixture->disk + CHUNK_BYTES, DISK_BYTES - CHUNK_BYTES);
+  repo = open_repository (fixture, &error);
+  g_assert_no_error (error);
   saver = vk_restic_saver_new (repo, NULL, NULL);
   g_assert_true (restic_save_point (repo, NULL, saver, fixture->disk, DISK_BYTES, CHUNK_BYTES, &fixture->snapshot, &error));
 }
@@ -51,7 +59,7 @@ tear_down (Fixture *fixture, gconstpointer data)
 static gboolean
 read_everything (Fixture *fixture, GError **error)
 {
-  g_autoptr (VkRestic) repo = restic_open_repository (fixture->dir, &options, error);
+  g_autoptr (VkRestic) repo = open_repository (fixture, error);
   g_autoptr (GPtrArray) snapshots = repo ? vk_snapshot_list (repo, NULL, error) : NULL;
   g_autoptr (GByteArray) manifest = NULL;
   g_autoptr (GByteArray) disk = NULL;

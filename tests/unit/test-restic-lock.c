@@ -25,10 +25,13 @@ static void
 set_up (Fixture *fixture, gconstpointer data)
 {
   VkResticOptions options = { .no_cache = TRUE };
+  g_autoptr (GError) error = NULL;
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
   fixture->locks = g_build_filename (fixture->dir, "locks", NULL);
-  fixture->repo = restic_make_repository (fixture->dir, &options);
+  restic_make_repository (fixture->dir, "secret");
+  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
+  g_assert_no_error (error);
 }
 
 static void
