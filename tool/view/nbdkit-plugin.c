@@ -118,7 +118,7 @@ plugin_config_complete (void)
     parameters.repository = g_strdup (repository);
   if (parameters.repository == NULL)
     nbdkit_error ("which repository? give repository=REPO or set RESTIC_REPOSITORY");
-  else if (parameters.snapshot == NULL || strspn (parameters.snapshot, "0123456789abcdef") != strlen (parameters.snapshot))
+  else if (parameters.snapshot == NULL || *parameters.snapshot == '\0' || strspn (parameters.snapshot, "0123456789abcdef") != strlen (parameters.snapshot))
     nbdkit_error ("which snapshot? give snapshot=ID, the id of one or the beginning of it");
   else if (parameters.file == NULL)
     nbdkit_error ("which file of the snapshot? give file=PATH, as in file=/vda.raw");
