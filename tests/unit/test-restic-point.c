@@ -58,7 +58,7 @@ set_up (Fixture *fixture, gconstpointer data)
   fixture->disk = g_malloc (DISK_BYTES);
   test_fill (fixture->disk, DISK_BYTES, 3);
   memset (fixture->disk + MIB, 0, 2 * MIB);
-  vk_restic_close (restic_make_repository (fixture->repository, NULL));
+  restic_make_repository (fixture->repository, "secret");
   open_store (fixture);
 }
 

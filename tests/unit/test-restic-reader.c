@@ -49,7 +49,9 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = test_directory_new ();
   fixture->disk = make_disk ();
-  fixture->repo = restic_make_repository (fixture->dir, &options);
+  restic_make_repository (fixture->dir, "secret");
+  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, NULL);
+  g_assert_nonnull (fixture->repo);
   fixture->saver = vk_restic_saver_new (fixture->repo, &saver_options, NULL);
 }
 
@@ -352,7 +354,7 @@ reopen (Fixture *fixture)
 
   g_clear_pointer (&fixture->saver, vk_restic_saver_free);
   vk_restic_close (fixture->repo);
-  fixture->repo = restic_open_repository (fixture->dir, &options, &error);
+  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
   g_assert_no_error (error);
   vk_restic_load_index (fixture->repo, NULL, &error);
   g_assert_no_error (error);

@@ -192,7 +192,9 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = test_directory_new ();
   path = g_build_filename (fixture->dir, "repo", NULL);
-  fixture->repo = restic_make_repository (path, &options);
+  restic_make_repository (path, "secret");
+  fixture->repo = vk_restic_open (vk_backend_local_new (path, NULL), "secret", &options, NULL, NULL);
+  g_assert_nonnull (fixture->repo);
 }
 
 static void
