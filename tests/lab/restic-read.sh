@@ -102,6 +102,16 @@ is "$(ls "$dir")" vdb.qcow2 "and nothing else"
 is "$(locks)" 0 "no lock is left in the repository"
 is "$(find /var/tmp -maxdepth 1 -name 'virt-keep-restore-*' -newer "$lab/$first.vda" | wc -l)" 0 "and no socket"
 
+id=$(snapshot_of "$third")
+# by_hand PARAMETER...: the size of what the plugin serves, as an administrator asks.
+by_hand ()
+{
+  timeout 60 nbdkit -U - "$VIRT_KEEP_NBDKIT_PLUGIN" "$repository" snapshot="$id" "$@" --run 'nbdinfo --size $uri' 2>&1
+}
+is "$(by_hand file=/vda.raw)" $((200 << 20)) "nbdkit serves a disk by hand"
+like "$(by_hand file=/vdz.raw)" "no 'vdz.raw'" "of a file that is not there it says so, and ends"
+like "$(RESTIC_PASSWORD=wrong by_hand file=/vda.raw)" "password" "as it does with a wrong password"
+
 restic -q -r "$repository" forget --prune --max-unused 0 "$(snapshot_of "$first")"
 keep --store "$store" --json verify guest --data
 exits 0 "the others outlive restic's forget and prune of one"

@@ -352,7 +352,7 @@ reopen (Fixture *fixture)
 
   g_clear_pointer (&fixture->saver, vk_restic_saver_free);
   vk_restic_close (fixture->repo);
-  fixture->repo = restic_open_repository (fixture->dir, &options, &error);
+  fixture->repo = vk_restic_open (vk_backend_local_new (fixture->dir, NULL), "secret", &options, NULL, &error);
   g_assert_no_error (error);
   vk_restic_load_index (fixture->repo, NULL, &error);
   g_assert_no_error (error);

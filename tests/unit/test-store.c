@@ -523,7 +523,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/url/empty", "", test_bad_url);
   g_test_add_data_func ("/url/image-empty", "image:", test_bad_url);
   g_test_add_data_func ("/url/unknown", "tape:x", test_bad_url);
-#if !HAVE_RESTIC
+#ifndef HAVE_RESTIC
   g_test_add_data_func ("/url/restic", "restic:/srv/r", test_bad_url);
 #endif
   ADD_WITH_STORE ("/store/missing", test_missing_store);

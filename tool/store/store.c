@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "store/image/image-store.h"
-#if HAVE_RESTIC
+#ifdef HAVE_RESTIC
 #include "store/restic/restic-store.h"
 #endif
 
@@ -43,7 +43,7 @@ after_scheme (const char *url, const char *scheme)
 static VkStore *
 open_restic (const char *location, const char *url, const VkStoreSettings *settings, gboolean make, GError **error)
 {
-#if HAVE_RESTIC
+#ifdef HAVE_RESTIC
   return (make ? vk_restic_store_create : vk_restic_store_open) (location, settings, error);
 #else
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);

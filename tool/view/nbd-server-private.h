@@ -16,7 +16,3 @@ const char *vk_nbd_server_pid_file (VkNbdServer *server);
 
 /* Starts the program and waits until it listens. */
 gboolean vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProcessSecrets *secrets, GError **error);
-
-/* For a program that ends instead of serving: waits for its end and sets the
- * error to what it said.  Returns: FALSE. */
-gboolean vk_nbd_server_set_start_error (VkNbdServer *server, GError **error);

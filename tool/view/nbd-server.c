@@ -120,10 +120,9 @@ has_ended (VkNbdServer *server)
   return g_subprocess_get_identifier (server->process) == NULL;
 }
 
-gboolean
-vk_nbd_server_set_start_error (VkNbdServer *server, GError **error)
+static gboolean
+set_start_error (VkNbdServer *server, GError **error)
 {
-  g_subprocess_wait (server->process, NULL, NULL);
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words_or_none (server));
   return FALSE;
 }
@@ -136,7 +135,7 @@ wait_for_start (VkNbdServer *server, GError **error)
   while (!g_file_test (server->pid_file, G_FILE_TEST_EXISTS))
     {
       if (has_ended (server))
-        return vk_nbd_server_set_start_error (server, error);
+        return set_start_error (server, error);
       if (g_get_monotonic_time () > deadline)
         {
           g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s did not open '%s' within %d seconds", server->program, server->path, START_TIMEOUT_MS / 1000);

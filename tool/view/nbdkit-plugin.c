@@ -4,7 +4,9 @@
  *   nbdkit PATH/nbdkit-virt-keep-plugin.so repository=REPO snapshot=ID file=/vda.raw
  *
  * Documented in virt-keep-store(5).  nbdkit may fork before after_fork(), so that
- * nothing that makes threads happens earlier. */
+ * nothing that makes threads happens earlier.  What fails then is told to each
+ * client: after a failure of after_fork() those of `nbdkit --run' would wait for
+ * ever. */
 #include "config.h"
 
 #define NBDKIT_API_VERSION 2
@@ -35,8 +37,10 @@ static struct
 
 /* What is open; the same for all connections. */
 static VkRestic *repo;
+static VkSnapshot *snapshot;
 static VkResticLock *lock;
-static VkDiskReader *reader;
+static VkDiskReader *reader; /* or NULL, and: */
+static GError *failure;
 
 /* --- parameters ----------------------------------------------------------- */
 
@@ -114,7 +118,7 @@ plugin_config_complete (void)
     parameters.repository = g_strdup (repository);
   if (parameters.repository == NULL)
     nbdkit_error ("which repository? give repository=REPO or set RESTIC_REPOSITORY");
-  else if (parameters.snapshot == NULL || strspn (parameters.snapshot, "0123456789abcdef") != strlen (parameters.snapshot))
+  else if (parameters.snapshot == NULL || *parameters.snapshot == '\0' || strspn (parameters.snapshot, "0123456789abcdef") != strlen (parameters.snapshot))
     nbdkit_error ("which snapshot? give snapshot=ID, the id of one or the beginning of it");
   else if (parameters.file == NULL)
     nbdkit_error ("which file of the snapshot? give file=PATH, as in file=/vda.raw");
@@ -163,11 +167,10 @@ find_snapshot (VkResticId *id, GError **error)
 
 /* Returns: (transfer full). */
 static VkDiskReader *
-open_file (const VkResticId *id, GError **error)
+open_file (GError **error)
 {
   g_autofree char *name = g_strdup_printf ("'%s' of snapshot %.8s", parameters.file, parameters.snapshot);
-  g_autoptr (VkSnapshot) snapshot = vk_snapshot_load (repo, id, NULL, error);
-  g_autoptr (VkTreeNode) node = snapshot ? vk_tree_find (repo, &snapshot->tree, parameters.file, NULL, error) : NULL;
+  g_autoptr (VkTreeNode) node = vk_tree_find (repo, &snapshot->tree, parameters.file, NULL, error);
 
   if (node == NULL)
     return NULL;
@@ -178,32 +181,38 @@ open_file (const VkResticId *id, GError **error)
 }
 
 static gboolean
-open_all (GError **error)
+open_snapshot (GError **error)
 {
   VkResticId id;
 
   repo = open_repository (error);
-  if (repo == NULL)
+  if (repo == NULL || !find_snapshot (&id, error))
     return FALSE;
-  if (!parameters.no_lock)
-    lock = vk_restic_lock_take (repo, FALSE, parameters.retry_lock, NULL, error);
-  if ((lock == NULL && !parameters.no_lock) || !find_snapshot (&id, error))
-    return FALSE;
-  reader = open_file (&id, error);
-  return reader != NULL;
+  snapshot = vk_snapshot_load (repo, &id, NULL, error);
+  return snapshot != NULL;
+}
+
+static int
+plugin_get_ready (void)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean ok = open_snapshot (&error);
+
+  g_clear_pointer (&parameters.password, vk_restic_password_free);
+  if (ok)
+    return 0;
+  nbdkit_error ("%s", error->message);
+  return -1;
 }
 
 static int
 plugin_after_fork (void)
 {
-  g_autoptr (GError) failure = NULL;
-  gboolean ok = open_all (&failure);
-
-  g_clear_pointer (&parameters.password, vk_restic_password_free);
-  if (ok)
-    return 0;
-  nbdkit_error ("%s", failure->message);
-  return -1;
+  if (!parameters.no_lock)
+    lock = vk_restic_lock_take (repo, FALSE, parameters.retry_lock, NULL, &failure);
+  if (failure == NULL)
+    reader = open_file (&failure);
+  return 0;
 }
 
 static void
@@ -211,6 +220,8 @@ plugin_unload (void)
 {
   g_clear_pointer (&reader, vk_disk_reader_free);
   g_clear_pointer (&lock, vk_restic_lock_free);
+  g_clear_pointer (&snapshot, vk_snapshot_free);
+  g_clear_error (&failure);
   g_clear_pointer (&repo, vk_restic_close);
   g_clear_pointer (&parameters.password, vk_restic_password_free);
   g_clear_pointer (&parameters.repository, g_free);
@@ -223,6 +234,8 @@ plugin_unload (void)
 static void *
 plugin_open (int readonly)
 {
+  if (reader == NULL)
+    nbdkit_error ("%s", failure->message);
   return reader;
 }
 
@@ -248,11 +261,11 @@ plugin_can_cache (void *handle)
 static int
 plugin_pread (void *handle, void *buffer, uint32_t count, uint64_t offset, uint32_t flags)
 {
-  g_autoptr (GError) failure = NULL;
+  g_autoptr (GError) error = NULL;
 
-  if (vk_disk_reader_read (handle, buffer, offset, count, NULL, &failure))
+  if (vk_disk_reader_read (handle, buffer, offset, count, NULL, &error))
     return 0;
-  nbdkit_error ("%s", failure->message);
+  nbdkit_error ("%s", error->message);
   nbdkit_set_error (EIO);
   return -1;
 }
@@ -291,6 +304,7 @@ static struct nbdkit_plugin plugin = {
                  "password=+FILE   or from RESTIC_PASSWORD, RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND\n"
                  "retry-lock=SECONDS, lock=BOOL, chunk-size=SIZE",
   .magic_config_key = "repository",
+  .get_ready = plugin_get_ready,
   .after_fork = plugin_after_fork,
   .unload = plugin_unload,
   .open = plugin_open,

@@ -3,7 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
-#include <gio/gunixsocketaddress.h>
+#include <libnbd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,9 +12,6 @@
 #include "view/nbd-server-private.h"
 
 static const char plugin_name[] = "nbdkit-virt-keep-plugin.so";
-
-/* Opening a repository far away takes a while, in seconds. */
-enum { OPEN_TIMEOUT = 600 };
 
 /* Where the plugin is: of a build that is not installed, the environment says
  * it.  Returns: (transfer full). */
@@ -47,22 +44,22 @@ put_password (const char *password, GError **error)
   return -1;
 }
 
-/* Waits until nbdkit, which listens, has opened the file, too: it greets. */
+/* Waits until nbdkit, which listens, has opened the file, too: it lets a client in. */
 static gboolean
-wait_for_greeting (VkNbdServer *server, GError **error)
+wait_for_file (VkNbdServer *server, GError **error)
 {
-  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (vk_nbd_server_socket (server));
-  g_autoptr (GSocketClient) client = g_socket_client_new ();
-  g_autoptr (GSocketConnection) connection = NULL;
-  char greeting[8];
+  struct nbd_handle *nbd = nbd_create ();
+  gboolean ok = nbd != NULL && nbd_connect_uri (nbd, vk_nbd_server_uri (server)) == 0;
 
-  g_socket_client_set_timeout (client, OPEN_TIMEOUT);
-  connection = g_socket_client_connect (client, G_SOCKET_CONNECTABLE (address), NULL, NULL);
-  if (connection != NULL
-      && g_input_stream_read_all (g_io_stream_get_input_stream (G_IO_STREAM (connection)), greeting, sizeof greeting, NULL, NULL, NULL)
-      && memcmp (greeting, "NBDMAGIC", sizeof greeting) == 0)
-    return TRUE;
-  return vk_nbd_server_set_start_error (server, error);
+  if (!ok)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "nbdkit does not serve the file: %s", nbd_get_error ());
+      vk_nbd_server_explain (server, error);
+    }
+  else
+    nbd_shutdown (nbd, 0);
+  nbd_close (nbd);
+  return ok;
 }
 
 static gboolean
@@ -77,7 +74,7 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
   VkProcessSecrets secrets = { .environment = environment, .fd = put_password (file->password, error) };
 
-  return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_greeting (server, error);
+  return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_file (server, error);
 }
 
 VkNbdServer *

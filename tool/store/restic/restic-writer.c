@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "store/image/image-lock.h"
@@ -84,13 +83,6 @@ restic_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
     return FALSE;
   writer->saver = vk_restic_saver_new (writer->store->repo, &options, writer->stop);
   return TRUE;
-}
-
-static char *
-restic_push_target (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, GError **error)
-{
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU cannot write into a restic repository: use --mode pull");
-  return NULL;
 }
 
 /* --- disks ------------------------------------------------------------------ */
@@ -328,7 +320,6 @@ restic_writer_free (VkPointWriter *base)
 
 static const VkPointWriterOps restic_writer_ops = {
   .open = restic_open,
-  .push_target = restic_push_target,
   .open_sink = restic_open_sink,
   .close_sinks = restic_close_sinks,
   .seal_disk = restic_seal_disk,
