@@ -92,6 +92,28 @@ stream_borg () # first|second
   script_stream "borg-$1" "borg create --compression zstd,3 '$lab/stream.borg::{now:%s.%f}' -"
 }
 
+# The disk of the newest point as a raw file: restored, and dumped by restic.
+restore_restic ()
+{
+  clock_start
+  must "$VIRT_KEEP" --store "restic:$lab/keep.restic" restore "$domain" --to "$lab/restored" --format raw --progress none
+  clock restore-restic
+  if [ "$round" = 0 ]; then
+    must qemu-img compare -U -f qcow2 -F raw "${disk_file["$domain:vda"]}" "$lab/restored/vda.raw"
+  fi
+  rm -r "$lab/restored"
+}
+
+dump_restic ()
+{
+  clock_start
+  must bash -c 'restic -q -r "$1" dump latest /vda.raw >"$2"' - "$lab/keep.restic" "$work/dumped.raw"
+  clock restic-dump
+  must sync "$work/dumped.raw"
+  clock restic-dump-sync
+  rm "$work/dumped.raw"
+}
+
 # part_restic: the first backup into a repository, and one after 1 % has changed.
 part_restic ()
 {
@@ -120,6 +142,11 @@ part_restic ()
     done
     echo
   done
+  rounds restore_restic dump_restic
+  note
+  { echo "restic-dump|restic dump, nothing flushed|twice"
+    echo "restic-dump-sync|the same and sync FILE|twice"
+  } | compare "virt-keep restore --format raw from restic:" restore-restic
   rm -rf "$lab/keep.restic" "$lab/stream.restic" "$lab/stream.borg"
   no_checkpoints
 }
