@@ -144,8 +144,8 @@ part_restic ()
   done
   rounds restore_restic dump_restic
   note
-  { echo "restic-dump|restic dump, nothing flushed|twice"
-    echo "restic-dump-sync|the same and sync FILE|twice"
+  { echo "restic-dump|restic dump, nothing flushed|double"
+    echo "restic-dump-sync|the same and sync FILE|double"
   } | compare "virt-keep restore --format raw from restic:" restore-restic
   rm -rf "$lab/keep.restic" "$lab/stream.restic" "$lab/stream.borg"
   no_checkpoints
