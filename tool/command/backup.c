@@ -82,7 +82,7 @@ static gboolean
 parse_settings (const BackupOptions *options, VkStoreSettings *settings, GError **error)
 {
   static const char *const words[] = { "auto", "off", "max", NULL };
-  static const int levels[] = { 0, -1, 11 }; /* restic's are about zstd's 3, and 11 */
+  static const int levels[] = { 0, -1, 11 }; /* zstd's: the store's own, none, about restic's max */
   int choice;
 
   if (!vk_parse_choice ("--compression", options->compression, words, 0, &choice, error))

@@ -107,7 +107,7 @@ fill_in_defaults (VkResticSaverOptions *options, const VkBackend *backend)
     options->pack_size = VK_PACK_SIZE_DEFAULT;
   options->pack_size = CLAMP (options->pack_size, VK_PACK_SIZE_MIN, VK_PACK_SIZE_MAX);
   if (options->level == 0)
-    options->level = VK_ZSTD_LEVEL;
+    options->level = VK_ZSTD_DATA_LEVEL;
 }
 
 VkResticSaver *

@@ -15,7 +15,7 @@ typedef struct
   guint threads;     /* that hash and compress; 0: one a processor */
   guint uploads;     /* packs on their way at once; 0: what the backend says */
   gsize pack_size;   /* VK_PACK_SIZE_MIN..VK_PACK_SIZE_MAX; 0: VK_PACK_SIZE_DEFAULT */
-  int level;         /* of zstd; 0: VK_ZSTD_LEVEL; negative: do not compress data blobs */
+  int level;         /* of zstd; 0: VK_ZSTD_DATA_LEVEL; negative: do not compress data blobs */
 } VkResticSaverOptions;
 
 /* Counted since the saver was made. */
