@@ -109,7 +109,7 @@ kill_qemu ()
     kill -KILL "$pid" 2>/dev/null && killed=yes
   done
   [ $killed = yes ] || bail "no QEMU of $1 runs"
-  wait_for 10 guest_is_off "$1" || bail "the QEMU of $1 does not die"
+  wait_for 60 guest_is_off "$1" || bail "the QEMU of $1 does not die: $(guest_state "$1"), $(virsh domjobinfo "$1" 2>&1 | xargs)"
 }
 
 guest_state ()

@@ -60,7 +60,7 @@ lose_power ()
 
 switch_off ()
 {
-  wait_for 10 umount "$mounted" || bail "cannot unmount: $(umount "$mounted" 2>&1)"
+  wait_for 60 umount "$mounted" || bail "cannot unmount: $(umount "$mounted" 2>&1)"
 }
 
 calls=write,pwrite64,fsync,mkdir,rename,renameat2,link,unlink,unlinkat,chmod,ioctl,clone,clone3
