@@ -48,7 +48,7 @@ needs ()
 # ---- servers -------------------------------------------------------------------
 
 servers=()
-# shellcheck disable=SC2317  # called by the trap
+# shellcheck disable=SC2317  # a cleanup
 stop_all ()
 {
   local pid
@@ -56,20 +56,8 @@ stop_all ()
     kill "$pid" 2>/dev/null
     wait "$pid" 2>/dev/null
   done
-  rm -rf "$scratch"
 }
-trap stop_all EXIT
-
-# wait_for SECONDS COMMAND...: until COMMAND succeeds; false when it never does.
-wait_for ()
-{
-  local until=$((SECONDS + $1))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    [ $SECONDS -lt $until ] || return 1
-    sleep 0.05
-  done
-}
+cleanup_fn stop_all
 
 free_port ()
 {
