@@ -23,7 +23,7 @@
 #               is given to HANDLER as {partial}, for servers that keep it
 #   lost        the request takes effect, the answer is lost
 #   truncate    half of the answer's body, then the connection is closed
-#   stall N     nothing happens for N seconds
+#   stall N     nothing happens for N seconds, nor later if the client has gone
 #   wrong       a byte of what is stored, or of the answer to GET, is another
 #   half        half of what is sent is stored
 #   endless     an answer that does not end
@@ -132,6 +132,8 @@ sub fault_before_body
   if ($kind eq 'stall')
     {
       sleep $argument;
+      # TCP_INFO begins with the state; 1 is established.
+      exit 0 if unpack ('C', getsockopt ($socket, 6, 11)) != 1;
     }
   elsif ($kind eq 'early')
     {
