@@ -3,12 +3,13 @@
 
 #include "store/restic/crypto.h"
 
+#include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/rand.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/error.h"
 
@@ -240,9 +241,18 @@ vk_restic_key_clear (VkResticKey *key)
   OPENSSL_cleanse (key, sizeof *key);
 }
 
+/* Not libcrypto's: that keeps a generator for each thread, of those that GLib
+ * keeps for later as well. */
 void
 vk_restic_random (void *bytes, gsize length)
 {
-  if (RAND_priv_bytes (bytes, (int) length) != 1)
-    g_error ("libcrypto has no random numbers");
+  const gsize at_once = 256; /* bytes that getrandom(2) gives whole */
+  guint8 *next = bytes;
+
+  for (gsize piece; length > 0; next += piece, length -= piece)
+    {
+      piece = MIN (length, at_once);
+      if (getrandom (next, piece, 0) != (gssize) piece)
+        g_error ("the kernel has no random numbers: %s", g_strerror (errno));
+    }
 }

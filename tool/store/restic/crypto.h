@@ -57,5 +57,5 @@ extern const VkScryptCost vk_scrypt_cost_default;
  * from a file that whoever has the store can write. */
 gboolean vk_restic_key_derive (const char *password, const VkScryptCost *cost, const void *salt, gsize salt_length, VkResticKey *key, GError **error);
 
-/* Fills length bytes from libcrypto's generator for secrets. */
+/* Fills length bytes from the kernel's generator: getrandom(2). */
 void vk_restic_random (void *bytes, gsize length);
