@@ -109,7 +109,14 @@ points ()
 # point_dir POINT: the directory that holds it.
 point_dir ()
 {
-  find "$store" -mindepth 2 -maxdepth 2 -name "${1##*@}" -type d
+  local dirs dir
+  mapfile -t dirs < <(find "$store" -mindepth 2 -maxdepth 2 -name "${1##*@}" -type d)
+  for dir in "${dirs[@]}"; do
+    # Two domains can be backed up in the same second.
+    if [ ${#dirs[@]} = 1 ] || [ "$(json_get "$dir/manifest.json" .domain.name)" = "${1%@*}" ]; then
+      echo "$dir"
+    fi
+  done
 }
 
 # shellcheck source=domains.sh

@@ -56,9 +56,11 @@ chmod 0644 "$lab/random"
 guest_io one vda "write -s $lab/random 20M 150M"
 keep_in_background --store "$store" --json backup one
 wait_for 30 has_job one
+kill -STOP "$keeper"
 said=$("$VIRT_KEEP" --store "$store" backup one 2>&1)
 is $? 4 "a second backup of the domain from this host is busy"
 like "$said" "another virt-keep|job" "and says so"
+kill -CONT "$keeper"
 keep_ends 60
 exits 0 "the first one goes on"
 
