@@ -42,4 +42,20 @@ repository_is_sound "in the end"
 is "$(restic_json snapshots | json_get /dev/stdin .length)" 5 "restic sees a snapshot a point"
 holds "restic knows how a point differs from the one before" eval "restic -r '$repository' diff \$(restic -r '$repository' snapshots --json | perl -MJSON::PP -e 'print join q{ }, map { \$_->{short_id} } @{JSON::PP->new->decode (join q{}, <STDIN>)}[0, 1]') | grep -q 'vda.raw'"
 
+# ---- a base with a hole in it ------------------------------------------------------
+
+head -c 8M /dev/urandom >"$lab/random"
+chmod 0644 "$lab/random"
+guest_io guest vda "write -s $lab/random 200M 8M"
+touch "$lab/before"
+backup_is guest incremental "with something new" --pack-size 4
+find "$repository/data" -type f -size +3M -newer "$lab/before" -delete
+restic -q -r "$repository" rebuild-index >/dev/null 2>&1
+keep --store "$store" --json backup guest --level incremental
+exits 5 "an incremental on a point that has lost a chunk is refused"
+like "$(cat "$err")" "chunk at offset 20971520" "with the place"
+backup_is guest full "a full instead" --level auto
+like "$(json .reason)" "chunk at offset 20971520" "says why"
+repository_is_sound "since what was lost has been stored again"
+
 done_testing

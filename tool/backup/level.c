@@ -110,6 +110,17 @@ find_obstacle (const VkBackupDisk *disk, const VkManifestDisk *base, GHashTable 
   return NULL;
 }
 
+/* Why the disk in the base point cannot be built on, or NULL. */
+static char *
+find_damage (VkBackup *backup, const VkManifestDisk *base)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (vk_store_check_base (backup->store, backup->base, base, backup->cancellable, &failure))
+    return NULL;
+  return g_strdup (failure->message);
+}
+
 static guint
 decide_disks (VkBackup *backup, GHashTable *dirty)
 {
@@ -121,6 +132,8 @@ decide_disks (VkBackup *backup, GHashTable *dirty)
       const VkManifestDisk *base = vk_manifest_find_disk (backup->base->manifest, disk->disk->target);
 
       disk->reason = find_obstacle (disk, base, dirty);
+      if (disk->reason == NULL)
+        disk->reason = find_damage (backup, base);
       if (disk->reason != NULL)
         continue;
       disk->base = base;

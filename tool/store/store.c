@@ -104,6 +104,12 @@ vk_damage_free (VkDamage *damage)
 }
 
 gboolean
+vk_store_check_base (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  return store->ops->check_base == NULL || store->ops->check_base (store, point, disk, cancellable, error);
+}
+
+gboolean
 vk_store_verify (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
 {
   return store->ops->verify (store, points, socket_dir, damages, cancellable, error);

@@ -101,6 +101,10 @@ typedef struct
   /* See vk_store_check_disk(). */
   gboolean (*check_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
+  /* See vk_store_check_base(); NULL where a point that is not damaged can always be
+   * built on. */
+  gboolean (*check_base) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+
   /* See vk_store_remove(), vk_store_finish() and vk_store_annotate(). */
   gboolean (*remove) (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
   gboolean (*finish) (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
@@ -167,7 +171,11 @@ VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkM
  * and compares the digests.  VK_ERROR_STORE names the first damaged one. */
 gboolean vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
-/* The same for every disk of the point. */
+/* Whether a new point can build on the disk of this one, as far as that is found out
+ * without reading it. */
+gboolean vk_store_check_base (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+
+/* vk_store_check_disk() for every disk of the point. */
 gboolean vk_store_check_point (VkStore *store, const VkPoint *point, GCancellable *cancellable, GError **error);
 
 /* Compares everything that belongs to points (of VkPoint) with the manifests:

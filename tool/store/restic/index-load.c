@@ -3,6 +3,8 @@
 
 #include "store/restic/index-load.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "store/restic/index-file.h"
 #include "store/restic/unpacked.h"
@@ -15,7 +17,7 @@ struct load
 {
   VkBackend *backend;
   VkCrypto *crypto;
-  VkIndexCache *cache;
+  VkHostCache *cache;
   VkIndex *index;
   GCancellable *cancellable;
   GMutex lock;
@@ -44,18 +46,36 @@ fail (struct load *load, GError *failure)
   g_clear_error (&failure);
 }
 
+/* The copy, if it is what its name says.  Returns: (transfer full) or NULL. */
+static GBytes *
+get_copy (struct load *load, const char *name)
+{
+  g_autoptr (GBytes) content = load->cache ? vk_host_cache_get (load->cache, name) : NULL;
+  char actual[VK_RESTIC_ID_DIGITS + 1];
+  VkResticId id;
+
+  if (content == NULL)
+    return NULL;
+  vk_restic_id_of (g_bytes_get_data (content, NULL), g_bytes_get_size (content), &id);
+  vk_restic_id_format (&id, actual);
+  if (strcmp (actual, name) == 0)
+    return g_steal_pointer (&content);
+  vk_host_cache_reject (load->cache, name);
+  return NULL;
+}
+
 /* The file out of the cache, or out of the repository and into the cache.
  * Returns: (transfer full). */
 static GBytes *
 get_file (struct load *load, const char *name, GError **error)
 {
-  GBytes *content = load->cache ? vk_index_cache_get (load->cache, name) : NULL;
+  GBytes *content = get_copy (load, name);
 
   if (content != NULL)
     return content;
   content = vk_backend_load (load->backend, VK_RESTIC_INDEX, name, 0, 0, load->cancellable, error);
   if (content != NULL && load->cache != NULL)
-    vk_index_cache_put (load->cache, name, content);
+    vk_host_cache_put (load->cache, name, content);
   return content;
 }
 
@@ -142,12 +162,12 @@ load_once (struct load *load, GHashTable *loaded, GError **error)
       g_hash_table_add (loaded, g_strdup (entry->name));
     }
   if (load->cache != NULL)
-    vk_index_cache_sweep (load->cache, loaded);
+    vk_host_cache_sweep (load->cache, loaded);
   return TRUE;
 }
 
 gboolean
-vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error)
+vk_index_load (VkBackend *backend, VkCrypto *crypto, VkHostCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error)
 {
   struct load load = { .backend = backend, .crypto = crypto, .cache = cache, .index = index, .cancellable = cancellable };
   g_autoptr (GError) failure = NULL;

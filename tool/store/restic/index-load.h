@@ -4,11 +4,11 @@
 
 #include "store/restic/backend.h"
 #include "store/restic/crypto.h"
-#include "store/restic/index-cache.h"
+#include "store/restic/host-cache.h"
 #include "store/restic/index.h"
 
 /* Adds to index what those index files list whose names are not in loaded, a set
  * of char * that they are then added to.  Where one in loaded is not there any
  * more, packs have been moved, and all of them are read again.  cache may be
  * NULL. */
-gboolean vk_index_load (VkBackend *backend, VkCrypto *crypto, VkIndexCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error);
+gboolean vk_index_load (VkBackend *backend, VkCrypto *crypto, VkHostCache *cache, VkIndex *index, GHashTable *loaded, GCancellable *cancellable, GError **error);

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "store/restic/blob-cache.h"
-#include "store/restic/index-cache.h"
+#include "store/restic/host-cache.h"
 #include "store/restic/index-load.h"
 #include "store/restic/index.h"
 #include "store/restic/key.h"
@@ -14,13 +14,18 @@
 
 static const gsize default_cache_bytes = 64 << 20;
 
+/* Of copies of index files: larger ones are read from the repository each time.  The
+ * index of 8 TiB in chunks of 1 MiB takes 400 MB. */
+static const gsize index_copy_limit = 256 << 20;
+static const guint64 index_copies_limit = G_GUINT64_CONSTANT (4) << 30;
+
 struct VkRestic
 {
   VkBackend *backend;
   VkCrypto *crypto;
   VkRepoConfig config;
   VkIndex *index;
-  VkIndexCache *index_cache;   /* or NULL */
+  VkHostCache *index_cache;    /* or NULL */
   GMutex lock;                 /* over the loading of index files */
   GHashTable *loaded;          /* names of those that have been */
   gboolean index_is_loaded;
@@ -50,7 +55,7 @@ vk_restic_close (VkRestic *repo)
   vk_backend_free (repo->backend);
   vk_crypto_free (repo->crypto);
   vk_index_free (repo->index);
-  vk_index_cache_free (repo->index_cache);
+  vk_host_cache_free (repo->index_cache);
   vk_blob_cache_free (repo->blobs);
   g_hash_table_unref (repo->loaded);
   g_mutex_clear (&repo->lock);
@@ -64,7 +69,7 @@ prepare (VkRestic *repo, const VkResticOptions *options)
 
   repo->blobs = vk_blob_cache_new (cache_bytes ? cache_bytes : default_cache_bytes);
   if (options == NULL || !options->no_cache)
-    repo->index_cache = vk_index_cache_new (options ? options->cache_directory : NULL, repo->config.id);
+    repo->index_cache = vk_host_cache_new (options ? options->cache_directory : NULL, repo->config.id, "index", index_copy_limit, index_copies_limit);
 }
 
 /* Tells "no repository" from a repository whose keys are gone. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "store/restic/chunks.h"
 #include "store/restic/restic-store.h"
 
 /* What is copied at once, in bytes. */
@@ -32,8 +33,8 @@ vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellabl
   return nodes;
 }
 
-static const VkTreeNode *
-find_node (const GPtrArray *nodes, const char *name)
+const VkTreeNode *
+vk_restic_find_node (const GPtrArray *nodes, const char *name)
 {
   for (guint i = 0; i < nodes->len; i++)
     if (strcmp (((const VkTreeNode *) g_ptr_array_index (nodes, i))->name, name) == 0)
@@ -44,7 +45,7 @@ find_node (const GPtrArray *nodes, const char *name)
 const VkTreeNode *
 vk_restic_find_file (const GPtrArray *nodes, const char *name, guint64 size, GError **error)
 {
-  const VkTreeNode *node = find_node (nodes, name);
+  const VkTreeNode *node = vk_restic_find_node (nodes, name);
 
   if (node == NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the snapshot has no file '%s'", name);
@@ -55,6 +56,46 @@ vk_restic_find_file (const GPtrArray *nodes, const char *name, guint64 size, GEr
   else
     return node;
   return NULL;
+}
+
+/* Whether every chunk is listed, with the length that it must have. */
+static gboolean
+check_chunks (VkRestic *repo, const VkChunks *chunks, const VkContent *content, GError **error)
+{
+  VkChunkReader reader = { .chunks = chunks, .content = content };
+  const VkResticId *id;
+
+  while (vk_chunk_reader_next (&reader, &id))
+    {
+      guint64 index = reader.next - 1;
+      guint32 length = 0;
+
+      if (id == NULL || (vk_restic_blob_length (repo, VK_BLOB_DATA, id, &length) && length == vk_chunks_length (chunks, index)))
+        continue;
+      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "its chunk at offset %" G_GUINT64_FORMAT " is missing in the repository, see virt-keep verify", index * chunks->chunk_size);
+      return FALSE;
+    }
+  if (vk_chunk_reader_at_end (&reader) && reader.next == chunks->count)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "its chunks are not of %" G_GUINT64_FORMAT " bytes each", chunks->chunk_size);
+  return FALSE;
+}
+
+gboolean
+vk_restic_check_base (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  VkResticStore *store = (VkResticStore *) base;
+  g_autoptr (GPtrArray) nodes = vk_restic_store_nodes (store, &((const VkResticPoint *) point)->tree, cancellable, error);
+  const VkTreeNode *node = nodes ? vk_restic_find_file (nodes, disk->image, disk->virtual_size, error) : NULL;
+  g_autoptr (VkContent) empty = NULL;
+  VkChunks chunks;
+
+  if (node == NULL)
+    return FALSE;
+  if (node->content == NULL)
+    empty = vk_content_new ();
+  vk_chunks_init (&chunks, disk->virtual_size, disk->chunk_size);
+  return check_chunks (store->repo, &chunks, node->content ? node->content : empty, error);
 }
 
 VkDiskReader *

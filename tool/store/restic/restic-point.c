@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/restic/manifest-cache.h"
 #include "store/restic/restic-store.h"
 
 /* --- one point ------------------------------------------------------------ */
@@ -50,18 +51,44 @@ parse_manifest (const char *text, const char *location, GError **error)
   return manifest;
 }
 
+/* The manifest that is kept on this host, of a tree that the repository still has;
+ * the index has been loaded.  Returns: (transfer full) or NULL. */
 static VkManifest *
-read_manifest (VkRestic *repo, const VkSnapshot *snapshot, const char *location, GCancellable *cancellable, GError **error)
+copied_manifest (VkResticStore *store, const VkSnapshot *snapshot, const char *location)
 {
-  g_autoptr (VkTreeNode) node = vk_tree_find (repo, &snapshot->tree, VK_RESTIC_MANIFEST, cancellable, error);
-  g_autofree char *text = node ? read_text (repo, node, VK_MANIFEST_LIMIT, cancellable, error) : NULL;
+  g_autofree char *text = NULL;
+
+  if (vk_restic_lookup (store->repo, VK_BLOB_TREE, &snapshot->tree, NULL))
+    text = vk_manifest_cache_get (store->manifests, vk_restic_crypto (store->repo), &snapshot->tree);
+  return text ? parse_manifest (text, location, NULL) : NULL;
+}
+
+VkManifest *
+vk_restic_read_manifest (VkResticStore *store, const VkTreeNode *node, const VkResticId *tree, const char *location, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *text = read_text (store->repo, node, VK_MANIFEST_LIMIT, cancellable, error);
+  VkManifest *manifest;
 
   if (text == NULL)
     {
       g_prefix_error (error, VK_RESTIC_MANIFEST ": ");
       return NULL;
     }
-  return parse_manifest (text, location, error);
+  manifest = parse_manifest (text, location, error);
+  if (manifest != NULL)
+    vk_manifest_cache_put (store->manifests, vk_restic_crypto (store->repo), tree, text);
+  return manifest;
+}
+
+static VkManifest *
+find_manifest (VkResticStore *store, const VkSnapshot *snapshot, const char *location, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (VkTreeNode) node = vk_tree_find (store->repo, &snapshot->tree, VK_RESTIC_MANIFEST, cancellable, error);
+
+  if (node != NULL)
+    return vk_restic_read_manifest (store, node, &snapshot->tree, location, cancellable, error);
+  g_prefix_error (error, VK_RESTIC_MANIFEST ": ");
+  return NULL;
 }
 
 /* A point's id says when it was made. */
@@ -122,7 +149,9 @@ vk_restic_read_point (VkResticStore *store, const VkSnapshot *snapshot, GCancell
   base->location = g_strdup_printf ("%s, snapshot %.8s", store->base.url, name);
   base->damage = g_strdup (snapshot->damage);
   if (snapshot->damage == NULL)
-    base->manifest = read_manifest (store->repo, snapshot, base->location, cancellable, &failure);
+    base->manifest = copied_manifest (store, snapshot, base->location);
+  if (snapshot->damage == NULL && base->manifest == NULL)
+    base->manifest = find_manifest (store, snapshot, base->location, cancellable, &failure);
   if (failure != NULL && !is_damage (failure))
     {
       g_propagate_prefixed_error (error, g_steal_pointer (&failure), "%s: ", base->location);
@@ -168,11 +197,15 @@ run (gpointer data, gpointer user_data)
 }
 
 /* Whether the snapshot may be a point of what the user calls domain.  One that
- * cannot be read may be anybody's: it is shown among all. */
+ * cannot be read may be anybody's: it is shown among all.  Where somebody has taken
+ * the tags away, the manifest tells. */
 static gboolean
 is_candidate (const VkSnapshot *snapshot, const char *domain)
 {
-  return snapshot->damage ? domain == NULL : vk_snapshot_has_tag (snapshot, VK_RESTIC_TAG);
+  if (snapshot->damage != NULL)
+    return domain == NULL;
+  return vk_snapshot_has_tag (snapshot, VK_RESTIC_TAG)
+      && (domain == NULL || find_uuid (snapshot) == NULL || vk_snapshot_has_tag (snapshot, domain));
 }
 
 static gboolean
@@ -241,6 +274,17 @@ read_points (struct list *list, GArray *slots, GError **error)
   return TRUE;
 }
 
+/* Forgets the manifests of points that are gone. */
+static void
+sweep_manifests (VkResticStore *store, const GPtrArray *snapshots)
+{
+  g_autoptr (GHashTable) trees = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < snapshots->len; i++)
+    g_hash_table_add (trees, vk_restic_id_to_string (&((const VkSnapshot *) g_ptr_array_index (snapshots, i))->tree));
+  vk_host_cache_sweep (store->manifests, trees);
+}
+
 static GPtrArray *
 list_once (struct list *list, const char *domain, GError **error)
 {
@@ -262,6 +306,7 @@ list_once (struct list *list, const char *domain, GError **error)
     return NULL;
   if (!read_points (list, slots, error) || !collect (slots, domain, points, error))
     return NULL;
+  sweep_manifests (list->store, snapshots);
   g_ptr_array_sort (points, compare);
   return g_steal_pointer (&points);
 }

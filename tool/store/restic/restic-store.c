@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/restic/manifest-cache.h"
 #include "store/restic/password.h"
 #include "store/restic/restic-remove.h"
 #include "store/restic/restic-writer.h"
@@ -47,6 +48,7 @@ restic_free (VkStore *base)
 
   g_clear_pointer (&store->lock, vk_restic_lock_free);
   g_clear_pointer (&store->nodes, g_ptr_array_unref);
+  vk_host_cache_free (store->manifests);
   vk_restic_close (store->repo);
   vk_restic_password_free (store->password);
   g_mutex_clear (&store->mutex);
@@ -68,6 +70,7 @@ static const VkStoreOps restic_ops = {
   .open_disk = vk_restic_open_disk,
   .door_checks = TRUE,
   .verify = vk_restic_verify,
+  .check_base = vk_restic_check_base,
   .check_disk = vk_restic_check_disk,
   .load_file = vk_restic_load_file,
   .copy_file = vk_restic_copy_file,
@@ -102,6 +105,7 @@ open_store (const char *location, const VkStoreSettings *settings, gboolean crea
   store->repo = (create ? vk_restic_create : vk_restic_open) (g_steal_pointer (&backend), store->password, NULL, NULL, error);
   if (store->repo == NULL)
     return NULL;
+  store->manifests = vk_manifest_cache_new (vk_restic_repo_id (store->repo));
   base->id = g_strndup (vk_restic_repo_id (store->repo), STORE_ID_DIGITS);
   return g_steal_pointer (&base);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "store/restic/disk-reader.h"
+#include "store/restic/host-cache.h"
 #include "store/restic/lock.h"
 #include "store/restic/snapshot.h"
 #include "store/restic/tree.h"
@@ -28,6 +29,7 @@ typedef struct
 {
   VkStore base;     /* url: without a password that may be in the user's; id: the first digits of the repository's */
   VkRestic *repo;
+  VkHostCache *manifests; /* see manifest-cache.h */
   char *password;   /* for programs that open the repository, too: see password.h */
   guint retry_lock; /* seconds */
   gsize pack_size;  /* bytes, 0 for the default */
@@ -73,9 +75,17 @@ GPtrArray *vk_restic_list (VkResticStore *store, const char *domain, GCancellabl
  * damage set where it has to be; NULL when the repository cannot be reached. */
 VkResticPoint *vk_restic_read_point (VkResticStore *store, const VkSnapshot *snapshot, GCancellable *cancellable, GError **error);
 
+/* The manifest as it is in the repository: node is its file in the tree.  location is
+ * what messages call the point.  Returns: (transfer full); VK_ERROR_NOT_FOUND,
+ * VK_ERROR_DAMAGED. */
+VkManifest *vk_restic_read_manifest (VkResticStore *store, const VkTreeNode *node, const VkResticId *tree, const char *location, GCancellable *cancellable, GError **error);
+
 /* The root directory of a point: nodes (of VkTreeNode) of the tree; kept until
  * another one is wanted.  Returns: (transfer full). */
 GPtrArray *vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellable *cancellable, GError **error);
+
+/* What has that name among nodes, or NULL.  (transfer none) */
+const VkTreeNode *vk_restic_find_node (const GPtrArray *nodes, const char *name);
 
 /* The file of that name among nodes, if it is one of size bytes; VK_ERROR_NOT_FOUND,
  * VK_ERROR_DAMAGED.  (transfer none) */
@@ -89,5 +99,6 @@ VkDiskReader *vk_restic_open_file (VkResticStore *store, const VkPoint *point, c
 char *vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
 gboolean vk_restic_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 VkNbdServer *vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+gboolean vk_restic_check_base (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 gboolean vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 gboolean vk_restic_verify (VkStore *base, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);

@@ -20,6 +20,7 @@ typedef struct
   gboolean data;
   GPtrArray *damages;    /* of VkDamage */
   GHashTable *places;    /* of struct place, the damages to files of the repository */
+  GHashTable *unreadable; /* set of VkPoint *: nothing of them is told but that */
   GCancellable *cancellable;
 } Verify;
 
@@ -284,6 +285,27 @@ check_disks (Verify *verify, const VkPoint *point, const GPtrArray *nodes, GErro
   return TRUE;
 }
 
+/* What the point has may be a copy that is kept on this host.
+ * Returns: (transfer full) the nodes of its tree, or NULL. */
+static GPtrArray *
+read_point (Verify *verify, const VkPoint *point, GError **error)
+{
+  const VkResticId *tree = &((const VkResticPoint *) point)->tree;
+  g_autoptr (GPtrArray) nodes = vk_restic_store_nodes (verify->store, tree, verify->cancellable, error);
+  const VkTreeNode *node = nodes ? vk_restic_find_node (nodes, VK_RESTIC_MANIFEST) : NULL;
+  VkManifest *manifest;
+
+  if (nodes != NULL && node == NULL)
+    g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "it has no " VK_RESTIC_MANIFEST);
+  if (node == NULL)
+    return NULL;
+  manifest = vk_restic_read_manifest (verify->store, node, tree, point->location, verify->cancellable, error);
+  if (manifest == NULL)
+    return NULL;
+  vk_manifest_free (manifest);
+  return g_steal_pointer (&nodes);
+}
+
 static gboolean
 check_point (Verify *verify, const VkPoint *point, GError **error)
 {
@@ -291,13 +313,13 @@ check_point (Verify *verify, const VkPoint *point, GError **error)
   g_autoptr (GPtrArray) nodes = NULL;
 
   if (point->damage != NULL)
-    {
-      add_point_damage (verify, point, point->damage);
-      return TRUE;
-    }
-  nodes = vk_restic_store_nodes (verify->store, &((const VkResticPoint *) point)->tree, verify->cancellable, &failure);
+    add_point_damage (verify, point, point->damage);
+  else
+    nodes = read_point (verify, point, &failure);
   if (nodes == NULL)
-    return settle (verify, point, NULL, failure, error);
+    g_hash_table_add (verify->unreadable, (gpointer) point);
+  if (nodes == NULL)
+    return failure == NULL || settle (verify, point, NULL, failure, error);
   return check_files (verify, point, nodes, error) && check_disks (verify, point, nodes, error);
 }
 
@@ -347,7 +369,7 @@ name_affected (Verify *verify, const VkPoint *point, GError **error)
 {
   g_autoptr (GPtrArray) nodes = NULL;
 
-  if (point->damage != NULL)
+  if (g_hash_table_contains (verify->unreadable, point))
     return TRUE;
   nodes = vk_restic_store_nodes (verify->store, &((const VkResticPoint *) point)->tree, verify->cancellable, NULL);
   for (guint i = 0; nodes != NULL && i < nodes->len; i++)
@@ -387,10 +409,12 @@ run_and_clear (Verify *verify, const GPtrArray *points, GError **error)
   gboolean ok;
 
   verify->places = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) place_free);
+  verify->unreadable = g_hash_table_new (NULL, NULL);
   ok = run (verify, points, error);
   vk_blob_check_free (verify->blobs);
   tell_all_ranges (verify);
   g_hash_table_unref (verify->places);
+  g_hash_table_unref (verify->unreadable);
   return ok;
 }
 

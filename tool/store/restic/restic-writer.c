@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "store/image/image-lock.h"
 #include "store/restic/file-save.h"
+#include "store/restic/manifest-cache.h"
 #include "store/restic/restic-sink.h"
 
 typedef struct
@@ -102,40 +103,21 @@ choose_chunk_size (const ResticWriter *writer, const char *target, guint64 size)
   return vk_chunks_choose_size (size);
 }
 
-/* Everything that will be taken over unseen is there. */
-static gboolean
-check_base (ResticWriter *writer, const VkResticDisk *disk, GError **error)
-{
-  VkChunkReader reader = { .chunks = &disk->chunks, .content = disk->base };
-  const VkResticId *id;
-
-  while (vk_chunk_reader_next (&reader, &id))
-    {
-      guint32 length = 0;
-
-      if (id != NULL && (!vk_restic_blob_length (writer->store->repo, VK_BLOB_DATA, id, &length) || length != vk_chunks_length (&disk->chunks, reader.next - 1)))
-        break;
-    }
-  if (vk_chunk_reader_at_end (&reader) && disk->chunks.count == reader.next)
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "disk '%s': the chunk at offset %" G_GUINT64_FORMAT " is missing in the point that the backup would build on: make one with --level full, and see virt-keep verify",
-               disk->target, (reader.next > 0 ? reader.next - 1 : 0) * disk->chunks.chunk_size);
-  return FALSE;
-}
-
+/* from has been checked, under the lock: vk_restic_check_base(). */
 static gboolean
 load_base (ResticWriter *writer, VkResticDisk *disk, const VkPoint *from, GError **error)
 {
   const VkResticPoint *point = (const VkResticPoint *) from;
   const VkManifestDisk *entry = vk_manifest_find_disk (from->manifest, disk->target);
-  g_autoptr (VkTreeNode) node = vk_tree_find (writer->store->repo, &point->tree, entry->image, writer->stop, error);
+  g_autoptr (GPtrArray) nodes = vk_restic_store_nodes (writer->store, &point->tree, writer->stop, error);
+  const VkTreeNode *node = nodes ? vk_restic_find_file (nodes, entry->image, entry->virtual_size, error) : NULL;
 
   if (node == NULL)
     return FALSE;
   disk->base = node->content ? vk_content_ref (node->content) : vk_content_new ();
   g_free (writer->parent);
   writer->parent = vk_restic_id_to_string (&point->snapshot);
-  return check_base (writer, disk, error);
+  return TRUE;
 }
 
 static VkSink *
@@ -220,14 +202,13 @@ restic_copy_file (VkPointWriter *base, const char *name, const char *from_path, 
 
 /* --- commit ----------------------------------------------------------------- */
 
-static gboolean
-add_manifest (ResticWriter *writer, const VkManifest *manifest, GError **error)
+static char *
+format_manifest (const VkManifest *manifest)
 {
   g_autoptr (JsonObject) object = vk_manifest_to_json (manifest);
   g_autofree char *json = vk_json_to_string (object, TRUE);
-  g_autofree char *text = g_strconcat (json, "\n", NULL);
 
-  return restic_add_file (&writer->base, VK_RESTIC_MANIFEST, text, NULL, error);
+  return g_strconcat (json, "\n", NULL);
 }
 
 static int
@@ -285,14 +266,19 @@ static gboolean
 restic_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
 {
   ResticWriter *writer = (ResticWriter *) base;
+  VkResticStore *store = writer->store;
   g_autoptr (VkSnapshot) snapshot = describe (writer, manifest);
+  g_autofree char *text = format_manifest (manifest);
   VkResticId id;
 
   /* Packs, then the index, then the snapshot: with that the point is there. */
-  return add_manifest (writer, manifest, error)
-      && save_tree (writer, &snapshot->tree, error)
-      && vk_restic_saver_flush (writer->saver, error)
-      && vk_snapshot_save (writer->store->repo, writer->lock, snapshot, &id, writer->stop, error);
+  if (!restic_add_file (base, VK_RESTIC_MANIFEST, text, NULL, error)
+      || !save_tree (writer, &snapshot->tree, error)
+      || !vk_restic_saver_flush (writer->saver, error)
+      || !vk_snapshot_save (store->repo, writer->lock, snapshot, &id, writer->stop, error))
+    return FALSE;
+  vk_manifest_cache_put (store->manifests, vk_restic_crypto (store->repo), &snapshot->tree, text);
+  return TRUE;
 }
 
 /* --- making and freeing ------------------------------------------------------ */
