@@ -6,11 +6,11 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "store/restic/blob-check.h"
+#include "store/restic/damage-list.h"
 #include "store/restic/restic-store.h"
 
-/* Ranges of one damage that are told, and what of a file is hashed at once. */
-enum { RANGES_TOLD = 4, PIECE_BYTES = 1 << 20 };
+/* What of a file is hashed at once, in bytes. */
+enum { PIECE_BYTES = 1 << 20 };
 
 typedef struct
 {
@@ -18,61 +18,12 @@ typedef struct
   const char *only;      /* this disk of the points, and nothing else; NULL: everything */
   VkBlobCheck *blobs;
   gboolean data;
-  GPtrArray *damages;    /* of VkDamage */
-  GHashTable *places;    /* of struct place, the damages to files of the repository */
+  VkDamageList *damages;
   GHashTable *unreadable; /* set of VkPoint *: nothing of them is told but that */
   GCancellable *cancellable;
 } Verify;
 
-/* Bytes of a file of a point. */
-struct range
-{
-  char *file;
-  guint64 start;
-  guint64 end;
-};
-
-/* A damage to a file of the repository, and what it concerns in the first point
- * that has it. */
-struct place
-{
-  VkDamage *damage;
-  const VkPoint *point;
-  GArray *ranges;    /* of struct range */
-};
-
-static void
-range_clear (struct range *range)
-{
-  g_free (range->file);
-}
-
-static void
-place_free (struct place *place)
-{
-  g_array_unref (place->ranges);
-  g_free (place);
-}
-
 /* --- damages -------------------------------------------------------------- */
-
-static VkDamage *
-add_damage (Verify *verify, const char *file, const char *message)
-{
-  VkDamage *damage = g_new0 (VkDamage, 1);
-
-  damage->file = g_strdup (file);
-  damage->message = g_strdup (message);
-  damage->affects = g_ptr_array_new_with_free_func (g_free);
-  g_ptr_array_add (verify->damages, damage);
-  return damage;
-}
-
-static void
-add_point_damage (Verify *verify, const VkPoint *point, const char *message)
-{
-  g_ptr_array_add (add_damage (verify, point->location, message)->affects, vk_point_name (point));
-}
 
 /* What is wrong with a point is a damage; that it cannot be found out, a failure. */
 static gboolean
@@ -92,87 +43,9 @@ settle (Verify *verify, const VkPoint *point, const char *file, GError *failure,
       return FALSE;
     }
   message = file ? g_strdup_printf ("'%s': %s", file, failure->message) : g_strdup (failure->message);
-  add_point_damage (verify, point, message);
+  vk_damage_list_add_point (verify->damages, point, message);
   g_error_free (failure);
   return TRUE;
-}
-
-static struct place *
-find_place (Verify *verify, const VkPoint *point, const VkBlobFault *fault)
-{
-  struct place *place = g_hash_table_lookup (verify->places, fault->file);
-
-  if (place != NULL)
-    return place;
-  place = g_new0 (struct place, 1);
-  place->damage = add_damage (verify, fault->file, fault->message);
-  place->point = point;
-  place->ranges = g_array_new (FALSE, FALSE, sizeof (struct range));
-  g_array_set_clear_func (place->ranges, (GDestroyNotify) range_clear);
-  g_hash_table_insert (verify->places, g_strdup (fault->file), place);
-  return place;
-}
-
-static void
-add_range (struct place *place, const char *file, guint64 start, guint64 end)
-{
-  struct range *last = place->ranges->len > 0 ? &g_array_index (place->ranges, struct range, place->ranges->len - 1) : NULL;
-  struct range range = { .file = g_strdup (file), .start = start, .end = end };
-
-  if (last == NULL || last->end != start || strcmp (last->file, file) != 0)
-    g_array_append_val (place->ranges, range);
-  else
-    {
-      last->end = end;
-      g_free (range.file);
-    }
-}
-
-static void
-add_fault (Verify *verify, const VkPoint *point, const char *file, const VkBlobFault *fault, guint64 start, guint64 end)
-{
-  struct place *place = find_place (verify, point, fault);
-  g_autofree char *name = vk_point_name (point);
-
-  if (place->point == point && end > start)
-    add_range (place, file, start, end);
-  if (!g_ptr_array_find_with_equal_func (place->damage->affects, name, g_str_equal, NULL))
-    g_ptr_array_add (place->damage->affects, g_steal_pointer (&name));
-}
-
-/* Puts the ranges into words. */
-static void
-tell_ranges (struct place *place)
-{
-  g_autofree char *name = vk_point_name (place->point);
-  GString *text = g_string_new (place->damage->message);
-  const char *file = "";
-
-  for (guint i = 0; i < MIN (place->ranges->len, RANGES_TOLD); i++)
-    {
-      const struct range *range = &g_array_index (place->ranges, struct range, i);
-
-      g_string_append (text, i == 0 ? "; in " : ", ");
-      if (strcmp (range->file, file) != 0)
-        g_string_append_printf (text, "'%s' of %s bytes ", range->file, name);
-      g_string_append_printf (text, "%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, range->start, range->end - 1);
-      file = range->file;
-    }
-  if (place->ranges->len > RANGES_TOLD)
-    g_string_append_printf (text, " and %u more ranges", place->ranges->len - RANGES_TOLD);
-  g_free (place->damage->message);
-  place->damage->message = g_string_free (text, FALSE);
-}
-
-static void
-tell_all_ranges (Verify *verify)
-{
-  GHashTableIter iter;
-  gpointer place;
-
-  g_hash_table_iter_init (&iter, verify->places);
-  while (g_hash_table_iter_next (&iter, NULL, &place))
-    tell_ranges (place);
 }
 
 /* --- one file of a point -------------------------------------------------- */
@@ -313,7 +186,7 @@ check_point (Verify *verify, const VkPoint *point, GError **error)
   g_autoptr (GPtrArray) nodes = NULL;
 
   if (point->damage != NULL)
-    add_point_damage (verify, point, point->damage);
+    vk_damage_list_add_point (verify->damages, point, point->damage);
   else
     nodes = read_point (verify, point, &failure);
   if (nodes == NULL)
@@ -344,7 +217,7 @@ name_ranges (Verify *verify, const VkPoint *point, const VkTreeNode *node, guint
       if (map != NULL && offset < node->size)
         vk_disk_map_find (map, offset, &piece);
       if (fault != NULL)
-        add_fault (verify, point, node->name, fault, offset, offset + count * piece.length);
+        vk_damage_list_add_fault (verify->damages, point, node->name, fault, offset, offset + count * piece.length);
       index += count;
       offset += count * piece.length;
     }
@@ -404,16 +277,15 @@ run (Verify *verify, const GPtrArray *points, GError **error)
 }
 
 static gboolean
-run_and_clear (Verify *verify, const GPtrArray *points, GError **error)
+run_and_clear (Verify *verify, const GPtrArray *points, GPtrArray *damages, GError **error)
 {
   gboolean ok;
 
-  verify->places = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) place_free);
+  verify->damages = vk_damage_list_new (damages);
   verify->unreadable = g_hash_table_new (NULL, NULL);
   ok = run (verify, points, error);
   vk_blob_check_free (verify->blobs);
-  tell_all_ranges (verify);
-  g_hash_table_unref (verify->places);
+  vk_damage_list_free (verify->damages);
   g_hash_table_unref (verify->unreadable);
   return ok;
 }
@@ -421,9 +293,9 @@ run_and_clear (Verify *verify, const GPtrArray *points, GError **error)
 gboolean
 vk_restic_verify (VkStore *base, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
 {
-  Verify verify = { .store = (VkResticStore *) base, .data = socket_dir != NULL, .damages = damages, .cancellable = cancellable };
+  Verify verify = { .store = (VkResticStore *) base, .data = socket_dir != NULL, .cancellable = cancellable };
 
-  return run_and_clear (&verify, points, error);
+  return run_and_clear (&verify, points, damages, error);
 }
 
 gboolean
@@ -431,11 +303,11 @@ vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk 
 {
   g_autoptr (GPtrArray) damages = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_damage_free);
   g_autoptr (GPtrArray) points = g_ptr_array_new ();
-  Verify verify = { .store = (VkResticStore *) base, .only = disk->target, .data = TRUE, .damages = damages, .cancellable = cancellable };
+  Verify verify = { .store = (VkResticStore *) base, .only = disk->target, .data = TRUE, .cancellable = cancellable };
   const VkDamage *damage;
 
   g_ptr_array_add (points, (gpointer) point);
-  if (!run_and_clear (&verify, points, error))
+  if (!run_and_clear (&verify, points, damages, error))
     return FALSE;
   if (damages->len == 0)
     return TRUE;
