@@ -64,8 +64,8 @@ print_machine
 [ $# != 0 ] || set -- copy full restore restic unchanged scattered verify memory
 for part; do
   case $part in
-    copy | full | restore | restic | verify | memory) need_disk ;;
-    unchanged | scattered) ;;
+    copy | full | restore | verify | memory) need_disk ;;
+    restic | unchanged | scattered) ;;
     *) bail "no such part: $part" ;;
   esac
   case $part in

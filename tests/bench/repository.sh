@@ -123,6 +123,10 @@ part_restic ()
     return
   fi
   contenders=(keep_restic stream_restic)
+  domain=repository
+  note "making the disk"
+  make_domain $domain vda:qcow2:4G
+  fill_disk $domain 64
   ! have borg || contenders+=(stream_borg)
   for which in first second; do
     [ $which = first ] && aim=faster || aim=twenty
@@ -148,5 +152,6 @@ part_restic ()
     echo "restic-dump-sync|the same and sync FILE|double"
   } | compare "virt-keep restore --format raw from restic:" restore-restic
   rm -rf "$lab/keep.restic" "$lab/stream.restic" "$lab/stream.borg"
-  no_checkpoints
+  forget_domain $domain
+  domain=bench
 }

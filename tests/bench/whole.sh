@@ -11,37 +11,37 @@ need_disk ()
   [ -z "${disk_file[bench:vda]:-}" ] || return
   note "making the disk"
   make_domain bench vda:qcow2:4G
-  fill_disk bench
-  note
-  echo "disk: 4 GiB qcow2 of a running domain, $(du -m "${disk_file[bench:vda]}" | cut -f1) MiB of data," \
-    "half random, half text; on $(df --output=fstype "$lab" | tail -n 1)"
+  fill_disk bench 32
 }
 
 # ---- the disk ------------------------------------------------------------------
 
-# fill_disk DOMAIN: replaces the empty disk of the domain.  In each of sixteen
-# places there are 32 MiB of random bytes and 32 MiB of words.
+# fill_disk DOMAIN MIB: replaces the empty disk of 4 GiB of the domain.  In each of
+# sixteen places there are MIB of random bytes and MIB of words.
 fill_disk ()
 {
   must virsh -q destroy "$1"
   perl -e '
-    my ($file, $size) = @ARGV;
+    my ($file, $size, $mib) = @ARGV;
     open my $out, ">:raw", $file or die "$file: $!";
     open my $random, "<:raw", "/dev/urandom" or die;
     my @words = map { join "", map { chr (97 + rand 26) } 1 .. 2 + rand 9 } 1 .. 4000;
     for my $place (0 .. 15) {
       sysseek $out, $place * $size / 16, 0;
-      for (1 .. 32) { sysread $random, my $bytes, 1 << 20; syswrite $out, $bytes }
-      for (1 .. 32) {
+      for (1 .. $mib) { sysread $random, my $bytes, 1 << 20; syswrite $out, $bytes }
+      for (1 .. $mib) {
         my $text = "";
         $text .= join (" ", map { $words[rand @words] } 1 .. 2000) . "\n" while length $text < 1 << 20;
         syswrite $out, $text, 1 << 20;
       }
     }
-    truncate $out, $size or die' "$lab/content" $((4 * gib)) || bail "cannot make the content of the disk"
+    truncate $out, $size or die' "$lab/content" $((4 * gib)) "$2" || bail "cannot make the content of the disk"
   must qemu-img convert -f raw -O qcow2 "$lab/content" "${disk_file["$1:vda"]}"
   rm "$lab/content"
   must virsh -q start "$1"
+  note
+  echo "disk: 4 GiB qcow2 of a running domain, $(du -m "${disk_file["$1:vda"]}" | cut -f1) MiB of data," \
+    "half random, half text; on $(df --output=fstype "$lab" | tail -n 1)"
 }
 
 # ---- parts ---------------------------------------------------------------------
