@@ -72,6 +72,22 @@ vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sea
   g_array_append_val (builder->blobs, *blob);
 }
 
+void
+vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteArray *sealed)
+{
+  g_autoptr (GByteArray) surplus = sealed;
+
+  if (builder->content->len > 0)
+    {
+      vk_pack_builder_add (builder, blob, sealed->data);
+      return;
+    }
+  surplus = g_steal_pointer (&builder->content);
+  builder->content = sealed;
+  blob->offset = 0;
+  g_array_append_val (builder->blobs, *blob);
+}
+
 guint
 vk_pack_builder_count (const VkPackBuilder *builder)
 {

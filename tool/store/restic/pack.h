@@ -34,6 +34,9 @@ gboolean vk_pack_builder_fits (const VkPackBuilder *builder, gsize length);
  * one type. */
 void vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sealed);
 
+/* The same; takes over sealed, which is not copied if it is the first. */
+void vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteArray *sealed);
+
 guint vk_pack_builder_count (const VkPackBuilder *builder);
 
 /* Ends the pack; nothing can be added any more.  *id gets its name and *blobs

@@ -33,6 +33,14 @@ vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellabl
   return nodes;
 }
 
+void
+vk_restic_store_forget_nodes (VkResticStore *store)
+{
+  g_mutex_lock (&store->mutex);
+  g_clear_pointer (&store->nodes, g_ptr_array_unref);
+  g_mutex_unlock (&store->mutex);
+}
+
 const VkTreeNode *
 vk_restic_find_node (const GPtrArray *nodes, const char *name)
 {

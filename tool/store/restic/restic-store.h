@@ -84,6 +84,9 @@ VkManifest *vk_restic_read_manifest (VkResticStore *store, const VkTreeNode *nod
  * another one is wanted.  Returns: (transfer full). */
 GPtrArray *vk_restic_store_nodes (VkResticStore *store, const VkResticId *tree, GCancellable *cancellable, GError **error);
 
+/* Gives up what the above has kept. */
+void vk_restic_store_forget_nodes (VkResticStore *store);
+
 /* What has that name among nodes, or NULL.  (transfer none) */
 const VkTreeNode *vk_restic_find_node (const GPtrArray *nodes, const char *name);
 

@@ -134,9 +134,21 @@ restic_open_sink (VkPointWriter *base, const char *target, guint64 size, const V
   return vk_restic_sink_new (disk, writer->saver, writer->stop);
 }
 
+/* What the disks build on is part of what they consist of now: a million chunks take
+ * 32 MB. */
 static gboolean
 restic_close_sinks (VkPointWriter *base, GError **error)
 {
+  ResticWriter *writer = (ResticWriter *) base;
+
+  for (guint i = 0; i < writer->disks->len; i++)
+    {
+      VkResticDisk *disk = g_ptr_array_index (writer->disks, i);
+
+      vk_content_unref (disk->base);
+      disk->base = NULL;
+    }
+  vk_restic_store_forget_nodes (writer->store);
   return TRUE;
 }
 

@@ -111,18 +111,39 @@ dispatch (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
   return ok;
 }
 
+/* With the lock held: the pack that the blob fits into.  *full gets the one, if any,
+ * that it does not. */
+static VkPackBuilder *
+open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
+{
+  VkPackBuilder **open = &saver->open[blob->type];
+
+  *full = NULL;
+  if (*open != NULL && !vk_pack_builder_fits (*open, blob->length))
+    *full = g_steal_pointer (open);
+  if (*open == NULL)
+    *open = vk_pack_builder_new (saver->options.pack_size);
+  return *open;
+}
+
 gboolean
 vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error)
 {
-  VkPackBuilder **open = &saver->open[blob->type];
-  VkPackBuilder *full = NULL;
+  VkPackBuilder *full;
 
   g_mutex_lock (&saver->lock);
-  if (*open != NULL && !vk_pack_builder_fits (*open, blob->length))
-    full = g_steal_pointer (open);
-  if (*open == NULL)
-    *open = vk_pack_builder_new (saver->options.pack_size);
-  vk_pack_builder_add (*open, blob, sealed);
+  vk_pack_builder_add (open_pack (saver, blob, &full), blob, sealed);
+  g_mutex_unlock (&saver->lock);
+  return full == NULL || dispatch (saver, full, error);
+}
+
+gboolean
+vk_saver_append_array (VkResticSaver *saver, VkPackBlob *blob, GByteArray *sealed, GError **error)
+{
+  VkPackBuilder *full;
+
+  g_mutex_lock (&saver->lock);
+  vk_pack_builder_add_array (open_pack (saver, blob, &full), blob, sealed);
   g_mutex_unlock (&saver->lock);
   return full == NULL || dispatch (saver, full, error);
 }

@@ -37,6 +37,9 @@ gboolean vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint li
 /* Puts a sealed blob into the open pack of its type. */
 gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error);
 
+/* The same; takes over sealed. */
+gboolean vk_saver_append_array (VkResticSaver *saver, VkPackBlob *blob, GByteArray *sealed, GError **error);
+
 /* Runs on the threads of the pool of uploaders. */
 void vk_saver_run_upload (gpointer builder, gpointer saver);
 

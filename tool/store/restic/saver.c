@@ -297,18 +297,19 @@ vk_restic_saver_add (VkResticSaver *saver, VkBlobType type, const void *content,
 }
 
 gboolean
-vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 length, GBytes *compressed, GError **error)
+vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 length, GByteArray *content, GError **error)
 {
-  gsize size;
-  const void *content = g_bytes_get_data (compressed, &size);
-  g_autofree guint8 *sealed = NULL;
+  g_autoptr (GByteArray) sealed = content;
+  gsize size = content->len - VK_SEAL_IV_BYTES;
+  VkPackBlob blob = { .id = *id, .type = type, .raw_length = length, .length = (guint32) (size + VK_SEAL_OVERHEAD) };
   GError *failure = NULL;
   gboolean ok = vk_restic_saver_check (saver, &failure) && check_length (length, &failure) && check_length (size, &failure);
 
   if (ok && claim (saver, type, id, length))
     {
-      sealed = g_malloc (size + VK_SEAL_OVERHEAD);
-      ok = seal (saver, type, id, length, content, size, sealed, &failure);
+      g_byte_array_set_size (sealed, blob.length);
+      vk_crypto_seal (vk_restic_crypto (saver->repo), sealed->data + VK_SEAL_IV_BYTES, size, sealed->data);
+      ok = vk_saver_append_array (saver, &blob, g_steal_pointer (&sealed), &failure);
     }
   return finish_call (saver, ok, failure, error);
 }

@@ -47,9 +47,10 @@ gboolean vk_restic_saver_push (VkResticSaver *saver, VkBlobType type, GBytes *co
  * may call it. */
 gboolean vk_restic_saver_add (VkResticSaver *saver, VkBlobType type, const void *content, gsize length, VkResticId *id, GError **error);
 
-/* A blob that is compressed already, as vk_tree_writer_finish() gives one:
- * compressed is a zstd frame of length bytes whose SHA-256 is *id. */
-gboolean vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 length, GBytes *compressed, GError **error);
+/* A blob that is compressed already, which may be large: it is sealed where it is.
+ * content (transfer full) is a zstd frame of length bytes whose SHA-256 is *id, behind
+ * VK_SEAL_IV_BYTES that are free. */
+gboolean vk_restic_saver_add_compressed (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 length, GByteArray *content, GError **error);
 
 /* FALSE, with the first error of anything so far, when nothing can be saved any
  * more. */

@@ -106,7 +106,7 @@ vk_tree_writer_new (void)
 {
   VkTreeWriter *writer = g_new0 (VkTreeWriter, 1);
 
-  writer->zstd = vk_zstd_writer_new (VK_ZSTD_LEVEL);
+  writer->zstd = vk_zstd_writer_new (VK_ZSTD_LEVEL, VK_SEAL_IV_BYTES);
   writer->digest = vk_digest_new ();
   writer->text = g_string_new ("{\"nodes\":[");
   return writer;
@@ -273,7 +273,7 @@ vk_tree_writer_add (VkTreeWriter *writer, const VkTreeNode *node, guint64 conten
 gboolean
 vk_tree_writer_finish (VkTreeWriter *writer, VkResticSaver *saver, VkResticId *id, GError **error)
 {
-  g_autoptr (GBytes) compressed = NULL;
+  g_autoptr (GByteArray) compressed = NULL;
   g_autofree char *digest = NULL;
 
   /* Go's encoder ends a document with a line feed. */
@@ -287,5 +287,5 @@ vk_tree_writer_finish (VkTreeWriter *writer, VkResticSaver *saver, VkResticId *i
       g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "a tree of %" G_GUINT64_FORMAT " bytes cannot be saved: larger chunks make it smaller", writer->length);
       return FALSE;
     }
-  return vk_restic_saver_add_compressed (saver, VK_BLOB_TREE, id, (guint32) writer->length, compressed, error);
+  return vk_restic_saver_add_compressed (saver, VK_BLOB_TREE, id, (guint32) writer->length, g_steal_pointer (&compressed), error);
 }

@@ -176,13 +176,14 @@ struct VkZstdWriter
 };
 
 VkZstdWriter *
-vk_zstd_writer_new (int level)
+vk_zstd_writer_new (int level, guint headroom)
 {
   VkZstdWriter *writer = g_new0 (VkZstdWriter, 1);
 
   writer->context = ZSTD_createCCtx ();
   must (ZSTD_CCtx_setParameter (writer->context, ZSTD_c_compressionLevel, level));
   writer->compressed = g_byte_array_new ();
+  g_byte_array_set_size (writer->compressed, headroom);
   return writer;
 }
 
@@ -207,15 +208,15 @@ vk_zstd_writer_write (VkZstdWriter *writer, const void *data, gsize length)
     compress_piece (writer, &in, ZSTD_e_continue);
 }
 
-GBytes *
+GByteArray *
 vk_zstd_writer_finish (VkZstdWriter *writer)
 {
   ZSTD_inBuffer in = { "", 0, 0 };
-  GBytes *compressed;
+  GByteArray *compressed;
 
   while (compress_piece (writer, &in, ZSTD_e_end) > 0)
     ;
-  compressed = g_byte_array_free_to_bytes (g_steal_pointer (&writer->compressed));
+  compressed = g_steal_pointer (&writer->compressed);
   vk_zstd_writer_free (writer);
   return compressed;
 }

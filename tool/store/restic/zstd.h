@@ -42,10 +42,11 @@ GBytes *vk_zstd_reader_read_all (VkZstdReader *reader, GError **error);
 /* Compresses what is written to it, a piece at a time. */
 typedef struct VkZstdWriter VkZstdWriter;
 
-VkZstdWriter *vk_zstd_writer_new (int level);
+/* The frame will begin behind so many bytes that are left free. */
+VkZstdWriter *vk_zstd_writer_new (int level, guint headroom);
 void vk_zstd_writer_write (VkZstdWriter *writer, const void *data, gsize length);
 
 /* Ends the frame and frees the writer.  Returns: (transfer full). */
-GBytes *vk_zstd_writer_finish (VkZstdWriter *writer);
+GByteArray *vk_zstd_writer_finish (VkZstdWriter *writer);
 void vk_zstd_writer_free (VkZstdWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkZstdWriter, vk_zstd_writer_free)
