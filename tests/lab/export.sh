@@ -118,7 +118,7 @@ serve "$point" --socket "$lab/so ck,et"
 is "$(json_get "$served" '.disks[0].socket' '.disks[1].socket' | xargs -d '\n')" "$lab/so ck,et.vda $lab/so ck,et.vdb" "several disks have a socket each"
 is "$(find "$lab/so ck,et.vda" "$lab/so ck,et.vdb" -type s ! -perm /0077 | wc -l)" 2 "which are the owner's"
 holds "and are what the URI names" reads_as "$lab/vda.raw" "$(uri 0)"
-first=$server
+first=$server first_uri=$(uri 0)
 (
   serve "$point" --disk vda
   reads_as "$lab/vda.raw" "$(uri 0)" && kill "$server" && wait "$server"
@@ -126,7 +126,7 @@ first=$server
 is "$?" 0 "a second export of the point goes on beside it"
 keep --store "$store" --json export "$point" --socket "$lab/so ck,et"
 exits 5 "a socket that exists is refused"
-holds "and stays" reads_as "$lab/vda.raw" "$(uri 0)"
+holds "and stays" reads_as "$lab/vda.raw" "$first_uri"
 server=$first
 stop TERM 0 "an export with sockets"
 is "$(find "$lab" -maxdepth 1 -name 'so ck*'; private_directories)" "" "and they are gone"
