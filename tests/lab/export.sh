@@ -4,7 +4,7 @@
 # instant, on sockets and on TCP, to as many as want them, and nothing is left of it
 # however it ends.
 . "$(dirname "$0")/lib.sh"
-command -v nbdinfo >/dev/null && command -v nbdcopy >/dev/null || skip_all "nbdinfo and nbdcopy are not installed"
+{ command -v nbdinfo && command -v nbdcopy; } >/dev/null || skip_all "nbdinfo and nbdcopy are not installed"
 
 make_domain guest vda:qcow2:64M vdb:raw:16M
 guest_write guest vda 0x11 1M 5M
@@ -80,6 +80,18 @@ reads_as ()
 
 # ---- sockets -------------------------------------------------------------------
 
+cat >"$lab/program" <<'EOF'
+echo "$VIRT_KEEP_POINT"
+[ "$VIRT_KEEP_NBD_URI" = "$VIRT_KEEP_NBD_URI_VDB" ] && nbdcopy -- "$VIRT_KEEP_NBD_URI" - | cat
+exit 7
+EOF
+
+# shellcheck disable=SC2317  # called by holds
+ends_with_vdb ()
+{
+  tail -c $((16 << 20)) "$1" | cmp - "$lab/vdb.raw"
+}
+
 everywhere ()
 {
   local what=$1
@@ -96,11 +108,10 @@ everywhere ()
   stop TERM 0 "$what: SIGTERM"
   is "$(private_directories)" "" "$what: and no directory is left"
 
-  env --default-signal=INT,QUIT "$VIRT_KEEP" --store "$store" export "$point" --disk vdb -- \
-    sh -c 'echo "$VIRT_KEEP_POINT"; [ "$VIRT_KEEP_NBD_URI" = "$VIRT_KEEP_NBD_URI_VDB" ] && nbdcopy -- "$VIRT_KEEP_NBD_URI" - | cat; exit 7' >"$lab/said" 2>"$err" </dev/null
+  "$VIRT_KEEP" --store "$store" export "$point" --disk vdb -- sh "$lab/program" >"$lab/said" 2>"$err" </dev/null
   is "$?" 7 "$what: a program's exit status is passed on"
   is "$(head -n 1 "$lab/said")" "$point" "$what: it knows the point"
-  holds "$what: and reads the disk, with standard output for itself" eval 'tail -c $((16 << 20)) "$lab/said" | cmp - "$lab/vdb.raw"'
+  holds "$what: and reads the disk, with standard output for itself" ends_with_vdb "$lab/said"
   is "$(private_directories)" "" "$what: and no directory is left of that"
 
   serve "$point" --writable
@@ -151,7 +162,14 @@ is "$(private_directories)" "" "and leaves nothing"
 
 "$VIRT_KEEP" --store "$store" export "$point" --disk vda -- sleep 1000 >/dev/null 2>&1 </dev/null &
 server=$!
-wait_for 60 eval 'doors=$(cat "/proc/$server"/task/*/children) && [ "$(wc -w <<<"$doors")" = 2 ] && sleeper=$(pgrep -P "$server" -x sleep)'
+# A door and the program.
+# shellcheck disable=SC2317,SC2046,SC2086  # called by wait_for; words
+both_run ()
+{
+  doors=$(cat "/proc/$server"/task/*/children)
+  [ "$(wc -w <<<"$doors")" = 2 ] && grep -qxF sleep $(printf "/proc/%s/comm " $doors)
+}
+wait_for 60 both_run
 stop TERM 143 "SIGTERM to an export with a program"
 is "$(private_directories)" "" "and leaves nothing"
 keep --store "$store" export "$point" -- "$lab/no such program"
@@ -159,6 +177,7 @@ exits 5 "a program that is not there is refused"
 keep --store "$store" export "$point" -- sh -c 'kill -USR1 $$'
 exits $((128 + 10)) "a program that is killed by a signal ends as a shell has it"
 keep --store "$store" export -- "$point" -- printf '%s,' a -- --json
+# shellcheck disable=SC2031  # not in the one above
 is "$code $(cat "$out")" "0 a,--,--json," "what stands behind -- is the program's, dashes and all"
 keep --store "$store" --json export "$point" --disk vdz
 exits 3 "a disk that is not in the point is not found"
@@ -196,10 +215,10 @@ certificate client "$lab/pki-client" clientAuth
 # serve_on ARGUMENT...: on two free ports, from $port on.
 serve_on ()
 {
-  local i
-  for i in {1..20}; do
+  local attempt
+  for ((attempt = 0; attempt < 20; attempt++)); do
     port=$((20000 + (RANDOM * 32768 + RANDOM) % 30000))
-    serve "$@" --port $port
+    serve "$@" --port "$port"
     [ "$(json_get "$served" .ok)" != true ] || return
     wait "$server" 2>/dev/null
   done
@@ -210,7 +229,7 @@ serve_on "$point"
 is "$(uri 0) $(uri 1)" "nbd://127.0.0.1:$port nbd://127.0.0.1:$((port + 1))" "on TCP the disks have ports that follow each other"
 holds "the first disk comes over TCP" reads_as "$lab/vda.raw" "$(uri 0)"
 holds "and the second" reads_as "$lab/vdb.raw" "$(uri 1)"
-keep --store "$store" --json export "$point" --port $port
+keep --store "$store" --json export "$point" --port "$port"
 exits 9 "a port that is taken is an error"
 like "$(json .error.message)" "in use" "which says so"
 stop TERM 0 "an export on TCP"
@@ -221,13 +240,13 @@ serve_on "$point" --disk vda --tls --tls-creds "$lab/pki, server"
 is "$(uri 0)" "nbds://127.0.0.1:$port" "with TLS the URI says so"
 holds "a client with a certificate reads the disk" reads_as "$lab/vda.raw" "nbds://127.0.0.1:$port?tls-certificates=$lab/pki-client"
 holds "qemu-img as well" qemu-img compare --object "tls-creds-x509,id=t,endpoint=client,dir=$lab/pki-client" --image-opts \
-  driver=raw,file.driver=nbd,file.host=127.0.0.1,file.port=$port,file.tls-creds=t driver=raw,file.driver=file,file.filename="$lab/vda.raw"
+  driver=raw,file.driver=nbd,file.host=127.0.0.1,file.port="$port",file.tls-creds=t driver=raw,file.driver=file,file.filename="$lab/vda.raw"
 mkdir "$lab/pki-nobody"
 cp "$lab/ca.pem" "$lab/pki-nobody/ca-cert.pem"
 is "$(nbdinfo --size "nbds://127.0.0.1:$port?tls-certificates=$lab/pki-nobody" 2>/dev/null)" "" "one without gets nothing"
 is "$(nbdinfo --size "nbd://127.0.0.1:$port" 2>/dev/null)" "" "nor does one without TLS"
 stop TERM 0 "an export with TLS"
-keep --store "$store" --json export "$point" --port $port --tls --tls-creds "$lab"
+keep --store "$store" --json export "$point" --port "$port" --tls --tls-creds "$lab"
 exits 5 "a directory without certificates is refused"
 
 # ---- restic ----------------------------------------------------------------------
