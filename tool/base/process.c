@@ -18,6 +18,7 @@ struct program_package
 };
 
 static const struct program_package packages[] = {
+  { "guestfish", "guestfish" },
   { "nbdkit", "nbdkit" },
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },

@@ -18,6 +18,8 @@ const VkCommand *const vk_commands[] = {
   &vk_command_show,
   &vk_command_restore,
   &vk_command_export,
+  &vk_command_ls,
+  &vk_command_get,
   &vk_command_verify,
   &vk_command_forget,
   &vk_command_prune,
