@@ -57,6 +57,7 @@ debian_packages=(
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl
+  libnbd-bin
 )
 
 fedora_packages=(
@@ -66,6 +67,7 @@ fedora_packages=(
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP
+  libnbd
 )
 
 distribution ()

@@ -10,10 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "command/command.h"
-
-enum { RESULT_SCHEMA = 1 };
 
 /* The entries of table with the offsets in arg_data turned into addresses in
  * base. */
@@ -88,7 +85,7 @@ parse_global (VkInvocation *invocation, gboolean *version, char ***arguments, GE
 static gboolean
 parse_command (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
 {
-  g_autofree char *parameters = g_strdup_printf ("%s", command->arguments);
+  g_autofree char *parameters = g_strconcat (command->arguments, command->runs_program ? " [-- PROGRAM [ARGUMENT…]]" : "", NULL);
   g_autoptr (GOptionContext) context = g_option_context_new (parameters);
   g_autofree GOptionEntry *globals = place_options (vk_global_options, invocation);
   g_autofree GOptionEntry *own = place_options (command->options, invocation->options);
@@ -122,33 +119,6 @@ check_arguments (const VkCommand *command, char **arguments, GError **error)
   return FALSE;
 }
 
-static void
-print_json_result (VkInvocation *invocation, const char *command, const GError *error)
-{
-  g_autoptr (JsonObject) document = json_object_new ();
-  g_autoptr (GList) members = json_object_get_members (invocation->result);
-  g_autofree char *text = NULL;
-
-  json_object_set_int_member (document, "schema", RESULT_SCHEMA);
-  vk_json_set_string (document, "command", command);
-  json_object_set_boolean_member (document, "ok", error == NULL);
-  json_object_set_int_member (document, "exit_code", vk_error_exit_code (error));
-  for (GList *member = members; member != NULL; member = member->next)
-    json_object_set_member (document, member->data, json_object_dup_member (invocation->result, member->data));
-  if (error != NULL)
-    {
-      JsonObject *failure = json_object_new ();
-
-      vk_json_set_string (failure, "class", vk_error_class_name (error));
-      vk_json_set_string (failure, "message", error->message);
-      if (error->domain == VK_LIBVIRT_ERROR)
-        json_object_set_int_member (failure, "libvirt_code", error->code);
-      json_object_set_object_member (document, "error", failure);
-    }
-  text = vk_json_to_string (document, TRUE);
-  printf ("%s\n", text);
-}
-
 /* The command's own result goes to stdout, its failure to stderr, and either
  * way, with --json, into the one document on stdout. */
 static int
@@ -157,7 +127,7 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
   if (error != NULL)
     fprintf (stderr, "virt-keep: %s\n", error->message);
   if (invocation->json && (!invocation->streamed || error != NULL))
-    print_json_result (invocation, command ? command->name : NULL, error);
+    vk_print_json_result (invocation, command ? command->name : NULL, error);
   else if (error == NULL)
     fputs (invocation->text->str, stdout);
   if (fflush (stdout) != 0 || ferror (stdout))
@@ -165,7 +135,7 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
       fprintf (stderr, "virt-keep: cannot write the result to standard output\n");
       return 1;
     }
-  return vk_error_exit_code (error);
+  return error ? vk_error_exit_code (error) : invocation->program_status;
 }
 
 /* GOption leaves the "--" that ends the options in its place when the word
@@ -180,6 +150,41 @@ remove_separator (char **arguments)
         memmove (&arguments[i], &arguments[i + 1], g_strv_length (&arguments[i + 1]) * sizeof *arguments + sizeof *arguments);
         return;
       }
+}
+
+/* Takes the first "--" and what stands behind it away from words.  Returns: (transfer
+ * full) what stood behind it, NULL when there is none. */
+static char **
+cut_behind_separator (char **words)
+{
+  char **behind;
+  gsize i = 0;
+
+  while (words[i] != NULL && strcmp (words[i], "--") != 0)
+    i++;
+  if (words[i] == NULL)
+    return NULL;
+  behind = g_strdupv (&words[i + 1]);
+  for (; words[i] != NULL; i++)
+    g_clear_pointer (&words[i], g_free);
+  return behind;
+}
+
+/* A point with a dash in front stands behind a "--" of its own, and the program
+ * behind another one. */
+static void
+take_dashed_arguments (VkInvocation *invocation, char ***arguments)
+{
+  g_auto (GStrv) behind = g_steal_pointer (&invocation->program);
+  g_autoptr (GPtrArray) words = g_ptr_array_new ();
+
+  invocation->program = cut_behind_separator (behind);
+  g_ptr_array_add (words, (*arguments)[0]);
+  for (gsize i = 0; behind[i] != NULL; i++)
+    g_ptr_array_add (words, g_strdup (behind[i]));
+  g_ptr_array_add (words, NULL);
+  g_free (*arguments);
+  *arguments = (char **) g_ptr_array_free (g_steal_pointer (&words), FALSE);
 }
 
 static const VkCommand *
@@ -210,10 +215,14 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   g_set_prgname (program);
   g_free ((*arguments)[0]);
   memmove (*arguments, *arguments + 1, g_strv_length (*arguments) * sizeof **arguments);
+  if (command->runs_program)
+    invocation->program = cut_behind_separator (*arguments);
   parsed = parse_command (invocation, command, arguments, error);
   g_set_prgname (PACKAGE_NAME);
-  if (parsed)
+  if (parsed && !command->runs_program)
     remove_separator (*arguments);
+  if (parsed && invocation->program != NULL && (*arguments)[1] == NULL)
+    take_dashed_arguments (invocation, arguments);
   if (!parsed || !check_arguments (command, *arguments + 1, error))
     return FALSE;
   if (invocation->store == NULL)
@@ -222,11 +231,15 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   return command->run (invocation, error);
 }
 
-/* A failed parse must still know that --json was asked for. */
+/* A failed parse must still know that --json was asked for.  Behind "--" it is for
+ * somebody else. */
 static gboolean
 wants_json (char **arguments)
 {
-  return g_strv_contains ((const char *const *) arguments, "--json");
+  for (gsize i = 1; arguments[i] != NULL && strcmp (arguments[i], "--") != 0; i++)
+    if (strcmp (arguments[i], "--json") == 0)
+      return TRUE;
+  return FALSE;
 }
 
 /* Whoever starts us with a standard file closed would have the next file or
@@ -271,6 +284,7 @@ main (int argc, char **argv)
   if (command != NULL)
     free_options (command->options, invocation.options);
   free_options (vk_global_options, &invocation);
+  g_strfreev (invocation.program);
   g_free (invocation.options);
   json_object_unref (invocation.result);
   g_string_free (invocation.text, TRUE);

@@ -99,6 +99,19 @@ fails 2 usage "a threshold below zero" --store "$scratch/store" backup one --thr
 fails 2 usage "restore to a directory without a name" --store "$scratch/store" restore one --to ""
 fails 2 usage "an empty name for a restored domain" --store "$scratch/store" restore one --to "$dir" --define --name ""
 fails 2 usage "a name that libvirt does not allow" --store "$scratch/store" restore one --to "$dir" --define --name a/b
+for wrong in "--port 0" "--port 65536" "--port x" "--port 1 --socket a" "--bind ::1" "--tls" "--tls-creds /etc" "--port 1 --bind ''" "--socket ''"; do
+  eval "words=($wrong)"
+  fails 2 usage "export $wrong" --store "$scratch/store" export one "${words[@]}"
+done
+keep --store "$scratch/store" export one --
+exits 2 "export with a -- and no program"
+keep --store "$scratch/store" --json export one -- true
+exits 2 "export as JSON with a program"
+keep --store "$scratch/store" export one two -- true
+exits 2 "export of two points"
+keep --store "$scratch/store" export -- true --json
+exits 2 "export of a point and one word too many behind --"
+is "$(cat "$out")" "" "and --json behind -- is not for virt-keep"
 keep --store "$scratch/store" show -- -a
 exits 3 "behind -- an argument may begin with a dash"
 keep --store "$scratch/store" -- show -- -a

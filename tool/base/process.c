@@ -18,6 +18,7 @@ struct program_package
 };
 
 static const struct program_package packages[] = {
+  { "guestfish", "guestfish" },
   { "nbdkit", "nbdkit" },
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },
@@ -100,6 +101,25 @@ vk_process_start_shown (const char *const *argv, char **environment, GError **er
   g_subprocess_launcher_set_environ (launcher, environment);
   g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
   g_subprocess_launcher_take_stdout_fd (launcher, fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  return launch (launcher, argv, error);
+}
+
+/* As prepare_child(), but for Ctrl-C. */
+static void
+prepare_command (gpointer user_data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGTERM);
+  signal (SIGPIPE, SIG_DFL);
+}
+
+GSubprocess *
+vk_process_start_command (const char *const *argv, const char *const *environment, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_INHERIT);
+
+  for (gsize i = 0; environment[i] != NULL; i += 2)
+    g_subprocess_launcher_setenv (launcher, environment[i], environment[i + 1], TRUE);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_command, NULL, NULL);
   return launch (launcher, argv, error);
 }
 

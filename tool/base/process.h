@@ -29,6 +29,11 @@ GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags fl
  * program. */
 GSubprocess *vk_process_start_shown (const char *const *argv, char **environment, GError **error);
 
+/* Starts a program of the user's: with standard input and output of ours, and with
+ * environment (names and values in turn, NULL-terminated) besides ours.  A Ctrl-C is
+ * for it as well.  Otherwise as vk_process_start(). */
+GSubprocess *vk_process_start_command (const char *const *argv, const char *const *environment, GError **error);
+
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */

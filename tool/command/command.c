@@ -3,10 +3,13 @@
 
 #include "command/command.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
+
+enum { RESULT_SCHEMA = 1 };
 
 const VkCommand *const vk_commands[] = {
   &vk_command_init,
@@ -14,6 +17,9 @@ const VkCommand *const vk_commands[] = {
   &vk_command_list,
   &vk_command_show,
   &vk_command_restore,
+  &vk_command_export,
+  &vk_command_ls,
+  &vk_command_get,
   &vk_command_verify,
   &vk_command_forget,
   &vk_command_prune,
@@ -144,4 +150,31 @@ vk_domain_json (const char *name, const char *uuid)
   vk_json_set_string (domain, "name", name);
   vk_json_set_string (domain, "uuid", uuid);
   return domain;
+}
+
+void
+vk_print_json_result (const VkInvocation *invocation, const char *command, const GError *error)
+{
+  g_autoptr (JsonObject) document = json_object_new ();
+  g_autoptr (GList) members = json_object_get_members (invocation->result);
+  g_autofree char *text = NULL;
+
+  json_object_set_int_member (document, "schema", RESULT_SCHEMA);
+  vk_json_set_string (document, "command", command);
+  json_object_set_boolean_member (document, "ok", error == NULL);
+  json_object_set_int_member (document, "exit_code", vk_error_exit_code (error));
+  for (GList *member = members; member != NULL; member = member->next)
+    json_object_set_member (document, member->data, json_object_dup_member (invocation->result, member->data));
+  if (error != NULL)
+    {
+      JsonObject *failure = json_object_new ();
+
+      vk_json_set_string (failure, "class", vk_error_class_name (error));
+      vk_json_set_string (failure, "message", error->message);
+      if (error->domain == VK_LIBVIRT_ERROR)
+        json_object_set_int_member (failure, "libvirt_code", error->code);
+      json_object_set_object_member (document, "error", failure);
+    }
+  text = vk_json_to_string (document, TRUE);
+  printf ("%s\n", text);
 }

@@ -20,6 +20,8 @@ typedef struct
   gboolean quiet;
   gpointer options;  /* the command's own options: a struct of option_bytes */
   char **arguments;  /* what stands after the options, NULL-terminated */
+  char **program;    /* what stands behind "--" for a command that runs programs, NULL-terminated; or NULL */
+  int program_status; /* how it ended, as a shell has it: ours when nothing of ours failed */
   JsonObject *result; /* the JSON result: filled in also on the way to a failure */
   GString *text;      /* the result for people */
   gboolean streamed;  /* the result was printed as it came */
@@ -33,6 +35,7 @@ typedef struct
   const GOptionEntry *options; /* arg_data is the field's offset: VK_OPTION() */
   gsize option_bytes;
   gboolean hidden;
+  gboolean runs_program; /* what stands behind "--" is one, with its arguments */
   gboolean (*run) (VkInvocation *invocation, GError **error);
 } VkCommand;
 
@@ -43,9 +46,12 @@ extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_copy;
+extern const VkCommand vk_command_export;
 extern const VkCommand vk_command_forget;
+extern const VkCommand vk_command_get;
 extern const VkCommand vk_command_init;
 extern const VkCommand vk_command_list;
+extern const VkCommand vk_command_ls;
 extern const VkCommand vk_command_mount;
 extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
@@ -84,6 +90,10 @@ VkStore *vk_create_store (VkInvocation *invocation, GError **error);
 /* Protects the point that is the first argument (1), or not (0), or leaves that
  * (-1); note: a new one, "" for none, NULL leaves it.  See note.c. */
 gboolean vk_annotate (VkInvocation *invocation, int protect, const char *note, GError **error);
+
+/* Prints the one document on standard output, of a command (NULL: none) that has
+ * failed with error (NULL: it has not). */
+void vk_print_json_result (const VkInvocation *invocation, const char *command, const GError *error);
 
 /* {"name": ..., "uuid": ...}.  Returns: (transfer full). */
 JsonObject *vk_domain_json (const char *name, const char *uuid);

@@ -14,5 +14,8 @@ VkNbdServer *vk_nbd_server_prepare (const char *program, const char *path, const
 const char *vk_nbd_server_socket (VkNbdServer *server);
 const char *vk_nbd_server_pid_file (VkNbdServer *server);
 
+/* Where clients find it, when that is not the socket.  Takes uri over. */
+void vk_nbd_server_set_uri (VkNbdServer *server, char *uri);
+
 /* Starts the program and waits until it listens. */
 gboolean vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProcessSecrets *secrets, GError **error);

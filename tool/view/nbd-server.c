@@ -308,6 +308,19 @@ vk_nbd_server_uri (VkNbdServer *server)
 }
 
 void
+vk_nbd_server_set_uri (VkNbdServer *server, char *uri)
+{
+  g_free (server->uri);
+  server->uri = uri;
+}
+
+GSubprocess *
+vk_nbd_server_process (VkNbdServer *server)
+{
+  return server->process;
+}
+
+void
 vk_nbd_server_explain (VkNbdServer *server, GError **error)
 {
   const char *words;

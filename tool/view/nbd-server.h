@@ -55,6 +55,9 @@ VkNbdServer *vk_nbd_server_restic (const VkNbdResticFile *file, const char *name
 /* The NBD URI of the served disk (percent-encoded where needed). */
 const char *vk_nbd_server_uri (VkNbdServer *server);
 
+/* The program, for who waits for its end.  Returns: (transfer none). */
+GSubprocess *vk_nbd_server_process (VkNbdServer *server);
+
 /* Ends the server, once, and waits for it, so that the image is closed
  * afterwards.
  * A server that ended by itself or with a failure is VK_ERROR_STORE with what
