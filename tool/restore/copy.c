@@ -45,7 +45,7 @@ overwrite (VkRestore *restore, VkRestoreItem *item, const char *place, GError **
 {
   g_autofree char *name = vk_point_name (restore->point);
 
-  return vk_qemu_img_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, name, restore->socket_dir, show_fraction, restore, restore->cancellable, error)
+  return vk_qemu_img_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, name, restore->work.path, show_fraction, restore, restore->cancellable, error)
       || explain (restore, item, error);
 }
 
@@ -118,7 +118,7 @@ vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *targe
 
   if (vk_restore_is_path (target))
     return overwrite_all (restore, item, target, error);
-  server = vk_nbd_server_target (target, "raw", restore->socket_dir, error);
+  server = vk_nbd_server_target (target, "raw", restore->work.path, error);
   return server != NULL && overwrite_all (restore, item, vk_nbd_server_uri (server), error) && vk_nbd_server_stop (server, error);
 }
 

@@ -4,6 +4,7 @@
 
 #include "restore/restore.h"
 #include "restore/staging.h"
+#include "restore/work-dir.h"
 
 /* One disk or file of the point, and the place it goes to. */
 typedef struct
@@ -28,7 +29,7 @@ typedef struct
   VkReporter *reporter;
   GCancellable *cancellable;
   char *directory;       /* absolute, or NULL */
-  char *socket_dir;      /* private */
+  VkWorkDir work;        /* private */
   VkStoragePool *pool;   /* or NULL */
   GPtrArray *items;      /* of VkRestoreItem: disks first */
   GPtrArray *stagings;   /* of VkStaging */

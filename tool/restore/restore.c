@@ -233,9 +233,7 @@ release (VkRestore *restore, gboolean done)
     }
   close_stagings (restore, done);
   g_ptr_array_unref (restore->items);
-  if (restore->socket_dir != NULL)
-    vk_tree_remove (restore->socket_dir, NULL);
-  g_free (restore->socket_dir);
+  vk_work_dir_remove (&restore->work);
   g_free (restore->directory);
   g_free (restore->progress);
 }
@@ -246,8 +244,7 @@ make_directories (VkRestore *restore, GError **error)
 {
   if (restore->directory != NULL && !vk_directory_make (restore->directory, RESTORE_DIRECTORY_MODE, error))
     return FALSE;
-  restore->socket_dir = vk_directory_make_private ("/var/tmp", "virt-keep-restore-", NULL, error);
-  return restore->socket_dir != NULL;
+  return vk_work_dir_make (&restore->work, error);
 }
 
 GPtrArray *
@@ -265,6 +262,9 @@ vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, const
   if (done)
     results = take_results (&restore);
   release (&restore, done);
+  /* libvirt sees the volumes as they are now, and no hidden directory any more. */
+  if (done && pool != NULL && !vk_storage_pool_refresh (pool, error))
+    return NULL;
   if (!done && new_directory)
     rmdir (directory);
   return g_steal_pointer (&results);

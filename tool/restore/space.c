@@ -96,7 +96,7 @@ check_item (VkRestore *restore, VkRestoreItem *item, GArray *needs, guint64 *pla
   if (item->staged == NULL && (item->volume == NULL || vk_storage_pool_is_local (restore->pool)))
     return check_volume (restore, item, planned, error);
   return measure (restore, item, &bytes, error)
-      && add_need (needs, item->staged ? vk_staging_parent (item->staging) : restore->socket_dir, bytes, error)
+      && add_need (needs, item->staged ? vk_staging_parent (item->staging) : restore->work.path, bytes, error)
       && check_volume (restore, item, planned, error);
 }
 
@@ -113,7 +113,7 @@ vk_restore_check_space (VkRestore *restore, GError **error)
       if (item->complete)
         continue;
       if (item->disk != NULL)
-        item->door = vk_store_open_disk (restore->store, restore->point, item->disk, restore->socket_dir, error);
+        item->door = vk_store_open_disk (restore->store, restore->point, item->disk, restore->work.path, error);
       if ((item->disk != NULL && item->door == NULL) || !check_item (restore, item, needs, &planned, error))
         return FALSE;
     }

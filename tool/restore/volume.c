@@ -91,7 +91,7 @@ show_sent (guint64 sent, gpointer user_data)
 static gboolean
 upload_mark (VkRestore *restore, const char *volume, guint64 length, GError **error)
 {
-  g_autofree char *path = g_build_filename (restore->socket_dir, "mark", NULL);
+  g_autofree char *path = g_build_filename (restore->work.path, "mark", NULL);
   g_autofree char *text = g_malloc0 (length);
   g_autofree char *name = vk_point_name (restore->point);
   VkUpload upload = { .path = path, .length = length };
@@ -119,7 +119,7 @@ upload (VkRestore *restore, const char *volume, const char *path, guint64 length
 static gboolean
 send_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  g_autofree char *path = g_build_filename (restore->socket_dir, item->name, NULL);
+  g_autofree char *path = g_build_filename (restore->work.path, item->name, NULL);
   g_autofree char *made = NULL;
   struct stat status;
   gboolean done = FALSE;
@@ -133,7 +133,7 @@ send_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   item->is_created = made != NULL;
   done = made != NULL && upload (restore, item->volume, path, (guint64) status.st_size, error);
   unlink (path);
-  if (!done || !vk_storage_pool_refresh (restore->pool, error))
+  if (!done)
     return FALSE;
   g_free (item->path);
   item->path = g_steal_pointer (&made);
@@ -183,7 +183,7 @@ vk_restore_place_volume (VkRestore *restore, VkRestoreItem *item, GError **error
         return FALSE;
     }
   if (stat (item->path, &status) == 0 && chown (from, status.st_uid, status.st_gid) == 0 && chmod (from, status.st_mode & 07777) == 0)
-    return vk_file_replace (from, item->path, error) && vk_storage_pool_refresh (restore->pool, error);
+    return vk_file_replace (from, item->path, error);
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot give '%s' the owner and mode of the volumes in the storage pool '%s': %s", item->path, restore->request->pool, g_strerror (errno));
   return FALSE;
 }
