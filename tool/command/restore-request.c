@@ -127,8 +127,14 @@ check_places (const VkRestoreOptions *options, GError **error)
 {
   if (options->directory != NULL && *options->directory == '\0')
     return usage (error, "where to? --to names no directory");
-  if (options->directory == NULL && options->pool == NULL && options->targets == NULL)
-    return usage (error, "where to? give --to DIRECTORY, --pool NAME, or --target DEV=PLACE");
+  if (options->delta && !options->in_place)
+    return usage (error, "--delta is for --in-place");
+  if (options->in_place && (options->directory != NULL || options->pool != NULL || options->targets != NULL || options->files != NULL || options->define || options->format != NULL))
+    return usage (error, "--in-place restores to where the domain's disks are, in the formats that they have: without --to, --pool, --target, --file, --define and --format");
+  if (options->delta && (options->cluster_size != NULL || options->compress || options->preallocation != NULL))
+    return usage (error, "--delta makes no new images: leave out --cluster-size, --compress and --preallocation");
+  if (!options->in_place && options->directory == NULL && options->pool == NULL && options->targets == NULL)
+    return usage (error, "where to? give --to DIRECTORY, --pool NAME, --target DEV=PLACE or --in-place");
   if (options->files != NULL && (options->directory == NULL || options->pool != NULL || options->targets != NULL || options->disks != NULL || options->define))
     return usage (error, "--file goes with --to alone: it restores nothing but files");
   return TRUE;
@@ -145,6 +151,7 @@ vk_restore_parse_options (const VkRestoreOptions *options, VkRestoreRequests *re
   restore->disks = (const char *const *) options->disks;
   restore->files = (const char *const *) options->files;
   restore->name = options->name;
+  restore->delta = options->delta;
   define->name = options->name;
   define->new_uuid = options->new_uuid;
   define->new_macs = options->new_macs;

@@ -11,6 +11,8 @@ typedef struct
   char *directory;
   char *pool;
   char **targets;
+  gboolean in_place;
+  gboolean delta;
   char **disks;
   char **files;
   char *format;

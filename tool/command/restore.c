@@ -14,6 +14,8 @@ static const GOptionEntry restore_options[] = {
   { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, directory), "Restore into the directory DIR", "DIR" },
   { "pool", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, pool), "Restore the disks into the libvirt storage pool NAME", "NAME" },
   { "target", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, VK_OPTION (VkRestoreOptions, targets), "Write this disk to PLACE: a block device, a new file, an image URI (repeatable)", "DEV=PLACE" },
+  { "in-place", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, in_place), "Restore into the places of the domain's own disks; it must be shut off", NULL },
+  { "delta", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, delta), "With --in-place: write only the blocks that differ", NULL },
   { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, disks), "Restore only this disk (repeatable)", "DEV" },
   { "file", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, files), "Restore only this file, such as domain.xml (repeatable)", "NAME" },
   { "format", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, format), "Format of the restored images", "qcow2|raw" },
@@ -44,6 +46,8 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
 {
   const VkRestoreOptions *options = invocation->options;
   g_autofree char *name = vk_point_name (point);
+  gboolean is_delta = FALSE;
+  guint64 written = 0;
 
   vk_json_set_string (invocation->result, "point", name);
   json_object_set_array_member (invocation->result, "files", json_array_new ());
@@ -55,12 +59,19 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
       const VkRestored *item = g_ptr_array_index (restored, i);
 
       vk_json_append_string (invocation->result, "files", item->path);
-      g_string_append_printf (invocation->text, "  %s\n", item->path);
+      if (item->is_delta)
+        g_string_append_printf (invocation->text, "  %s: %" G_GUINT64_FORMAT " bytes differed\n", item->path, item->written);
+      else
+        g_string_append_printf (invocation->text, "  %s\n", item->path);
+      written += item->written;
+      is_delta = is_delta || item->is_delta;
     }
   for (guint i = 0; i < warnings->len; i++)
     vk_json_append_string (invocation->result, "warnings", g_ptr_array_index (warnings, i));
   vk_json_set_string (invocation->result, "defined", defined);
   json_object_set_boolean_member (invocation->result, "started", options->start);
+  if (is_delta)
+    json_object_set_int_member (invocation->result, "written", (gint64) written);
   if (defined != NULL && options->start)
     g_string_append_printf (invocation->text, "Defined and started the domain %s.\n", defined);
   else if (defined != NULL)
@@ -74,6 +85,7 @@ typedef struct
   VkPoint *point;
   VkHost *host; /* or NULL */
   VkStoragePool *pool; /* or NULL */
+  VkInPlace *in_place; /* or NULL */
   VkRestoreRequests requests;
   VkProgressStyle style;
   VkInterrupt *interrupt;
@@ -82,6 +94,7 @@ typedef struct
 static void
 means_clear (Means *means)
 {
+  g_clear_pointer (&means->in_place, vk_in_place_close);
   g_clear_pointer (&means->pool, vk_storage_pool_free);
   g_clear_pointer (&means->host, vk_host_free);
   g_clear_pointer (&means->point, vk_point_free);
@@ -96,7 +109,7 @@ static GPtrArray *
 run (Means *means, VkReporter *reporter, GError **error)
 {
   VkHostPump *pump = means->host ? vk_host_pump_start () : NULL;
-  GPtrArray *restored = vk_restore_run (means->store, means->point, means->pool, &means->requests.restore, reporter, vk_interrupt_cancellable (means->interrupt), error);
+  GPtrArray *restored = vk_restore_run (means->store, means->point, means->pool, means->in_place, &means->requests.restore, reporter, vk_interrupt_cancellable (means->interrupt), error);
 
   if (pump != NULL)
     vk_host_pump_stop (pump);
@@ -138,7 +151,7 @@ open_host (VkInvocation *invocation, Means *means, GError **error)
 {
   const VkRestoreOptions *options = invocation->options;
 
-  if (!options->define && options->pool == NULL)
+  if (!options->define && options->pool == NULL && !options->in_place)
     return TRUE;
   means->host = vk_host_open (invocation->connect_uri, error);
   if (means->host == NULL)
@@ -147,7 +160,9 @@ open_host (VkInvocation *invocation, Means *means, GError **error)
     return FALSE;
   if (options->pool != NULL)
     means->pool = vk_storage_pool_open (means->host, options->pool, error);
-  return options->pool == NULL || means->pool != NULL;
+  if (options->in_place)
+    means->in_place = vk_in_place_open (means->host, means->store, means->point, vk_interrupt_cancellable (means->interrupt), error);
+  return (options->pool == NULL || means->pool != NULL) && (!options->in_place || means->in_place != NULL);
 }
 
 static gboolean

@@ -8,8 +8,8 @@
 #include "base/files.h"
 #include "restore/restore-private.h"
 
-static void
-show_fraction (double fraction, gpointer user_data)
+void
+vk_restore_show_fraction (double fraction, gpointer user_data)
 {
   VkRestore *restore = user_data;
   VkProgressItem *item = &restore->progress[restore->current];
@@ -36,7 +36,7 @@ typedef gboolean (*CopyFunc) (VkRestore *restore, VkRestoreItem *item, const cha
 static gboolean
 convert (VkRestore *restore, VkRestoreItem *item, const char *place, GError **error)
 {
-  return vk_qemu_img_convert (vk_nbd_server_uri (item->door), place, &restore->request->form, show_fraction, restore, restore->cancellable, error)
+  return vk_qemu_img_convert (vk_nbd_server_uri (item->door), place, &item->form, vk_restore_show_fraction, restore, restore->cancellable, error)
       || explain (restore, item, error);
 }
 
@@ -45,7 +45,7 @@ overwrite (VkRestore *restore, VkRestoreItem *item, const char *place, GError **
 {
   g_autofree char *name = vk_point_name (restore->point);
 
-  return vk_qemu_img_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, name, restore->work.path, show_fraction, restore, restore->cancellable, error)
+  return vk_qemu_img_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, name, restore->work.path, vk_restore_show_fraction, restore, restore->cancellable, error)
       || explain (restore, item, error);
 }
 
@@ -127,6 +127,8 @@ vk_restore_copy_disk (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
   g_autofree char *partial = NULL;
 
+  if (item->delta)
+    return vk_restore_copy_delta (restore, item, error);
   if (item->staged == NULL)
     return item->volume != NULL ? vk_restore_copy_volume (restore, item, error) : vk_restore_copy_over (restore, item, item->path, error);
   partial = vk_staging_partial (item->staging, item->staged, error);

@@ -13,9 +13,11 @@ item_free (gpointer data)
   VkRestoreItem *item = data;
 
   g_clear_pointer (&item->door, vk_nbd_server_free);
+  g_clear_pointer (&item->guard, vk_nbd_server_free);
   g_free (item->path);
   g_free (item->staged);
   g_free (item->volume);
+  g_free (item->hidden);
   g_free (item);
 }
 
@@ -38,7 +40,7 @@ is_wanted (const VkRestore *restore, const char *disk)
     return FALSE;
   if (target_of (restore, disk) != NULL)
     return TRUE;
-  if (request->directory == NULL && request->pool == NULL)
+  if (request->directory == NULL && request->pool == NULL && restore->in_place == NULL)
     return FALSE;
   return request->disks == NULL || g_strv_contains (request->disks, disk);
 }
@@ -50,6 +52,8 @@ is_wanted_file (const VkRestore *restore, const VkManifestFile *file)
 {
   const VkRestoreRequest *request = restore->request;
 
+  if (restore->in_place != NULL)
+    return request->disks == NULL && strcmp (file->role, "nvram") == 0;
   if (restore->directory == NULL)
     return FALSE;
   if (request->files != NULL)
@@ -119,6 +123,9 @@ plan_disk (VkRestore *restore, const VkManifestDisk *disk, GError **error)
   g_ptr_array_add (restore->items, item);
   item->disk = disk;
   item->name = disk->target;
+  item->form = restore->request->form;
+  if (restore->in_place != NULL)
+    return vk_restore_plan_in_place (restore, item, error);
   if (place != NULL)
     return vk_restore_plan_target (restore, item, place, error);
   if (restore->pool != NULL)
@@ -135,9 +142,15 @@ plan_file (VkRestore *restore, const VkManifestFile *file)
 
   item->file = file;
   item->name = file->name;
+  g_ptr_array_add (restore->items, item);
+  if (restore->in_place != NULL)
+    {
+      if (!vk_restore_plan_nvram (restore, item))
+        g_ptr_array_remove (restore->items, item);
+      return;
+    }
   item->staged = g_strdup (file->name);
   item->path = g_build_filename (restore->directory, file->name, NULL);
-  g_ptr_array_add (restore->items, item);
 }
 
 /* Two disks in one place would be one disk. */

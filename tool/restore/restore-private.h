@@ -19,6 +19,12 @@ typedef struct
   gboolean is_created;        /* the volume was made by this run */
   gboolean complete;          /* copied, maybe by an earlier run */
   VkNbdServer *door;          /* to the disk in the store */
+  VkImageForm form;           /* of a new image */
+  gboolean delta;             /* only what differs is written */
+  guint64 written;            /* delta: bytes */
+  char *hidden;               /* delta: what the file is called meanwhile, or NULL */
+  gboolean is_half;           /* delta: an earlier run may have written to it */
+  VkNbdServer *guard;         /* holds QEMU's lock on the disk that is to be replaced */
 } VkRestoreItem;
 
 typedef struct
@@ -31,6 +37,7 @@ typedef struct
   char *directory;       /* absolute, or NULL */
   VkWorkDir work;        /* private */
   VkStoragePool *pool;   /* or NULL */
+  VkInPlace *in_place;   /* or NULL */
   GPtrArray *items;      /* of VkRestoreItem: disks first */
   GPtrArray *stagings;   /* of VkStaging */
   VkProgressItem *progress; /* a disk each, then the total */
@@ -75,3 +82,31 @@ gboolean vk_restore_copy_to_file (VkRestore *restore, VkRestoreItem *item, const
 
 /* The same over the block device or image that is at target. */
 gboolean vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, GError **error);
+
+/* For vk_qemu_img_convert(): the fraction of the present disk. */
+void vk_restore_show_fraction (double fraction, gpointer restore);
+
+/* In place: where a disk, or the firmware's variables, are now.  FALSE for
+ * variables that the domain does not have. */
+gboolean vk_restore_plan_in_place (VkRestore *restore, VkRestoreItem *item, GError **error);
+gboolean vk_restore_plan_nvram (VkRestore *restore, VkRestoreItem *item);
+
+/* Finishes or undoes what a killed run has left of any restore in place. */
+gboolean vk_restore_settle (VkRestore *restore, GError **error);
+
+/* Keeps the domain from being started, as far as QEMU's locks do that, until the
+ * swap. */
+gboolean vk_restore_guard (VkRestore *restore, GError **error);
+
+/* Puts what is staged into its places, all or nothing. */
+gboolean vk_restore_swap (VkRestore *restore, GError **error);
+
+/* Gives the disks other names, writes what differs into one, and gives all of them their
+ * names back; or, after a failure, those that nothing was written to. */
+gboolean vk_restore_hide (VkRestore *restore, GError **error);
+gboolean vk_restore_copy_delta (VkRestore *restore, VkRestoreItem *item, GError **error);
+gboolean vk_restore_show (VkRestore *restore, GError **error);
+void vk_restore_show_untouched (VkRestore *restore, GError **error);
+
+/* VK_ERROR_REFUSED for a disk that an interrupted delta has left under another name. */
+gboolean vk_restore_refuse_half_written (VkRestore *restore, VkRestoreItem *item, GError **error);

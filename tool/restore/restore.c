@@ -65,7 +65,7 @@ open_staging (VkRestore *restore, VkRestoreItem *item, const char *request, GErr
   item->staging = find_staging (restore, directory);
   if (item->staging != NULL)
     return TRUE;
-  item->staging = vk_staging_open (directory, restore->point, request, error);
+  item->staging = vk_staging_open (directory, restore->in_place ? VK_STAGING_IN_PLACE : VK_STAGING_RESTORE, restore->point, request, restore->in_place != NULL, error);
   if (item->staging == NULL)
     return FALSE;
   g_ptr_array_add (restore->stagings, item->staging);
@@ -78,15 +78,31 @@ check_place (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
   struct stat status;
 
+  if (restore->in_place != NULL && !vk_restore_refuse_half_written (restore, item, error))
+    return FALSE;
   if (item->staged == NULL)
-    return item->volume != NULL || vk_restore_prepare_target (restore, item, error);
+    return item->volume != NULL || item->delta || vk_restore_prepare_target (restore, item, error);
   item->complete = vk_staging_has (item->staging, item->staged) || vk_staging_has_placed (item->staging, item->staged, item->path);
+  if (restore->in_place != NULL)
+    return TRUE;
   if (vk_staging_has_placed (item->staging, item->staged, item->path))
     return TRUE;
   /* An empty volume was made to be replaced. */
   if (item->volume != NULL && item->complete && lstat (item->path, &status) == 0 && status.st_size == 0)
     return TRUE;
   return vk_restore_refuse_existing (item->path, error);
+}
+
+/* After an interrupted restore in place, with whatever request. */
+static gboolean
+settle (VkRestore *restore, const char *request, GError **error)
+{
+  if (!vk_restore_settle (restore, error))
+    return FALSE;
+  for (guint i = 0; i < restore->stagings->len; i++)
+    if (!vk_staging_renew (g_ptr_array_index (restore->stagings, i), request, error))
+      return FALSE;
+  return TRUE;
 }
 
 static gboolean
@@ -98,10 +114,15 @@ prepare_places (VkRestore *restore, GError **error)
     {
       VkRestoreItem *item = g_ptr_array_index (restore->items, i);
 
-      if ((item->staged != NULL && !open_staging (restore, item, request, error)) || !check_place (restore, item, error))
+      if (item->staged != NULL && !open_staging (restore, item, request, error))
         return FALSE;
     }
-  return TRUE;
+  if (restore->in_place != NULL && !settle (restore, request, error))
+    return FALSE;
+  for (guint i = 0; i < restore->items->len; i++)
+    if (!check_place (restore, g_ptr_array_index (restore->items, i), error))
+      return FALSE;
+  return restore->in_place == NULL || vk_restore_guard (restore, error);
 }
 
 static gboolean
@@ -135,6 +156,8 @@ copy_all (VkRestore *restore, GError **error)
 static gboolean
 place_all (VkRestore *restore, GError **error)
 {
+  if (restore->in_place != NULL)
+    return vk_restore_show (restore, error) && vk_restore_swap (restore, error);
   for (guint i = 0; i < restore->stagings->len; i++)
     if (!vk_staging_begin_placing (g_ptr_array_index (restore->stagings, i), error))
       return FALSE;
@@ -176,7 +199,7 @@ run_steps (VkRestore *restore, GError **error)
     return FALSE;
   plan_progress (restore);
   vk_reporter_phase (restore->reporter, "copy", "restoring");
-  return copy_all (restore, error) && place_all (restore, error);
+  return vk_restore_hide (restore, error) && copy_all (restore, error) && place_all (restore, error);
 }
 
 /* What was complete stays for the next run; the user is told. */
@@ -205,6 +228,8 @@ take_results (VkRestore *restore)
       VkRestored *restored = g_new0 (VkRestored, 1);
 
       restored->name = g_strdup (item->name);
+      restored->is_delta = item->delta;
+      restored->written = item->written;
       restored->is_path = vk_restore_is_path (item->path);
       restored->is_block = item->staged == NULL && restored->is_path;
       restored->path = g_steal_pointer (&item->path);
@@ -248,9 +273,9 @@ make_directories (VkRestore *restore, GError **error)
 }
 
 GPtrArray *
-vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error)
+vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, VkInPlace *in_place, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
-  VkRestore restore = { .store = store, .point = point, .pool = pool, .request = request, .reporter = reporter, .cancellable = cancellable };
+  VkRestore restore = { .store = store, .point = point, .pool = pool, .in_place = in_place, .request = request, .reporter = reporter, .cancellable = cancellable };
   g_autofree char *directory = request->directory ? g_canonicalize_filename (request->directory, NULL) : NULL;
   gboolean new_directory = directory != NULL && !g_file_test (directory, G_FILE_TEST_EXISTS);
   g_autoptr (GPtrArray) results = NULL;
@@ -261,6 +286,8 @@ vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, const
   done = vk_restore_plan (&restore, error) && make_directories (&restore, error) && run_steps (&restore, error);
   if (done)
     results = take_results (&restore);
+  else if (restore.items != NULL)
+    vk_restore_show_untouched (&restore, error);
   release (&restore, done);
   /* libvirt sees the volumes as they are now, and no hidden directory any more. */
   if (done && pool != NULL && !vk_storage_pool_refresh (pool, error))

@@ -7,6 +7,7 @@
 #include "host/host.h"
 #include "host/storage-pool.h"
 #include "report/reporter.h"
+#include "restore/in-place.h"
 #include "store/store.h"
 #include "view/qemu-img-convert.h"
 
@@ -18,6 +19,7 @@ typedef struct
   const char *const *disks; /* only these targets, and nothing but disks; NULL: everything */
   const char *const *files; /* only these files of the point, no disks; NULL: everything */
   const char *name;         /* instead of the domain's in the names of volumes, or NULL */
+  gboolean delta;           /* in place: write only what differs */
   VkImageForm form;         /* of new images */
 } VkRestoreRequest;
 
@@ -28,12 +30,16 @@ typedef struct
   char *path;        /* absolute, or QEMU's URI of an image */
   gboolean is_path;
   gboolean is_block; /* a block device */
+  gboolean is_delta; /* only what differed was written, */
+  guint64 written;   /* so many bytes */
 } VkRestored;
 
 void vk_restored_free (VkRestored *restored);
 
 /* Restores the point's disks and files to the places of the request.  pool: that of
- * the request, or NULL.  No file or volume that exists is overwritten; block
+ * the request, or NULL.  in_place: the domain whose own disks, and firmware variables, are
+ * restored, or NULL; its disks are kept aside until all are done, and put back when
+ * that fails, but with delta, which writes into them.  No other file or volume that exists is overwritten; block
  * devices and images that are named as targets are.  Every file is checked
  * against the digest in the manifest.  After a failure nothing is left that looks
  * finished; complete files are kept, hidden, for the next run of the same request, which
@@ -41,7 +47,7 @@ void vk_restored_free (VkRestored *restored);
  * Returns: (transfer full) of VkRestored, or NULL: VK_ERROR_NOT_FOUND for a disk or
  * file that the point does not have, VK_ERROR_REFUSED for places that are taken or do not
  * fit, VK_ERROR_BUSY, VK_ERROR_STORE, also when room is lacking. */
-GPtrArray *vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error);
+GPtrArray *vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, VkInPlace *in_place, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error);
 
 typedef struct
 {

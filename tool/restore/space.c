@@ -69,9 +69,9 @@ static gboolean
 measure (VkRestore *restore, VkRestoreItem *item, guint64 *bytes, GError **error)
 {
   *bytes = item->file ? item->file->size : 0;
-  if (item->disk == NULL || restore->request->form.compress)
+  if (item->disk == NULL || item->form.compress)
     return TRUE;
-  return vk_qemu_img_measure (vk_nbd_server_uri (item->door), &restore->request->form, bytes, restore->cancellable, error);
+  return vk_qemu_img_measure (vk_nbd_server_uri (item->door), &item->form, bytes, restore->cancellable, error);
 }
 
 /* Without a file beside it: a volume takes the whole disk, unless it is a file

@@ -25,6 +25,7 @@ struct VkStaging
   char *parent;
   char *path;
   int fd; /* of the directory: locked */
+  gboolean is_other; /* it is of another request */
 };
 
 static char *
@@ -105,14 +106,15 @@ lock (VkStaging *staging, GError **error)
 
 /* What is there is of the same request, or there is nothing yet. */
 static gboolean
-take_up (VkStaging *staging, const char *request, GError **error)
+take_up (VkStaging *staging, const char *request, gboolean replace, GError **error)
 {
   g_autofree char *path = inside (staging, request_name);
   g_autofree char *half = g_strconcat (path, ".new", NULL);
   g_autoptr (GError) failure = NULL;
   g_autofree char *text = vk_file_read (path, REQUEST_LIMIT, NULL, &failure);
 
-  if (text != NULL && strcmp (text, request) == 0)
+  staging->is_other = text != NULL && strcmp (text, request) != 0;
+  if (text != NULL && (replace || !staging->is_other))
     return TRUE;
   if (text != NULL)
     {
@@ -127,16 +129,23 @@ take_up (VkStaging *staging, const char *request, GError **error)
   return vk_tree_remove (half, error) && vk_file_write (half, request, strlen (request), error) && vk_file_rename (half, path, error);
 }
 
+char *
+vk_staging_directory (const char *parent, const char *prefix, const VkPoint *point)
+{
+  g_autofree char *name = g_strconcat (prefix, point->manifest->domain_uuid, NULL);
+
+  return g_build_filename (parent, name, NULL);
+}
+
 VkStaging *
-vk_staging_open (const char *directory, const VkPoint *point, const char *request, GError **error)
+vk_staging_open (const char *parent, const char *prefix, const VkPoint *point, const char *request, gboolean replace, GError **error)
 {
   VkStaging *staging = g_new0 (VkStaging, 1);
-  g_autofree char *name = g_strconcat (".virt-keep-restore-", point->manifest->domain_uuid, NULL);
 
-  staging->parent = g_strdup (directory);
-  staging->path = g_build_filename (directory, name, NULL);
+  staging->parent = g_strdup (parent);
+  staging->path = vk_staging_directory (parent, prefix, point);
   staging->fd = -1;
-  if (lock (staging, error) && take_up (staging, request, error))
+  if (lock (staging, error) && take_up (staging, request, replace, error))
     return staging;
   staging_free (staging);
   return NULL;
@@ -207,30 +216,43 @@ vk_staging_place (VkStaging *staging, const char *name, const char *final_path, 
   return vk_staging_has_placed (staging, name, final_path) || vk_file_rename (from, final_path, error);
 }
 
-/* Whether a restored file is left in it; all else goes. */
+/* Whether a file is left in it that is worth it; all else goes.  all: so do complete
+ * ones. */
 static gboolean
-clear (VkStaging *staging)
+clear (VkStaging *staging, gboolean all)
 {
   g_autoptr (GDir) directory = g_dir_open (staging->path, 0, NULL);
   gboolean found = FALSE;
   const char *name;
 
   while (directory != NULL && (name = g_dir_read_name (directory)) != NULL)
-    if (name[0] == '.' && strcmp (name, request_name) != 0 && strcmp (name, placing_name) != 0)
-      {
-        g_autofree char *path = inside (staging, name);
+    {
+      gboolean is_ours = strcmp (name, request_name) == 0 || strcmp (name, placing_name) == 0;
+      gboolean is_aside = g_str_has_prefix (name, VK_STAGING_ASIDE);
+      g_autofree char *path = inside (staging, name);
 
+      if (!is_aside && (all || (name[0] == '.' && !is_ours)))
         vk_tree_remove (path, NULL);
-      }
-    else if (name[0] != '.')
-      found = TRUE;
+      else if (!is_ours)
+        found = TRUE;
+    }
   return found;
+}
+
+gboolean
+vk_staging_renew (VkStaging *staging, const char *request, GError **error)
+{
+  if (!staging->is_other)
+    return TRUE;
+  clear (staging, TRUE);
+  return take_up (staging, request, FALSE, error);
 }
 
 gboolean
 vk_staging_close (VkStaging *staging, gboolean keep)
 {
-  gboolean kept = keep && (clear (staging) || has_file (staging, placing_name));
+  /* A present disk that could not be put back is not thrown away in any case. */
+  gboolean kept = clear (staging, !keep) || (keep && has_file (staging, placing_name));
 
   if (!kept)
     vk_tree_remove (staging->path, NULL);

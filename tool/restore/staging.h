@@ -10,13 +10,26 @@
 
 typedef struct VkStaging VkStaging;
 
-/* Makes directory/.virt-keep-restore-UUID (of the point's domain), or takes up the one of
- * an interrupted restore.  request: everything that makes one restore different
- * from another, as text.
+/* What a directory of ours is called before the UUID of the point's domain. */
+#define VK_STAGING_RESTORE ".virt-keep-restore-"
+#define VK_STAGING_IN_PLACE ".virt-keep-in-place-"
+
+/* What a file is called there that waits to be put back; it is never removed. */
+#define VK_STAGING_ASIDE "aside:"
+
+/* The path of the one in parent.  Returns: (transfer full). */
+char *vk_staging_directory (const char *parent, const char *prefix, const VkPoint *point);
+
+/* Makes it, or takes up the one of an interrupted restore.  request: everything
+ * that makes one restore different from another, as text.  replace: one of another
+ * request may be there, for vk_staging_renew().
  * Returns: (transfer full), or NULL with VK_ERROR_BUSY while another virt-keep
  * works in it, VK_ERROR_REFUSED when it is of a restore with another request,
  * VK_ERROR_STORE. */
-VkStaging *vk_staging_open (const char *directory, const VkPoint *point, const char *request, GError **error);
+VkStaging *vk_staging_open (const char *parent, const char *prefix, const VkPoint *point, const char *request, gboolean replace, GError **error);
+
+/* Removes what is of another request. */
+gboolean vk_staging_renew (VkStaging *staging, const char *request, GError **error);
 
 /* The directory that it is beside of. */
 const char *vk_staging_parent (const VkStaging *staging);
