@@ -35,14 +35,17 @@ shut_off ()
   virsh -q destroy guest && wait_for 60 guest_is_off guest
 }
 
+spoiled=0x80
+
 # spoil: the guest goes on from the instant of the point.
 spoil ()
 {
   [ "$(guest_state guest)" = running ] || virsh -q start guest || bail "guest does not start"
-  guest_write guest vda 0x71 1M 1M
-  guest_write guest vda 0x72 30M 2M
+  spoiled=$((spoiled + 1))
+  guest_write guest vda $spoiled 1M 1M
+  guest_write guest vda $((spoiled + 1)) 30M 2M
   guest_discard guest vda 60M 4M
-  guest_write guest vdb 0x73 10M 1M
+  guest_write guest vdb $((spoiled + 2)) 10M 1M
   guest_flush guest vda
   guest_flush guest vdb
   shut_off
@@ -197,11 +200,10 @@ later=$(json .point)
 shadow guest vda "$lab/then-vda.raw"
 shadow guest vdb "$lab/then-vdb.raw"
 spoil
-changed=$(($(cmp -l "$vdb" "$lab/then-vdb.raw" | wc -l)))
 keep --store "$store" --json restore "$later" --in-place --delta
 exits 0 "what differs is restored in place"
 is "$(disks_are)" then "the disks have the bytes of the instant"
-holds "no more was written than differed ($(json .written) bytes)" test "$(json .written)" -le $(((1 + 2 + 4 + 1) * 1024 * 1024 + changed % 2))
+is "$(json .written)" $((4 * 1024 * 1024)) "just what differed was written"
 is "$(hidden)" "" "nothing is left beside them"
 keep --store "$store" --json restore "$later" --in-place --delta
 is "$(json .written)" 0 "the second time nothing differs"
