@@ -78,6 +78,22 @@ fails 2 usage "abort without a domain" abort
 fails 2 usage "restore without a target" --store "$scratch/store" restore one
 fails 2 usage "restore with a name that nobody defines" --store "$scratch/store" restore one --to "$dir" --name two
 fails 2 usage "restore to a format that is none" --store "$scratch/store" restore one --to "$dir" --format vmdk
+fails 2 usage "restore to a pool with a domain's option" --store "$scratch/store" restore one --pool pool --start
+fails 2 usage "restore to a target without a disk" --store "$scratch/store" restore one --target /dev/vg/x
+fails 2 usage "restore to a target without a place" --store "$scratch/store" restore one --target vda=
+fails 2 usage "restore of a disk to two targets" --store "$scratch/store" restore one --target vda=/a --target vda=/b
+fails 2 usage "restore of a file to nowhere" --store "$scratch/store" restore one --file domain.xml
+fails 2 usage "restore of a file and a disk" --store "$scratch/store" restore one --to "$dir" --file domain.xml --disk vda
+fails 2 usage "a delta to a directory" --store "$scratch/store" restore one --to "$dir" --delta
+fails 2 usage "in place and elsewhere" --store "$scratch/store" restore one --to "$dir" --in-place
+fails 2 usage "in place in another format" --store "$scratch/store" restore one --in-place --format raw
+fails 2 usage "a delta into compressed images" --store "$scratch/store" restore one --in-place --delta --compress
+for size in 0 100 256 3K 4M 1G 64k1 -1 0x200 K 18446744073709551616 2097153; do
+  fails 2 usage "clusters of $size" --store "$scratch/store" restore one --to "$dir" --cluster-size "$size"
+done
+fails 2 usage "compressed raw images" --store "$scratch/store" restore one --to "$dir" --format raw --compress
+fails 2 usage "compressed images of which the size is to be known" --store "$scratch/store" restore one --to "$dir" --compress --preallocation full
+fails 2 usage "a network without another" --store "$scratch/store" restore one --to "$dir" --define --network default
 fails 2 usage "a mode that is none" --store "$scratch/store" backup one --mode sideways
 fails 2 usage "a level that is none" --store "$scratch/store" backup one --level some
 fails 2 usage "a choice for --monitor that is none" --store "$scratch/store" backup one --monitor perhaps

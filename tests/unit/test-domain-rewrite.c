@@ -382,6 +382,77 @@ test_refused (void)
   check_refused (DOMAIN ("<devices>" VDA ("") "</devices>"), &fixture.rewrite, VK_ERROR_REFUSED, "the path of a restored disk");
 }
 
+static char *
+rewrite_interfaces (const VkDomainRewrite *rewrite, GError **error)
+{
+  static const char xml[] =
+      "<domain type='qemu'><name>guest</name><uuid>11111111-2222-3333-4444-555555555555</uuid><devices>"
+      "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/old' index='1'/><target dev='vda' bus='virtio'/></disk>"
+      "<interface type='network'><mac address='52:54:00:00:00:01'/><source network='prod' portid='x'/></interface>"
+      "<interface type='network'><mac address='52:54:00:00:00:02'/><source network='other'/></interface>"
+      "<interface type='bridge'><mac address='52:54:00:00:00:03'/><source bridge='prod'/></interface>"
+      "</devices></domain>";
+
+  return vk_domain_xml_rewrite (xml, rewrite, NULL, error);
+}
+
+static void
+test_networks (void)
+{
+  g_autoptr (GHashTable) networks = g_hash_table_new (g_str_hash, g_str_equal);
+  VkDomainRewrite rewrite = { .networks = networks };
+  g_autofree char *xml = NULL;
+  g_autofree char *none = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_hash_table_insert (networks, "prod", "a&b");
+  xml = rewrite_interfaces (&rewrite, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (xml, "<source network=\"a&amp;b\"/>"));
+  g_assert_nonnull (strstr (xml, "<source network=\"other\"/>"));
+  g_assert_nonnull (strstr (xml, "<source bridge=\"prod\"/>"));
+  g_assert_nonnull (strstr (xml, "52:54:00:00:00:01"));
+  g_hash_table_insert (networks, "absent", "lab");
+  none = rewrite_interfaces (&rewrite, &error);
+  g_assert_null (none);
+  g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
+  g_assert_nonnull (strstr (error->message, "'absent'"));
+}
+
+static void
+test_new_parts (void)
+{
+  VkDomainRewrite new_macs = { .new_macs = TRUE };
+  VkDomainRewrite new_uuid = { .new_uuid = TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *macs = rewrite_interfaces (&new_macs, &error);
+  g_autofree char *uuid = rewrite_interfaces (&new_uuid, &error);
+
+  g_assert_no_error (error);
+  g_assert_null (strstr (macs, "<mac"));
+  g_assert_nonnull (strstr (macs, "<uuid>"));
+  g_assert_nonnull (strstr (uuid, "<mac"));
+  g_assert_null (strstr (uuid, "<uuid>"));
+}
+
+static void
+test_block_device (void)
+{
+  g_autoptr (GHashTable) disks = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) block = g_hash_table_new (g_str_hash, g_str_equal);
+  VkDomainRewrite rewrite = { .disks = disks, .block = block, .disk_format = "qcow2" };
+  g_autoptr (GError) error = NULL;
+  g_autofree char *xml = NULL;
+
+  g_hash_table_insert (disks, "vda", "/dev/vg/x");
+  g_hash_table_add (block, "vda");
+  xml = rewrite_interfaces (&rewrite, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (strstr (xml, "<disk type=\"block\""));
+  g_assert_nonnull (strstr (xml, "<source dev=\"/dev/vg/x\"/>"));
+  g_assert_nonnull (strstr (xml, "type=\"raw\""));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -397,5 +468,8 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-rewrite/identity", test_identity);
   g_test_add_func ("/domain-rewrite/nvram", test_nvram);
   g_test_add_func ("/domain-rewrite/refused", test_refused);
+  g_test_add_func ("/domain-rewrite/networks", test_networks);
+  g_test_add_func ("/domain-rewrite/new-parts", test_new_parts);
+  g_test_add_func ("/domain-rewrite/block-device", test_block_device);
   return g_test_run ();
 }

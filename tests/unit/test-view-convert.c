@@ -8,7 +8,11 @@
 
 #include "base/error.h"
 #include "nbd-fixture.h"
+#include "view/qemu-img-convert.h"
 #include "view/qemu-img.h"
+
+static const VkImageForm raw_form = { .format = "raw" };
+static const VkImageForm qcow2_form = { .format = "qcow2" };
 
 enum
 {
@@ -46,9 +50,10 @@ check_convert (const char *dir, const char *name, const char *format, const char
   g_autoptr (TestServer) server = NULL;
   g_autoptr (GError) error = NULL;
   struct telling telling = { 0 };
+  const VkImageForm form = { .format = format };
   GStatBuf status;
 
-  vk_qemu_img_convert (from_uri, path, format, on_progress, &telling, NULL, &error);
+  vk_qemu_img_convert (from_uri, path, &form, on_progress, &telling, NULL, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (telling.count, >, 1);
   g_assert_cmpfloat (telling.last, ==, 1.0);
@@ -91,7 +96,7 @@ test_relative_name (void)
     return;
   source = test_nbdkit (dir, "pattern", "1M", NULL);
   g_assert_cmpint (g_chdir (dir), ==, 0);
-  vk_qemu_img_convert (source->uri, "nbd:x:1", "qcow2", NULL, NULL, NULL, &error);
+  vk_qemu_img_convert (source->uri, "nbd:x:1", &qcow2_form, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_test ("nbd:x:1", G_FILE_TEST_IS_REGULAR));
   vk_qemu_img_create ("-q:2", MIB, NULL, &error);
@@ -109,7 +114,7 @@ test_existing_file (void)
   g_autoptr (GError) error = NULL;
 
   g_assert_true (g_file_set_contents (path, "mine", -1, NULL));
-  g_assert_false (vk_qemu_img_convert ("nbd+unix:///?socket=/nonexistent", path, "raw", NULL, NULL, NULL, &error));
+  g_assert_false (vk_qemu_img_convert ("nbd+unix:///?socket=/nonexistent", path, &raw_form, NULL, NULL, NULL, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
   g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
   g_assert_cmpstr (content, ==, "mine");
@@ -126,12 +131,12 @@ test_failure_leaves_nothing (void)
 
   if (!test_have_programs ("qemu-img", "nbdkit", NULL))
     return;
-  g_assert_false (vk_qemu_img_convert ("nbd+unix:///?socket=/nonexistent", path, "raw", NULL, NULL, NULL, &no_server));
+  g_assert_false (vk_qemu_img_convert ("nbd+unix:///?socket=/nonexistent", path, &raw_form, NULL, NULL, NULL, &no_server));
   g_assert_error (no_server, VK_ERROR, VK_ERROR_STORE);
   g_test_message ("%s", no_server->message);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
   source = test_nbdkit (dir, "--filter=error", "pattern", "16M", "error-pread=EIO", "error-pread-rate=50%", NULL);
-  g_assert_false (vk_qemu_img_convert (source->uri, path, "qcow2", NULL, NULL, NULL, &unreadable));
+  g_assert_false (vk_qemu_img_convert (source->uri, path, &qcow2_form, NULL, NULL, NULL, &unreadable));
   g_assert_error (unreadable, VK_ERROR, VK_ERROR_STORE);
   g_test_message ("%s", unreadable->message);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
@@ -151,7 +156,7 @@ test_cancel_leaves_nothing (void)
   if (!test_have_programs ("qemu-img", "nbdkit", NULL))
     return;
   source = test_nbdkit (dir, "--filter=delay", "pattern", "64M", "rdelay=20", NULL);
-  g_assert_false (vk_qemu_img_convert (source->uri, path, "raw", on_progress, &telling, cancellable, &error));
+  g_assert_false (vk_qemu_img_convert (source->uri, path, &raw_form, on_progress, &telling, cancellable, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_assert_cmpint (g_get_monotonic_time () - began, <, 10 * G_USEC_PER_SEC);
   g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));

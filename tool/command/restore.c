@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "restore/restore.h"
+#include "command/restore-request.h"
 
 #include <string.h>
 
@@ -10,138 +10,175 @@
 #include "base/json.h"
 #include "command/command.h"
 
-typedef struct
-{
-  char *directory;
-  char **disks;
-  char *format;
-  gboolean define;
-  char *name;
-  char *progress;
-} RestoreOptions;
-
 static const GOptionEntry restore_options[] = {
-  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (RestoreOptions, directory), "Restore into the directory DIR", "DIR" },
-  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (RestoreOptions, disks), "Restore only this disk (repeatable)", "DEV" },
-  { "format", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (RestoreOptions, format), "Format of the restored images", "qcow2|raw" },
-  { "define", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (RestoreOptions, define), "Define the restored domain in libvirt", NULL },
-  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (RestoreOptions, name), "With --define: call the domain NAME", "NAME" },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (RestoreOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, directory), "Restore into the directory DIR", "DIR" },
+  { "pool", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, pool), "Restore the disks into the libvirt storage pool NAME", "NAME" },
+  { "target", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, VK_OPTION (VkRestoreOptions, targets), "Write this disk to PLACE: a block device, a new file, an image URI (repeatable)", "DEV=PLACE" },
+  { "in-place", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, in_place), "Restore into the places of the domain's own disks; it must be shut off", NULL },
+  { "delta", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, delta), "With --in-place: write only the blocks that differ", NULL },
+  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, disks), "Restore only this disk (repeatable)", "DEV" },
+  { "file", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, files), "Restore only this file, such as domain.xml (repeatable)", "NAME" },
+  { "format", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, format), "Format of the restored images", "qcow2|raw" },
+  { "cluster-size", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, cluster_size), "Make qcow2 images with clusters of SIZE bytes, such as 128K", "SIZE" },
+  { "compress", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, compress), "Compress qcow2 images, with zstd", NULL },
+  { "preallocation", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, preallocation), "What images take at once", "off|metadata|falloc|full" },
+  { "define", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, define), "Define the restored domain in libvirt", NULL },
+  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, name), "With --define: call the domain NAME", "NAME" },
+  { "new-uuid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_uuid), "With --define: give it a new UUID", NULL },
+  { "new-macs", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_macs), "With --define: give it new MAC addresses", NULL },
+  { "network", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, networks), "With --define: put it into another network (repeatable)", "OLD=NEW" },
+  { "start", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, start), "With --define: start it", NULL },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
-
-static gboolean
-parse_request (const RestoreOptions *options, VkRestoreRequest *request, GError **error)
-{
-  static const char *const formats[] = { "qcow2", "raw", NULL };
-  int format;
-
-  if (!vk_parse_choice ("--format", options->format, formats, 0, &format, error))
-    return FALSE;
-  if (options->directory == NULL || *options->directory == '\0')
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "where to? give --to DIRECTORY");
-      return FALSE;
-    }
-  if (options->name != NULL && !options->define)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--name is for --define");
-      return FALSE;
-    }
-  if (options->name != NULL && (options->name[0] == '\0' || strpbrk (options->name, "/\n") != NULL))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--name cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", options->name);
-      return FALSE;
-    }
-  request->directory = options->directory;
-  request->disks = (const char *const *) options->disks;
-  request->format = formats[format];
-  return TRUE;
-}
 
 static int
 compare_paths (gconstpointer a, gconstpointer b)
 {
-  return g_strcmp0 (a, b);
+  const VkRestored *const *first = a;
+  const VkRestored *const *second = b;
+
+  return strcmp ((*first)->path, (*second)->path);
 }
 
 static void
-fill_result (VkInvocation *invocation, const VkPoint *point, GHashTable *paths, const char *defined, const GPtrArray *warnings)
+fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored, const char *defined, const GPtrArray *warnings)
 {
+  const VkRestoreOptions *options = invocation->options;
   g_autofree char *name = vk_point_name (point);
-  g_autoptr (GList) sorted = g_list_sort (g_hash_table_get_values (paths), compare_paths);
+  gboolean is_delta = FALSE;
+  guint64 written = 0;
 
   vk_json_set_string (invocation->result, "point", name);
   json_object_set_array_member (invocation->result, "files", json_array_new ());
   json_object_set_array_member (invocation->result, "warnings", json_array_new ());
   g_string_append_printf (invocation->text, "Restored %s:\n", name);
-  for (GList *path = sorted; path != NULL; path = path->next)
+  g_ptr_array_sort (restored, compare_paths);
+  for (guint i = 0; i < restored->len; i++)
     {
-      vk_json_append_string (invocation->result, "files", path->data);
-      g_string_append_printf (invocation->text, "  %s\n", (const char *) path->data);
+      const VkRestored *item = g_ptr_array_index (restored, i);
+
+      vk_json_append_string (invocation->result, "files", item->path);
+      if (item->is_delta)
+        g_string_append_printf (invocation->text, "  %s: %" G_GUINT64_FORMAT " bytes differed\n", item->path, item->written);
+      else
+        g_string_append_printf (invocation->text, "  %s\n", item->path);
+      written += item->written;
+      is_delta = is_delta || item->is_delta;
     }
   for (guint i = 0; i < warnings->len; i++)
     vk_json_append_string (invocation->result, "warnings", g_ptr_array_index (warnings, i));
   vk_json_set_string (invocation->result, "defined", defined);
-  if (defined != NULL)
+  json_object_set_boolean_member (invocation->result, "started", options->start);
+  if (is_delta)
+    json_object_set_int_member (invocation->result, "written", (gint64) written);
+  if (defined != NULL && options->start)
+    g_string_append_printf (invocation->text, "Defined and started the domain %s.\n", defined);
+  else if (defined != NULL)
     g_string_append_printf (invocation->text, "Defined the domain %s: virsh start it.\n", defined);
+}
+
+/* What a restore is made with. */
+typedef struct
+{
+  VkStore *store;
+  VkPoint *point;
+  VkHost *host; /* or NULL */
+  VkStoragePool *pool; /* or NULL */
+  VkInPlace *in_place; /* or NULL */
+  VkRestoreRequests requests;
+  VkProgressStyle style;
+  VkInterrupt *interrupt;
+} Means;
+
+static void
+means_clear (Means *means)
+{
+  g_clear_pointer (&means->in_place, vk_in_place_close);
+  g_clear_pointer (&means->pool, vk_storage_pool_free);
+  g_clear_pointer (&means->host, vk_host_free);
+  g_clear_pointer (&means->point, vk_point_free);
+  g_clear_pointer (&means->store, vk_store_free);
+  g_clear_pointer (&means->interrupt, vk_interrupt_free);
+  vk_restore_clear_requests (&means->requests);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Means, means_clear)
+
+static GPtrArray *
+run (Means *means, VkReporter *reporter, GError **error)
+{
+  VkHostPump *pump = means->host ? vk_host_pump_start () : NULL;
+  GPtrArray *restored = vk_restore_run (means->store, means->point, means->pool, means->in_place, &means->requests.restore, reporter, vk_interrupt_cancellable (means->interrupt), error);
+
+  if (pump != NULL)
+    vk_host_pump_stop (pump);
+  return restored;
 }
 
 /* The restore proper, between a store that is open and a result that is
  * wanted. */
 static gboolean
-restore_point (VkInvocation *invocation, VkStore *store, const VkPoint *point, VkHost *host, const VkRestoreRequest *request, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
+restore_point (VkInvocation *invocation, Means *means, GError **error)
 {
-  const RestoreOptions *options = invocation->options;
-  g_autoptr (VkReporter) reporter = vk_reporter_new (style, stderr, point->manifest->domain_name);
+  const VkRestoreOptions *options = invocation->options;
+  const VkRestoreRequests *requests = &means->requests;
+  g_autoptr (VkReporter) reporter = vk_reporter_new (means->style, stderr, means->point->manifest->domain_name);
   g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GHashTable) paths = NULL;
+  g_autoptr (GPtrArray) restored = NULL;
   g_autofree char *defined = NULL;
 
   vk_reporter_event (reporter, "start", NULL, NULL);
-  paths = vk_restore_run (store, point, request, reporter, vk_interrupt_cancellable (interrupt), error);
-  if (paths != NULL && host != NULL)
-    defined = vk_restore_define (host, store, point, request, paths, options->name, warnings, error);
-  if (paths == NULL || (host != NULL && defined == NULL))
+  restored = run (means, reporter, error);
+  if (restored != NULL && options->define)
+    defined = vk_restore_define (means->host, means->store, means->point, &requests->define, restored, requests->restore.form.format, warnings, error);
+  if (restored == NULL || (options->define && defined == NULL))
     {
-      vk_interrupt_claim_error (interrupt, error);
+      vk_interrupt_claim_error (means->interrupt, error);
       vk_reporter_end (reporter, *error);
       return FALSE;
     }
   for (guint i = 0; i < warnings->len; i++)
     vk_reporter_warning (reporter, g_ptr_array_index (warnings, i));
-  fill_result (invocation, point, paths, defined, warnings);
+  fill_result (invocation, means->point, restored, defined, warnings);
   vk_reporter_end (reporter, NULL);
   return TRUE;
+}
+
+/* libvirt's part, where there is one. */
+static gboolean
+open_host (VkInvocation *invocation, Means *means, GError **error)
+{
+  const VkRestoreOptions *options = invocation->options;
+
+  if (!options->define && options->pool == NULL && !options->in_place)
+    return TRUE;
+  means->host = vk_host_open (invocation->connect_uri, error);
+  if (means->host == NULL)
+    return FALSE;
+  if (options->define && !vk_restore_check_define (means->host, means->store, means->point, &means->requests.define, options->directory != NULL, error))
+    return FALSE;
+  if (options->pool != NULL)
+    means->pool = vk_storage_pool_open (means->host, options->pool, error);
+  if (options->in_place)
+    means->in_place = vk_in_place_open (means->host, means->store, means->point, vk_interrupt_cancellable (means->interrupt), error);
+  return (options->pool == NULL || means->pool != NULL) && (!options->in_place || means->in_place != NULL);
 }
 
 static gboolean
 run_restore (VkInvocation *invocation, GError **error)
 {
-  const RestoreOptions *options = invocation->options;
-  g_autoptr (VkInterrupt) interrupt = NULL;
-  g_autoptr (VkStore) store = NULL;
-  g_autoptr (VkPoint) point = NULL;
-  g_autoptr (VkHost) host = NULL;
-  VkRestoreRequest request = { 0 };
-  VkProgressStyle style;
+  const VkRestoreOptions *options = invocation->options;
+  g_auto (Means) means = { 0 };
 
   if (!vk_require_store (invocation, error)
-      || !parse_request (options, &request, error)
-      || !vk_parse_progress (invocation, options->progress, &style, error))
+      || !vk_restore_parse_options (options, &means.requests, error)
+      || !vk_parse_progress (invocation, options->progress, &means.style, error))
     return FALSE;
-  interrupt = vk_interrupt_new ();
-  store = vk_open_store (invocation, FALSE, error);
-  point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
-  if (point == NULL)
-    return FALSE;
-  if (options->define)
-    {
-      host = vk_host_open (invocation->connect_uri, error);
-      if (host == NULL || !vk_restore_check_name (host, point, options->name, error))
-        return FALSE;
-    }
-  return restore_point (invocation, store, point, host, &request, style, interrupt, error);
+  means.interrupt = vk_interrupt_new ();
+  means.store = vk_open_store (invocation, FALSE, error);
+  means.point = means.store ? vk_store_find_point (means.store, invocation->arguments[0], error) : NULL;
+  return means.point != NULL && open_host (invocation, &means, error) && restore_point (invocation, &means, error);
 }
 
 const VkCommand vk_command_restore = {
@@ -149,6 +186,6 @@ const VkCommand vk_command_restore = {
   .arguments = "POINT",
   .summary = "Bring the disks of a restore point, and the domain, back",
   .options = restore_options,
-  .option_bytes = sizeof (RestoreOptions),
+  .option_bytes = sizeof (VkRestoreOptions),
   .run = run_restore,
 };

@@ -43,12 +43,25 @@ drop_unfit_driver_options (xmlNode *driver, const char *format)
   vk_xml_remove_all (driver, "@io[. = 'native' and not(../@cache = 'none' or ../@cache = 'directsync')]");
 }
 
+/* Makes what set_file_source() has made a block device. */
 static void
-rewrite_restored_disk (xmlNode *disk, const char *path, const char *format)
+set_block_source (xmlNode *disk, const char *path)
+{
+  xmlNode *source = ensure_child (disk, "source");
+
+  vk_xml_remove_all (source, "@*");
+  vk_xml_set_attribute (disk, "type", "block");
+  vk_xml_set_attribute (source, "dev", path);
+}
+
+static void
+rewrite_restored_disk (xmlNode *disk, const char *path, const char *format, gboolean is_block)
 {
   xmlNode *driver = ensure_child (disk, "driver");
 
   set_file_source (disk, path, NULL);
+  if (is_block)
+    set_block_source (disk, path);
   vk_xml_remove_all (disk, "encryption");
   vk_xml_set_attribute (driver, "name", "qemu");
   vk_xml_set_attribute (driver, "type", format);
@@ -108,15 +121,17 @@ rewrite_disk (xmlNode *disk, const VkDomainRewrite *rewrite, GHashTable *seen, G
   g_autofree char *target = vk_domain_xml_disk_target (disk, error);
   const char *restored = NULL;
   const char *copied = NULL;
+  gboolean is_block = FALSE;
 
   if (target == NULL)
     return FALSE;
   restored = rewrite->disks ? g_hash_table_lookup (rewrite->disks, target) : NULL;
   copied = rewrite->copied ? g_hash_table_lookup (rewrite->copied, target) : NULL;
+  is_block = rewrite->block != NULL && g_hash_table_contains (rewrite->block, target);
   if (!vk_xml_check_value (restored, "the path of a restored disk", error) || !vk_xml_check_value (copied, "the path of a restored image", error))
     return FALSE;
   if (restored != NULL)
-    rewrite_restored_disk (disk, restored, rewrite->disk_format);
+    rewrite_restored_disk (disk, restored, is_block ? "raw" : rewrite->disk_format, is_block);
   else if (copied != NULL)
     rewrite_copied_disk (disk, copied);
   else
@@ -157,6 +172,12 @@ rewrite_disks (xmlNode *root, const VkDomainRewrite *rewrite, GPtrArray *removed
 }
 
 static gboolean
+takes_new_uuid (const VkDomainRewrite *rewrite)
+{
+  return rewrite->new_identity || rewrite->new_uuid;
+}
+
+static gboolean
 rewrite_identity (xmlNode *root, const VkDomainRewrite *rewrite, GError **error)
 {
   xmlNode *genid = vk_xml_find (root, "genid");
@@ -171,9 +192,11 @@ rewrite_identity (xmlNode *root, const VkDomainRewrite *rewrite, GError **error)
   vk_xml_remove_all (root, "seclabel[(not(@type) or @type='dynamic') and not(baselabel)]");
   vk_xml_remove_all (root, "seclabel[not(@type) or @type='dynamic']/*[self::label or self::imagelabel]");
   vk_xml_remove_all (root, "@id");
-  if (rewrite->new_identity)
+  if (rewrite->new_identity || rewrite->new_macs)
+    vk_xml_remove_all (root, "devices/interface/mac");
+  if (takes_new_uuid (rewrite))
     {
-      vk_xml_remove_all (root, "uuid | devices/interface/mac");
+      vk_xml_remove_all (root, "uuid");
       /* libvirt refuses a SMBIOS UUID that is not the domain's. */
       vk_xml_remove_all (root, "sysinfo/system/entry[@name='uuid']");
     }
@@ -201,7 +224,7 @@ rewrite_nvram (xmlNode *root, const VkDomainRewrite *rewrite)
       vk_xml_remove_all (nvram, "@type");
       vk_xml_set_text (nvram, rewrite->nvram);
     }
-  else if (rewrite->nvram == NULL && rewrite->new_identity && nvram != NULL)
+  else if (rewrite->nvram == NULL && takes_new_uuid (rewrite) && nvram != NULL)
     {
       /* Two domains must not write to one file. */
       forget_nvram (nvram);
@@ -232,6 +255,41 @@ rewrite_boot_files (xmlNode *root, const VkDomainRewrite *rewrite, GError **erro
   return TRUE;
 }
 
+/* A network may come more than once; one that the domain is not in is a mistake. */
+static gboolean
+rewrite_networks (xmlNode *root, GHashTable *networks, GError **error)
+{
+  g_autoptr (GPtrArray) sources = vk_xml_find_all (root, "devices/interface/source[@network]");
+  g_autoptr (GHashTable) unused = g_hash_table_new (g_str_hash, g_str_equal);
+  GHashTableIter iter;
+  gpointer name, other;
+
+  g_hash_table_iter_init (&iter, networks);
+  while (g_hash_table_iter_next (&iter, &name, &other))
+    {
+      if (!vk_xml_check_value (other, "the name of a network", error))
+        return FALSE;
+      g_hash_table_add (unused, name);
+    }
+  for (guint i = 0; i < sources->len; i++)
+    {
+      xmlNode *source = g_ptr_array_index (sources, i);
+      g_autofree char *network = vk_xml_attribute (source, "network");
+
+      g_hash_table_remove (unused, network);
+      if (g_hash_table_contains (networks, network))
+        {
+          vk_xml_set_attribute (source, "network", g_hash_table_lookup (networks, network));
+          vk_xml_remove_all (source, "@portid | @portgroup");
+        }
+    }
+  g_hash_table_iter_init (&iter, unused);
+  if (!g_hash_table_iter_next (&iter, &name, NULL))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no interface of the domain is in the network '%s'", (const char *) name);
+  return FALSE;
+}
+
 char *
 vk_domain_xml_rewrite (const char *xml, const VkDomainRewrite *rewrite, GStrv *removed, GError **error)
 {
@@ -242,7 +300,8 @@ vk_domain_xml_rewrite (const char *xml, const VkDomainRewrite *rewrite, GStrv *r
   if (root == NULL)
     return NULL;
   vk_xml_strip_indentation (root);
-  if (!rewrite_disks (root, rewrite, gone, error) || !rewrite_identity (root, rewrite, error) || !rewrite_boot_files (root, rewrite, error))
+  if (!rewrite_disks (root, rewrite, gone, error) || !rewrite_identity (root, rewrite, error) || !rewrite_boot_files (root, rewrite, error)
+      || (rewrite->networks != NULL && !rewrite_networks (root, rewrite->networks, error)))
     return NULL;
   if (removed != NULL)
     {

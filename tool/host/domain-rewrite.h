@@ -15,6 +15,10 @@ typedef struct
   GHashTable *copied;    /* target -> new absolute path of copied cdrom/floppy images, whose format stays; may be NULL */
   const char *nvram;     /* NULL: keep; with new_identity the path goes, so that libvirt makes a new file from the template */
   const char *kernel, *initrd, *dtb; /* NULL: keep */
+  GHashTable *block;     /* those of disks whose path is one of a raw block device (a set of targets); may be NULL */
+  gboolean new_uuid;     /* drop the UUID alone */
+  gboolean new_macs;     /* drop the MAC addresses alone */
+  GHashTable *networks;  /* libvirt network -> the one to be in instead, may be NULL */
 } VkDomainRewrite;
 
 /* The domain document xml, rewritten: the disks' sources become plain files,
@@ -26,6 +30,7 @@ typedef struct
  * read-only ones whose image is not here; removed, when not NULL, gets
  * (transfer full) their targets, in document order.
  * VK_ERROR_FAILED when xml is not a domain document or has no disk of a target
- * in disks or copied; VK_ERROR_REFUSED for a name or path that XML cannot hold.
+ * in disks or copied; VK_ERROR_REFUSED for a name or path that XML cannot hold, and for a network
+ * that the domain is not in.
  * Returns: (transfer full) the new document, or NULL. */
 char *vk_domain_xml_rewrite (const char *xml, const VkDomainRewrite *rewrite, GStrv *removed, GError **error);

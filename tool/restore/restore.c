@@ -5,283 +5,294 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
-#include "view/qemu-img.h"
+#include "base/json.h"
+#include "restore/restore-private.h"
 
 /* QEMU's user has to reach the images when the domain is started. */
 enum { RESTORE_DIRECTORY_MODE = 0711 };
 
-typedef struct
-{
-  VkStore *store;
-  const VkPoint *point;
-  const VkRestoreRequest *request;
-  VkReporter *reporter;
-  GCancellable *cancellable;
-  char *directory;    /* absolute */
-  char *socket_dir;
-  GHashTable *paths;  /* what was restored */
-  VkProgressItem *items; /* a disk each, then the total */
-  gsize n_disks;
-  gsize current;      /* disk being converted */
-} Restore;
-
-static gboolean
-is_wanted (const Restore *restore, const VkManifestDisk *disk)
-{
-  return restore->request->disks == NULL || g_strv_contains (restore->request->disks, disk->target);
-}
-
-/* Media that were copied are named by their drive; the other files come with the
- * whole restore point only. */
-static gboolean
-is_wanted_file (const Restore *restore, const VkManifestFile *file)
-{
-  return restore->request->disks == NULL || (file->target != NULL && g_strv_contains (restore->request->disks, file->target));
-}
-
-static gboolean
-holds_disk (const VkManifest *manifest, const char *target)
-{
-  for (guint i = 0; i < manifest->files->len; i++)
-    if (g_strcmp0 (((const VkManifestFile *) g_ptr_array_index (manifest->files, i))->target, target) == 0)
-      return TRUE;
-  return vk_manifest_find_disk (manifest, target) != NULL;
-}
-
-static char *
-disk_path (const Restore *restore, const VkManifestDisk *disk)
-{
-  g_autofree char *name = g_strdup_printf ("%s.%s", disk->target, restore->request->format);
-
-  return g_build_filename (restore->directory, name, NULL);
-}
-
-static gboolean
-refuse_existing (const char *path, GError **error)
+gboolean
+vk_restore_refuse_existing (const char *path, GError **error)
 {
   if (!g_file_test (path, G_FILE_TEST_EXISTS) && !g_file_test (path, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: restore to another directory, or move it away", path);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: restore to another place, or move it away", path);
   return FALSE;
 }
 
-static gboolean
-check_disks_exist (const Restore *restore, GError **error)
+/* What makes this restore different from others, but for the place. */
+static char *
+describe_request (const VkRestore *restore)
 {
-  for (gsize i = 0; restore->request->disks != NULL && restore->request->disks[i] != NULL; i++)
-    if (!holds_disk (restore->point->manifest, restore->request->disks[i]))
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", restore->request->disks[i]);
-        return FALSE;
-      }
-  return TRUE;
+  const VkImageForm *form = &restore->request->form;
+  g_autofree char *point = vk_point_name (restore->point);
+  g_autoptr (JsonObject) object = json_object_new ();
+
+  vk_json_set_string (object, "point", point);
+  vk_json_set_string (object, "store", restore->store->id);
+  vk_json_set_string (object, "format", form->format);
+  json_object_set_int_member (object, "cluster-size", (gint64) form->cluster_size);
+  json_object_set_boolean_member (object, "compress", form->compress);
+  vk_json_set_string (object, "preallocation", form->preallocation);
+  for (guint i = 0; i < restore->items->len; i++)
+    vk_json_append_string (object, "items", ((VkRestoreItem *) g_ptr_array_index (restore->items, i))->name);
+  return vk_json_to_string (object, FALSE);
 }
 
-/* Before anything is written: is the place free? */
-static gboolean
-check_targets (const Restore *restore, GError **error)
+static VkStaging *
+find_staging (const VkRestore *restore, const char *directory)
 {
-  const VkManifest *manifest = restore->point->manifest;
-
-  for (guint i = 0; i < manifest->disks->len; i++)
+  for (guint i = 0; i < restore->stagings->len; i++)
     {
-      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
-      g_autofree char *path = disk_path (restore, disk);
+      VkStaging *staging = g_ptr_array_index (restore->stagings, i);
 
-      if (is_wanted (restore, disk) && !refuse_existing (path, error))
-        return FALSE;
+      if (strcmp (vk_staging_parent (staging), directory) == 0)
+        return staging;
     }
-  for (guint i = 0; i < manifest->files->len; i++)
-    {
-      const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
-      g_autofree char *path = g_build_filename (restore->directory, file->name, NULL);
-
-      if (is_wanted_file (restore, file) && !refuse_existing (path, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static void
-show_fraction (double fraction, gpointer user_data)
-{
-  Restore *restore = user_data;
-  VkProgressItem *item = &restore->items[restore->current];
-  VkProgressItem *total = &restore->items[restore->n_disks];
-
-  total->done -= item->done;
-  item->done = (guint64) (fraction * (double) item->total);
-  total->done += item->done;
-  vk_reporter_progress (restore->reporter, restore->items, restore->n_disks == 1 ? 1 : restore->n_disks + 1);
-}
-
-static gboolean
-convert_disk (Restore *restore, const VkManifestDisk *disk, const char *path, GError **error)
-{
-  g_autofree char *name = g_path_get_basename (path);
-  g_autofree char *partial_name = g_strdup_printf (".%s.partial", name);
-  g_autofree char *partial = g_build_filename (restore->directory, partial_name, NULL);
-  g_autoptr (VkNbdServer) door = vk_store_open_disk (restore->store, restore->point, disk, restore->socket_dir, error);
-
-  if (door == NULL || !vk_tree_remove (partial, error))
-    return FALSE;
-  if (!vk_qemu_img_convert (vk_nbd_server_uri (door), partial, restore->request->format, show_fraction, restore, restore->cancellable, error))
-    {
-      /* To qemu-img what is wrong with the disk is an input/output error. */
-      if (!g_cancellable_is_cancelled (restore->cancellable))
-        vk_nbd_server_explain (door, error);
-      return FALSE;
-    }
-  if (vk_file_rename (partial, path, error))
-    return TRUE;
-  unlink (partial);
-  return FALSE;
-}
-
-typedef struct
-{
-  Restore *restore;
-  const VkManifestDisk *disk;
-  GCancellable *cancellable;
-  GError *error;
-} ChainCheck;
-
-static gpointer
-check_chain (gpointer user_data)
-{
-  ChainCheck *check = user_data;
-
-  vk_store_check_disk (check->restore->store, check->restore->point, check->disk, check->cancellable, &check->error);
   return NULL;
 }
 
-/* Images are hashed beside the conversion, which reads the same pages; FALSE also
- * when only that has failed. */
 static gboolean
-convert_and_check (Restore *restore, const VkManifestDisk *disk, const char *path, GError **error)
+open_staging (VkRestore *restore, VkRestoreItem *item, const char *request, GError **error)
 {
-  g_autoptr (GCancellable) stop = g_cancellable_new ();
-  ChainCheck check = { .restore = restore, .disk = disk, .cancellable = stop };
-  GThread *thread = g_thread_new ("digest", check_chain, &check);
-  gboolean converted = convert_disk (restore, disk, path, error);
+  g_autofree char *directory = g_path_get_dirname (item->path);
 
-  if (!converted)
-    g_cancellable_cancel (stop);
-  g_thread_join (thread);
-  if (converted && check.error != NULL)
-    {
-      unlink (path);
-      g_propagate_error (error, check.error);
-      return FALSE;
-    }
-  g_clear_error (&check.error);
-  return converted;
+  item->staging = find_staging (restore, directory);
+  if (item->staging != NULL)
+    return TRUE;
+  item->staging = vk_staging_open (directory, restore->in_place ? VK_STAGING_IN_PLACE : VK_STAGING_RESTORE, restore->point, request, restore->in_place != NULL, error);
+  if (item->staging == NULL)
+    return FALSE;
+  g_ptr_array_add (restore->stagings, item->staging);
+  return TRUE;
 }
 
+/* Is the place free, or was it taken by an earlier run of this restore? */
 static gboolean
-restore_disk (Restore *restore, const VkManifestDisk *disk, GError **error)
+check_place (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  g_autofree char *path = disk_path (restore, disk);
-  gboolean door_checks = restore->store->ops->door_checks;
+  struct stat status;
 
-  if (!(door_checks ? convert_disk : convert_and_check) (restore, disk, path, error))
+  if (restore->in_place != NULL && !vk_restore_refuse_half_written (restore, item, error))
     return FALSE;
-  g_hash_table_insert (restore->paths, g_strdup (disk->target), g_steal_pointer (&path));
+  if (item->staged == NULL)
+    return item->volume != NULL || item->delta || vk_restore_prepare_target (restore, item, error);
+  item->complete = vk_staging_has (item->staging, item->staged) || vk_staging_has_placed (item->staging, item->staged, item->path);
+  if (restore->in_place != NULL)
+    return TRUE;
+  if (vk_staging_has_placed (item->staging, item->staged, item->path))
+    return TRUE;
+  /* An empty volume was made to be replaced. */
+  if (item->volume != NULL && item->complete && lstat (item->path, &status) == 0 && status.st_size == 0)
+    return TRUE;
+  return vk_restore_refuse_existing (item->path, error);
+}
+
+/* After an interrupted restore in place, with whatever request. */
+static gboolean
+settle (VkRestore *restore, const char *request, GError **error)
+{
+  if (!vk_restore_settle (restore, error))
+    return FALSE;
+  for (guint i = 0; i < restore->stagings->len; i++)
+    if (!vk_staging_renew (g_ptr_array_index (restore->stagings, i), request, error))
+      return FALSE;
   return TRUE;
 }
 
 static gboolean
-restore_file (Restore *restore, const VkManifestFile *file, GError **error)
+prepare_places (VkRestore *restore, GError **error)
 {
-  g_autofree char *to = g_build_filename (restore->directory, file->name, NULL);
+  g_autofree char *request = describe_request (restore);
 
-  if (!vk_store_copy_file (restore->store, restore->point, file, to, restore->cancellable, error))
+  for (guint i = 0; i < restore->items->len; i++)
+    {
+      VkRestoreItem *item = g_ptr_array_index (restore->items, i);
+
+      if (item->staged != NULL && !open_staging (restore, item, request, error))
+        return FALSE;
+    }
+  if (restore->in_place != NULL && !settle (restore, request, error))
     return FALSE;
-  g_hash_table_insert (restore->paths, g_strdup (file->name), g_strdup (to));
-  return vk_file_check_sha256 (to, file->sha256, restore->cancellable, error);
+  for (guint i = 0; i < restore->items->len; i++)
+    if (!check_place (restore, g_ptr_array_index (restore->items, i), error))
+      return FALSE;
+  return restore->in_place == NULL || vk_restore_guard (restore, error);
 }
 
 static gboolean
-restore_all (Restore *restore, GError **error)
+copy_file (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  const VkManifest *manifest = restore->point->manifest;
+  g_autofree char *partial = vk_staging_partial (item->staging, item->staged, error);
 
-  for (guint i = 0; i < manifest->disks->len; i++)
+  return partial != NULL
+      && vk_store_copy_file (restore->store, restore->point, item->file, partial, restore->cancellable, error)
+      && vk_staging_complete (item->staging, item->staged, error);
+}
+
+static gboolean
+copy_all (VkRestore *restore, GError **error)
+{
+  for (guint i = 0; i < restore->items->len; i++)
     {
-      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
+      VkRestoreItem *item = g_ptr_array_index (restore->items, i);
 
-      if (!is_wanted (restore, disk))
+      if (!item->complete && !(item->disk ? vk_restore_copy_disk : copy_file) (restore, item, error))
+        return FALSE;
+      item->complete = TRUE;
+      g_clear_pointer (&item->door, vk_nbd_server_free);
+      if (item->disk != NULL)
+        restore->current++;
+    }
+  return TRUE;
+}
+
+/* Everything is complete and on disk: now it may be seen. */
+static gboolean
+place_all (VkRestore *restore, GError **error)
+{
+  if (restore->in_place != NULL)
+    return vk_restore_show (restore, error) && vk_restore_swap (restore, error);
+  for (guint i = 0; i < restore->stagings->len; i++)
+    if (!vk_staging_begin_placing (g_ptr_array_index (restore->stagings, i), error))
+      return FALSE;
+  for (guint i = 0; i < restore->items->len; i++)
+    {
+      VkRestoreItem *item = g_ptr_array_index (restore->items, i);
+
+      if (item->staged == NULL)
         continue;
-      if (!restore_disk (restore, disk, error))
-        return FALSE;
-      restore->current++;
-    }
-  for (guint i = 0; i < manifest->files->len; i++)
-    {
-      const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
-
-      if (is_wanted_file (restore, file) && !restore_file (restore, file, error))
+      if (!(item->volume != NULL ? vk_restore_place_volume (restore, item, error) : vk_staging_place (item->staging, item->staged, item->path, error)))
         return FALSE;
     }
-  return vk_file_sync (restore->directory, error);
+  return TRUE;
 }
 
 static void
-plan_progress (Restore *restore)
+plan_progress (VkRestore *restore)
 {
-  const VkManifest *manifest = restore->point->manifest;
+  VkProgressItem *total;
 
-  restore->items = g_new0 (VkProgressItem, manifest->disks->len + 1);
-  for (guint i = 0; i < manifest->disks->len; i++)
-    {
-      const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
-
-      if (is_wanted (restore, disk))
-        restore->items[restore->n_disks++] = (VkProgressItem) { .disk = disk->target, .total = disk->virtual_size };
-    }
+  restore->progress = g_new0 (VkProgressItem, restore->n_disks + 1);
+  total = &restore->progress[restore->n_disks];
   for (gsize i = 0; i < restore->n_disks; i++)
-    restore->items[restore->n_disks].total += restore->items[i].total;
+    {
+      const VkRestoreItem *item = g_ptr_array_index (restore->items, i);
+
+      restore->progress[i] = (VkProgressItem) { .disk = item->name, .total = item->disk->virtual_size };
+      if (item->complete)
+        restore->progress[i].done = item->disk->virtual_size;
+      total->total += restore->progress[i].total;
+      total->done += restore->progress[i].done;
+    }
+}
+
+static gboolean
+run_steps (VkRestore *restore, GError **error)
+{
+  if (!prepare_places (restore, error) || !vk_restore_check_space (restore, error))
+    return FALSE;
+  plan_progress (restore);
+  vk_reporter_phase (restore->reporter, "copy", "restoring");
+  return vk_restore_hide (restore, error) && copy_all (restore, error) && place_all (restore, error);
+}
+
+/* What was complete stays for the next run; the user is told. */
+static void
+close_stagings (VkRestore *restore, gboolean done)
+{
+  for (guint i = 0; i < restore->stagings->len; i++)
+    {
+      VkStaging *staging = g_ptr_array_index (restore->stagings, i);
+      g_autofree char *text = g_strdup_printf ("what was complete is kept in a hidden directory in '%s': the same command goes on from there", vk_staging_parent (staging));
+
+      if (vk_staging_close (staging, !done))
+        vk_reporter_warning (restore->reporter, text);
+    }
+  g_ptr_array_unref (restore->stagings);
+}
+
+static GPtrArray *
+take_results (VkRestore *restore)
+{
+  GPtrArray *results = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_restored_free);
+
+  for (guint i = 0; i < restore->items->len; i++)
+    {
+      VkRestoreItem *item = g_ptr_array_index (restore->items, i);
+      VkRestored *restored = g_new0 (VkRestored, 1);
+
+      restored->name = g_strdup (item->name);
+      restored->is_delta = item->delta;
+      restored->written = item->written;
+      restored->is_path = vk_restore_is_path (item->path);
+      restored->is_block = item->staged == NULL && restored->is_path;
+      restored->path = g_steal_pointer (&item->path);
+      g_ptr_array_add (results, restored);
+    }
+  return results;
+}
+
+void
+vk_restored_free (VkRestored *restored)
+{
+  g_free (restored->name);
+  g_free (restored->path);
+  g_free (restored);
 }
 
 static void
-remove_restored (Restore *restore)
+release (VkRestore *restore, gboolean done)
 {
-  GHashTableIter iter;
-  gpointer path;
+  for (guint i = 0; !done && i < restore->items->len; i++)
+    {
+      VkRestoreItem *item = g_ptr_array_index (restore->items, i);
 
-  g_hash_table_iter_init (&iter, restore->paths);
-  while (g_hash_table_iter_next (&iter, NULL, &path))
-    unlink (path);
+      if (item->volume != NULL)
+        vk_restore_drop_volume (restore, item);
+    }
+  close_stagings (restore, done);
+  g_ptr_array_unref (restore->items);
+  vk_work_dir_remove (&restore->work);
+  g_free (restore->directory);
+  g_free (restore->progress);
 }
 
-GHashTable *
-vk_restore_run (VkStore *store, const VkPoint *point, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error)
+/* The directory of --to and the private one. */
+static gboolean
+make_directories (VkRestore *restore, GError **error)
 {
-  g_autoptr (GHashTable) paths = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  g_autofree char *directory = g_canonicalize_filename (request->directory, NULL);
-  Restore restore = { .store = store, .point = point, .request = request, .reporter = reporter, .cancellable = cancellable, .directory = directory, .paths = paths };
-  gboolean new_directory = !g_file_test (directory, G_FILE_TEST_EXISTS);
+  if (restore->directory != NULL && !vk_directory_make (restore->directory, RESTORE_DIRECTORY_MODE, error))
+    return FALSE;
+  return vk_work_dir_make (&restore->work, error);
+}
+
+GPtrArray *
+vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, VkInPlace *in_place, const VkRestoreRequest *request, VkReporter *reporter, GCancellable *cancellable, GError **error)
+{
+  VkRestore restore = { .store = store, .point = point, .pool = pool, .in_place = in_place, .request = request, .reporter = reporter, .cancellable = cancellable };
+  g_autofree char *directory = request->directory ? g_canonicalize_filename (request->directory, NULL) : NULL;
+  gboolean new_directory = directory != NULL && !g_file_test (directory, G_FILE_TEST_EXISTS);
+  g_autoptr (GPtrArray) results = NULL;
   gboolean done;
 
-  if (!check_disks_exist (&restore, error) || !check_targets (&restore, error)
-      || !vk_directory_make (directory, RESTORE_DIRECTORY_MODE, error))
+  restore.directory = g_strdup (directory);
+  restore.stagings = g_ptr_array_new ();
+  done = vk_restore_plan (&restore, error) && make_directories (&restore, error) && run_steps (&restore, error);
+  if (done)
+    results = take_results (&restore);
+  else if (restore.items != NULL)
+    vk_restore_show_untouched (&restore, error);
+  release (&restore, done);
+  /* libvirt sees the volumes as they are now, and no hidden directory any more. */
+  if (done && pool != NULL && !vk_storage_pool_refresh (pool, error))
     return NULL;
-  restore.socket_dir = vk_directory_make_private ("/var/tmp", "virt-keep-restore-", NULL, error);
-  if (restore.socket_dir == NULL)
-    return NULL;
-  plan_progress (&restore);
-  vk_reporter_phase (reporter, "copy", "restoring");
-  done = restore_all (&restore, error);
-  if (!done)
-    remove_restored (&restore);
   if (!done && new_directory)
     rmdir (directory);
-  vk_tree_remove (restore.socket_dir, NULL);
-  g_free (restore.socket_dir);
-  g_free (restore.items);
-  return done ? g_steal_pointer (&paths) : NULL;
+  return g_steal_pointer (&results);
 }

@@ -301,6 +301,19 @@ vk_nbd_server_source (const char *path, const char *format, const char *bitmap, 
   return start (server, options, path, error) ? g_steal_pointer (&server) : NULL;
 }
 
+VkNbdServer *
+vk_nbd_server_target (const char *target, const char *format, const char *socket_dir, GError **error)
+{
+  g_autoptr (VkNbdServer) server = vk_nbd_server_prepare (qemu_nbd, target, socket_dir, error);
+  g_autofree char *format_option = g_strconcat ("--format=", format, NULL);
+  const char *options[] = { format_option, "--discard=unmap", "--cache=writeback", NULL };
+
+  if (server == NULL)
+    return NULL;
+  server->description = g_strdup (target);
+  return start (server, options, target, error) ? g_steal_pointer (&server) : NULL;
+}
+
 const char *
 vk_nbd_server_uri (VkNbdServer *server)
 {

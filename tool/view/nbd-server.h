@@ -35,6 +35,10 @@ VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_bel
  * image keeps the domain from being started meanwhile. */
 VkNbdServer *vk_nbd_server_source (const char *path, const char *format, const char *bitmap, const char *socket_dir, GError **error);
 
+/* Serves what is at target, a path or an image URI of QEMU's, of the given format and with whatever it
+ * builds on, for writing.  QEMU's lock on it keeps a domain from being started with it. */
+VkNbdServer *vk_nbd_server_target (const char *target, const char *format, const char *socket_dir, GError **error);
+
 /* A file of a restic repository, for nbdkit and the plugin that comes with
  * virt-keep. */
 typedef struct

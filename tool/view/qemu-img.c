@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "view/qemu-img.h"
+#include "view/qemu-img-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +15,8 @@
 #include "base/process.h"
 #include "view/qcow2-header.h"
 
-/* QEMU takes what stands before a colon for a protocol, unless a slash comes
- * first.  Returns: (transfer full) the same file under a name without that
- * danger. */
-static char *
-plain_filename (const char *path)
+char *
+vk_qemu_img_filename (const char *path)
 {
   const char *colon = strchr (path, ':');
   const char *slash = strchr (path, '/');
@@ -29,10 +26,8 @@ plain_filename (const char *path)
   return g_strdup (path);
 }
 
-/* Makes an empty file with mode 0600 for qemu-img to write to, which keeps the
- * mode.  Never touches what exists. */
-static gboolean
-reserve_file (const char *path, GError **error)
+gboolean
+vk_qemu_img_reserve (const char *path, GError **error)
 {
   int fd = g_open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   int number = errno;
@@ -52,8 +47,8 @@ reserve_file (const char *path, GError **error)
 gboolean
 vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error)
 {
-  g_autofree char *filename = plain_filename (path);
-  g_autofree char *backing_filename = backing ? plain_filename (backing) : NULL;
+  g_autofree char *filename = vk_qemu_img_filename (path);
+  g_autofree char *backing_filename = backing ? vk_qemu_img_filename (backing) : NULL;
   g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GError) failure = NULL;
@@ -74,7 +69,7 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
   g_ptr_array_add (argv, bytes);
   g_ptr_array_add (argv, NULL);
 
-  if (!reserve_file (path, error))
+  if (!vk_qemu_img_reserve (path, error))
     return FALSE;
   if (vk_process_run ((const char *const *) argv->pdata, NULL, NULL, &failure))
     return TRUE;
@@ -89,8 +84,8 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
 gboolean
 vk_qemu_img_rebase (const char *path, const char *backing, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *filename = plain_filename (path);
-  g_autofree char *backing_filename = plain_filename (backing);
+  g_autofree char *filename = vk_qemu_img_filename (path);
+  g_autofree char *backing_filename = vk_qemu_img_filename (backing);
   const char *argv[] = { "qemu-img", "rebase", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing_filename, "--", filename, NULL };
 
   return vk_process_run (argv, NULL, cancellable, error);
@@ -220,104 +215,4 @@ vk_qemu_img_has_bitmap (const char *path, const char *name)
         return has_flag (bitmap, "auto") && !has_flag (bitmap, "in-use");
     }
   return FALSE;
-}
-
-/* What qemu-img convert writes while it runs: progress that ends with '\r', and
- * lines of complaint. */
-struct chatter
-{
-  GString *line; /* not yet ended */
-  char *words;   /* the last complaint */
-  VkFractionFunc progress;
-  gpointer user_data;
-};
-
-/* A line such as "    (12.34/100%)" is progress. */
-static gboolean
-parse_progress (const char *line, double *fraction)
-{
-  char *end;
-
-  while (*line == ' ')
-    line++;
-  if (*line++ != '(')
-    return FALSE;
-  *fraction = g_ascii_strtod (line, &end) / 100;
-  return end != line && g_str_has_prefix (end, "/100%)");
-}
-
-static void
-end_line (struct chatter *chatter)
-{
-  double fraction;
-
-  if (parse_progress (chatter->line->str, &fraction))
-    {
-      if (chatter->progress != NULL)
-        chatter->progress (CLAMP (fraction, 0, 1), chatter->user_data);
-    }
-  else if (chatter->line->len > 0)
-    {
-      g_free (chatter->words);
-      chatter->words = g_utf8_make_valid (chatter->line->str, (gssize) chatter->line->len);
-    }
-  g_string_truncate (chatter->line, 0);
-}
-
-static gboolean
-follow (GInputStream *pipe, struct chatter *chatter, GCancellable *cancellable, GError **error)
-{
-  char buffer[1024];
-  gssize got;
-
-  while ((got = g_input_stream_read (pipe, buffer, sizeof buffer, cancellable, error)) > 0)
-    for (gssize i = 0; i < got; i++)
-      if (buffer[i] == '\r' || buffer[i] == '\n')
-        end_line (chatter);
-      else
-        g_string_append_c (chatter->line, buffer[i]);
-  if (got == 0)
-    end_line (chatter);
-  return got == 0;
-}
-
-/* Runs argv, a qemu-img convert, to its end. */
-static gboolean
-run_convert (const char *const *argv, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
-{
-  g_autoptr (GSubprocess) process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, error);
-
-  if (process == NULL)
-    return FALSE;
-  if (!follow (g_subprocess_get_stdout_pipe (process), chatter, cancellable, error))
-    {
-      g_subprocess_force_exit (process);
-      g_subprocess_wait (process, NULL, NULL);
-      return FALSE;
-    }
-  g_subprocess_wait (process, NULL, NULL);
-  if (g_subprocess_get_successful (process))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
-  return FALSE;
-}
-
-gboolean
-vk_qemu_img_convert (const char *from_uri, const char *to_path, const char *format, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
-{
-  g_autofree char *filename = plain_filename (to_path);
-  struct chatter chatter = { .progress = progress, .user_data = user_data };
-  /* No cache flushes of qemu-img's own: one fsync(2) at the end is enough. */
-  const char *argv[] = { "qemu-img", "convert", "-p", "-f", "raw", "-O", format, "-m", "16", "-t", "unsafe", "--", from_uri, filename, NULL };
-  gboolean ok;
-
-  if (!reserve_file (to_path, error))
-    return FALSE;
-  chatter.line = g_string_new (NULL);
-  ok = run_convert (argv, &chatter, to_path, cancellable, error) && vk_file_sync (to_path, error);
-  g_string_free (chatter.line, TRUE);
-  g_free (chatter.words);
-  if (!ok)
-    g_unlink (to_path);
-  return ok;
 }

@@ -31,11 +31,3 @@ gboolean vk_qemu_img_check (const char *path, GCancellable *cancellable, GError 
  * dirty bitmap of that name that has recorded all along and was stored
  * properly. */
 gboolean vk_qemu_img_has_bitmap (const char *path, const char *bitmap);
-
-/* Fraction done, 0.0 to 1.0. */
-typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
-
-/* Copies the disk at the NBD URI from_uri into the new image file to_path
- * ("raw" or "qcow2", sparse), several requests at once, syncs it.  progress is called
- * from the calling thread.  A cancelled or failed copy leaves no file. */
-gboolean vk_qemu_img_convert (const char *from_uri, const char *to_path, const char *format, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
