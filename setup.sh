@@ -57,6 +57,8 @@ debian_packages=(
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl
+  # to build the guest of the tests: also what its agent is linked with
+  syslinux syslinux-common mtools cpio libudev1 libnuma1 liburing2
 )
 
 fedora_packages=(
