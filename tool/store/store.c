@@ -189,6 +189,12 @@ vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, 
   return (note == NULL || vk_note_check (note, error)) && store->ops->annotate (store, point, is_protected, note, error);
 }
 
+gboolean
+vk_store_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error)
+{
+  return store->ops->record_verdict (store, point, verdict, screenshot, error);
+}
+
 static gboolean
 check_digest (const VkPoint *point, const VkManifestFile *file, const char *digest, GError **error)
 {

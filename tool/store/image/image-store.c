@@ -220,6 +220,7 @@ static const VkStoreOps image_ops = {
   .remove = vk_image_remove,
   .finish = vk_image_finish,
   .annotate = vk_image_annotate,
+  .record_verdict = vk_image_record_verdict,
   .load_file = image_load_file,
   .copy_file = image_copy_file,
   .free = image_free,

@@ -74,6 +74,7 @@ static const VkStoreOps restic_ops = {
   .remove = vk_restic_remove,
   .finish = vk_restic_finish,
   .annotate = vk_restic_annotate,
+  .record_verdict = vk_restic_record_verdict,
   .copy = vk_restic_copy,
   .mount = vk_restic_mount,
   .free = restic_free,

@@ -12,7 +12,7 @@
 #include "store/restic/tree.h"
 #include "store/store.h"
 
-/* The tags of a point: this one, the domain's name, its UUID, the level; the two
+/* The tags of a point: this one, the domain's name, its UUID, the level; those
  * below where they apply.  Only the first one is needed to read a point. */
 #define VK_RESTIC_TAG "virt-keep"
 
@@ -21,6 +21,10 @@
 
 /* Before a note. */
 #define VK_RESTIC_TAG_NOTE "virt-keep:note:"
+
+/* Before a verdict, as a line: see store/verdict.h. */
+#define VK_RESTIC_TAG_PROVEN "virt-keep:proven:"
+#define VK_RESTIC_TAG_NOT_PROVEN "virt-keep:not-proven:"
 
 #define VK_RESTIC_MANIFEST "manifest.json"
 
