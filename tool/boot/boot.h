@@ -15,7 +15,7 @@ typedef struct
   const char *name;        /* of the domain; NULL: the point's when it is free, otherwise one made from it */
   guint64 memory;          /* bytes; 0: as the point has it */
   const char *network;     /* "none" (also NULL): the links are down; "same"; or the name of a libvirt network */
-  const char *overlay_dir; /* NULL: /var/tmp */
+  const char *overlay_dir; /* NULL: in the directory of the boot's state */
   gboolean isolated;       /* a new identity always; no host devices, shared directories, host sockets, or listening display */
   gboolean autodestroy;    /* libvirt ends the domain when our connection to it ends, however that happens */
   gboolean paused;         /* started, but no instruction is run: vk_boot_resume() */
@@ -32,7 +32,8 @@ typedef struct
   char *store_id;
   char *directory;     /* with the state of the boot; root's */
   char *overlays;      /* directory with overlays and copied files, QEMU's user's */
-  char *nvram;         /* path that libvirt chose for the copy of the firmware variables, or NULL */
+  char *nvram;         /* path of the copy of the firmware variables, or NULL */
+  char *uri;           /* of the libvirt connection */
   GHashTable *disks;   /* target -> path of the overlay (char *) */
   GPtrArray *warnings; /* of char *: what the domain lacks of what the point has */
 } VkBoot;

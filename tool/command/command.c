@@ -14,6 +14,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_list,
   &vk_command_show,
   &vk_command_restore,
+  &vk_command_boot,
   &vk_command_verify,
   &vk_command_forget,
   &vk_command_prune,

@@ -41,6 +41,7 @@ typedef struct
 
 extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
+extern const VkCommand vk_command_boot;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_copy;
 extern const VkCommand vk_command_forget;

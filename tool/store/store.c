@@ -94,6 +94,12 @@ vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *
   return store->ops->open_disk (store, point, disk, socket_dir, error);
 }
 
+VkLastingDoor *
+vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
+{
+  return store->ops->open_lasting (store, point, disk, place, error);
+}
+
 void
 vk_damage_free (VkDamage *damage)
 {

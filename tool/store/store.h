@@ -8,6 +8,7 @@
 #include "store/manifest.h"
 #include "store/verdict.h"
 #include "transfer/sink.h"
+#include "view/lasting-door.h"
 #include "view/nbd-server.h"
 
 typedef struct VkStore VkStore;
@@ -97,6 +98,9 @@ typedef struct
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
+  /* See vk_store_open_lasting(). */
+  VkLastingDoor *(*open_lasting) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
+
   /* See vk_store_verify(). */
   gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
@@ -166,6 +170,10 @@ gboolean vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain,
 /* Opens a door to one disk of a point: see view/nbd-server.h for socket_dir.  The
  * store must outlive it. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+
+/* Opens a door that outlives us, see view/lasting-door.h.  While it is open, what the
+ * disk is made of cannot be removed: that is VK_ERROR_BUSY then. */
+VkLastingDoor *vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
 
 /* Reads what the disk is made of, its image and those it builds on or its chunks,
  * and compares the digests.  VK_ERROR_STORE names the first damaged one. */

@@ -66,6 +66,7 @@ static const VkStoreOps restic_ops = {
   .begin_point = restic_begin_point,
   .list = restic_list,
   .open_disk = vk_restic_open_disk,
+  .open_lasting = vk_restic_open_lasting,
   .door_checks = TRUE,
   .verify = vk_restic_verify,
   .check_disk = vk_restic_check_disk,

@@ -93,5 +93,6 @@ VkDiskReader *vk_restic_open_file (VkResticStore *store, const VkPoint *point, c
 char *vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
 gboolean vk_restic_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 VkNbdServer *vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
+VkLastingDoor *vk_restic_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
 gboolean vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 gboolean vk_restic_verify (VkStore *base, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
