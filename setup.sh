@@ -51,19 +51,21 @@ debian_packages=(
   # to build
   gcc make libc6-dev autoconf automake pkg-config perl xz-utils
   libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libxml2-dev libjson-glib-dev
-  libnbd-dev libssl-dev libzstd-dev libcurl4-openssl-dev nbdkit-plugin-dev
+  libnbd-dev libpng-dev libssl-dev libzstd-dev libcurl4-openssl-dev nbdkit-plugin-dev
   # to run
   libvirt-daemon-system libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl
   libnbd-bin
+  # to build the guest of the tests: also what its agent is linked with
+  syslinux syslinux-common mtools cpio libudev1 libnuma1 liburing2
 )
 
 fedora_packages=(
   gcc make autoconf automake pkgconf-pkg-config perl-interpreter perl-podlators xz
   glib2-devel libvirt-devel libvirt-glib-devel libxml2-devel json-glib-devel
-  libnbd-devel openssl-devel libzstd-devel libcurl-devel nbdkit-devel
+  libnbd-devel libpng-devel openssl-devel libzstd-devel libcurl-devel nbdkit-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP

@@ -109,14 +109,14 @@ is "$(grep -cE '^[0-9]+$' "$scratch/items")" "$(($(grep -c '^ *\[VK_ERROR_' "$to
 
 items "$man/virt-keep-json.pod" >"$scratch/items"
 events=$({ sed -n '/^vk_event_name/,/^}/s/.*return "\(.*\)";/\1/p' "$tool/host/job-watch.c"
-           grep -rhoE '(vk_reporter_event \([^"]*|done \? )"[a-z-]+"( : "[a-z-]+")?' "$tool/command" | grep -oE '"[a-z-]+"' | tr -d '"'
+           grep -rhoE '(vk_reporter_event \([^"]*|done \? )"[a-z-]+"( : "[a-z-]+")?' "$tool/command" "$tool/prove" | grep -oE '"[a-z-]+"' | tr -d '"'
            sed -n '/^vk_reporter_end/,/^}/p' "$tool/report/reporter.c" | grep -oE '"(done|failed)"' | tr -d '"'
            grep -oE 'vk_reporter_event \(reporter, "[a-z-]+"|print_json \(reporter, "[a-z-]+"' "$tool/report/reporter.c" | grep -oE '"[a-z-]+"' | tr -d '"'; } | sort -u)
 holds "the program has events" test "$(wc -w <<<"$events")" -ge 10
 for event in $events; do
   holds "the event $event is documented" has_item "$event"
 done
-for phase in $(grep -rhoE 'vk_reporter_phase \([^"]*"[a-z-]+"' "$tool/backup" "$tool/restore" | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
+for phase in $(grep -rhoE 'vk_reporter_phase \([^"]*"[a-z-]+"' "$tool/backup" "$tool/restore" "$tool/prove" | grep -oE '"[a-z-]+"' | tr -d '"' | sort -u); do
   holds "the phase $phase is documented" grep -qE "B<$phase>" "$man/virt-keep-json.pod"
 done
 while read -r word; do

@@ -78,6 +78,40 @@ back_up (Fixture *fixture)
   return test_back_up (fixture->store, fixture->sockets, fixture->disk, DISK_BYTES);
 }
 
+/* --- verdicts ------------------------------------------------------------- */
+
+/* A verdict is recorded with a point whose tags somebody has changed meanwhile, and
+ * does not change what the snapshot holds. */
+static void
+test_verdict (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (VkPoint) before = back_up (fixture);
+  g_autoptr (VkVerdict) bad = vk_verdict_new (99, "it hangs, alas");
+  g_autoptr (VkVerdict) good = vk_verdict_new (4210, NULL);
+  g_autoptr (VkPoint) after = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (before->verdict);
+  g_assert_true (vk_store_annotate (fixture->store, before, TRUE, "keep", NULL));
+  g_assert_true (vk_store_record_verdict (fixture->store, before, bad, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (vk_store_record_verdict (fixture->store, before, good, NULL, &error));
+  g_assert_no_error (error);
+  after = vk_store_find_point (fixture->store, TEST_DOMAIN_UUID, NULL);
+  g_assert_true (after->verdict->proven);
+  g_assert_cmpuint (after->verdict->milliseconds, ==, 4210);
+  g_assert_cmpstr (after->verdict->time, ==, good->time);
+  g_assert_true (after->is_protected);
+  g_assert_cmpstr (after->note, ==, "keep");
+  g_assert_true (vk_restic_id_equal (&((VkResticPoint *) after)->tree, &((VkResticPoint *) before)->tree));
+  g_assert_true (vk_store_annotate (fixture->store, after, FALSE, NULL, NULL));
+  g_clear_pointer (&after, vk_point_free);
+  after = vk_store_find_point (fixture->store, TEST_DOMAIN_UUID, NULL);
+  g_assert_false (after->is_protected);
+  g_assert_null (after->note);
+  g_assert_true (after->verdict->proven);
+}
+
 /* --- listing -------------------------------------------------------------- */
 
 /* A snapshot that no virt-keep has made: its manifest is none. */
@@ -616,6 +650,7 @@ main (int argc, char **argv)
   g_unsetenv ("RESTIC_PASSWORD_COMMAND");
   g_test_init (&argc, &argv, NULL);
   ADD ("list", test_list);
+  ADD ("verdict", test_verdict);
   ADD ("damaged-point", test_damaged_point);
   ADD ("wrong-password", test_wrong_password);
   ADD ("no-repository", test_no_repository);

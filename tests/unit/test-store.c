@@ -418,6 +418,8 @@ static const char *const annotation_damages[] = {
   "{\"format\":\"virt-keep annotations\",\"version\":2}",
   "{\"format\":\"virt-keep annotations\",\"version\":1,\"protected\":1}",
   "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":[]}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"verdict\":true}",
+  "{\"format\":\"virt-keep annotations\",\"version\":1,\"verdict\":{}}",
   "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":\"two\\nlines\"}",
   "{\"format\":\"virt-keep annotations\",\"version\":1,\"note\":\"\\u001b[2J\"}",
 };
@@ -442,6 +444,61 @@ test_annotations (Fixture *fixture, gconstpointer data)
   g_clear_error (&error);
   g_assert_false (vk_store_annotate (fixture->store, before, TRUE, "\xff", &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_USAGE);
+}
+
+/* A verdict, protection and note, written by different people at different times,
+ * leave each other alone; none of them touches the manifest. */
+static void
+test_verdict (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *id = write_point (fixture->store, "web", UUID_A);
+  g_autoptr (VkPoint) before = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_autofree char *screenshot = g_build_filename (before->location, "screenshot.png", NULL);
+  g_autofree char *manifest = g_build_filename (before->location, "manifest.json", NULL);
+  g_autofree char *digest = vk_file_sha256 (manifest, NULL, NULL, NULL);
+  g_autofree char *digest_after = NULL;
+  g_autoptr (GBytes) picture = g_bytes_new_static ("png", 3);
+  g_autoptr (VkVerdict) good = vk_verdict_new (4210, NULL);
+  g_autoptr (VkVerdict) bad = vk_verdict_new (99, "it hangs");
+  g_autoptr (VkPoint) after = NULL;
+
+  g_assert_null (before->verdict);
+  g_assert_true (vk_store_annotate (fixture->store, before, TRUE, "keep", NULL));
+  g_assert_true (vk_store_record_verdict (fixture->store, before, good, picture, NULL));
+  g_assert_true (g_file_test (screenshot, G_FILE_TEST_IS_REGULAR));
+  g_assert_true (vk_store_annotate (fixture->store, before, FALSE, "other", NULL));
+  after = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_assert_false (after->is_protected);
+  g_assert_cmpstr (after->note, ==, "other");
+  g_assert_true (after->verdict->proven);
+  g_assert_cmpuint (after->verdict->milliseconds, ==, 4210);
+  g_clear_pointer (&after, vk_point_free);
+  g_assert_true (vk_store_record_verdict (fixture->store, before, bad, NULL, NULL));
+  g_assert_false (g_file_test (screenshot, G_FILE_TEST_EXISTS));
+  after = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_assert_cmpstr (after->note, ==, "other");
+  g_assert_cmpstr (after->verdict->reason, ==, "it hangs");
+  digest_after = vk_file_sha256 (manifest, NULL, NULL, NULL);
+  g_assert_cmpstr (digest_after, ==, digest);
+}
+
+/* What is not understood is not overwritten. */
+static void
+test_verdict_beside_damage (Fixture *fixture, gconstpointer data)
+{
+  static const char text[] = "{\"format\":\"virt-keep annotations\",\"version\":1,\"protected\":1}";
+  g_autofree char *id = write_point (fixture->store, "web", UUID_A);
+  g_autoptr (VkPoint) point = vk_store_find_point (fixture->store, UUID_A, NULL);
+  g_autofree char *path = g_build_filename (point->location, "annotations.json", NULL);
+  g_autoptr (VkVerdict) verdict = vk_verdict_new (1, NULL);
+  g_autofree char *now = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_assert_false (vk_store_record_verdict (fixture->store, point, verdict, NULL, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
+  g_assert_true (g_file_get_contents (path, &now, NULL, NULL));
+  g_assert_cmpstr (now, ==, text);
 }
 
 /* Points without disks: nothing is merged. */
@@ -536,6 +593,8 @@ main (int argc, char **argv)
   ADD_WITH_STORE ("/point/abandoned", test_abandoned_point_leaves_nothing);
   ADD_WITH_STORE ("/point/stale-partial", test_stale_partial_is_removed);
   ADD_WITH_STORE ("/point/annotations", test_annotations);
+  ADD_WITH_STORE ("/point/verdict", test_verdict);
+  ADD_WITH_STORE ("/point/verdict-beside-damage", test_verdict_beside_damage);
   for (gsize i = 0; i < G_N_ELEMENTS (annotation_damages); i++)
     {
       g_autofree char *path = g_strdup_printf ("/point/damaged-annotations/%zu", i);

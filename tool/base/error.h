@@ -24,6 +24,7 @@ typedef enum
   VK_ERROR_NOT_CLOSED,  /* QEMU could not be shown to have let go */
   VK_ERROR_UNCHANGED,   /* nothing was done: less has changed than --threshold says */
   VK_ERROR_DAMAGED,     /* verify found damage */
+  VK_ERROR_NOT_PROVEN,  /* prove has seen a machine that does not come up */
   VK_ERROR_INTERRUPTED, /* SIGINT: stopped by the user */
   VK_ERROR_TERMINATED,  /* SIGTERM: stopped by the system */
   VK_ERROR_HUNG_UP,     /* SIGHUP: the terminal is gone */

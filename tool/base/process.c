@@ -53,24 +53,31 @@ make_launcher (GSubprocessFlags flags, const VkProcessSecrets *secrets)
   return launcher;
 }
 
+char *
+vk_process_find (const char *program, GError **error)
+{
+  char *path = g_find_program_in_path (program);
+  const char *package = NULL;
+
+  if (path != NULL)
+    return path;
+  for (gsize i = 0; i < G_N_ELEMENTS (packages); i++)
+    if (strcmp (packages[i].program, program) == 0)
+      package = packages[i].debian;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the program '%s' is not installed%s%s", program,
+               package ? ": install the package " : "", package ? package : "");
+  return NULL;
+}
+
 static GSubprocess *
 launch (GSubprocessLauncher *launcher, const char *const *argv, GError **error)
 {
-  g_autofree char *program = g_find_program_in_path (argv[0]);
+  g_autofree char *program = vk_process_find (argv[0], error);
   g_autoptr (GError) failure = NULL;
   GSubprocess *process;
 
   if (program == NULL)
-    {
-      const char *package = NULL;
-
-      for (gsize i = 0; i < G_N_ELEMENTS (packages); i++)
-        if (strcmp (packages[i].program, argv[0]) == 0)
-          package = packages[i].debian;
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the program '%s' is not installed%s%s", argv[0],
-                   package ? ": install the package " : "", package ? package : "");
-      return NULL;
-    }
+    return NULL;
   process = g_subprocess_launcher_spawnv (launcher, argv, &failure);
   if (process == NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);

@@ -38,3 +38,24 @@ GSubprocess *vk_process_start_command (const char *const *argv, const char *cons
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */
 gboolean vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
+
+/* A program that goes on after us, as the server of a socket. */
+typedef struct
+{
+  int listener;                   /* a listening socket, which stays ours */
+  const char *log;                /* path of the file that gets what it says; made, or written on */
+  const char *const *variables;   /* names and values in turn, NULL-terminated */
+  const VkProcessSecrets *secrets; /* fd: the program has it as VK_PROCESS_DETACHED_FD */
+} VkProcessDetached;
+
+enum { VK_PROCESS_DETACHED_FD = 4 };
+
+/* Starts argv[0] in a session of its own, with nothing of ours open, and with the
+ * socket in the way in which systemd hands over one.  Of our environment it does not
+ * get what opens restic repositories.
+ * Returns: its process id (it is no child of ours), or 0; errors as above. */
+pid_t vk_process_start_detached (const char *const *argv, const VkProcessDetached *detached, GError **error);
+
+/* The path of a program, or NULL with VK_ERROR_REFUSED that names the package.
+ * Returns: (transfer full). */
+char *vk_process_find (const char *program, GError **error);

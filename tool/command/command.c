@@ -20,7 +20,9 @@ const VkCommand *const vk_commands[] = {
   &vk_command_export,
   &vk_command_ls,
   &vk_command_get,
+  &vk_command_boot,
   &vk_command_verify,
+  &vk_command_prove,
   &vk_command_forget,
   &vk_command_prune,
   &vk_command_protect,
@@ -94,36 +96,34 @@ vk_require_store (const VkInvocation *invocation, GError **error)
   return FALSE;
 }
 
-/* "90", "90s", "5m", "2h". */
-static gboolean
-parse_seconds (const char *text, guint *seconds)
+gboolean
+vk_parse_seconds (const char *option, const char *text, guint *seconds, GError **error)
 {
   static const struct
   {
     char unit;
     guint seconds;
   } units[] = { { '\0', 1 }, { 's', 1 }, { 'm', 60 }, { 'h', 3600 } };
-  char *end;
-  guint64 number = g_ascii_strtoull (text, &end, 10);
+  char *end = NULL;
+  guint64 number = text ? g_ascii_strtoull (text, &end, 10) : 0;
 
+  if (text == NULL)
+    return TRUE;
   for (gsize i = 0; g_ascii_isdigit (*text) && i < G_N_ELEMENTS (units); i++)
     if (*end == units[i].unit && (*end == '\0' || end[1] == '\0') && number <= G_MAXINT / units[i].seconds)
       {
         *seconds = (guint) number * units[i].seconds;
         return TRUE;
       }
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a time, such as 30s, 5m or 1h", option, text);
   return FALSE;
 }
 
 static gboolean
 prepare_settings (VkInvocation *invocation, GError **error)
 {
-  if (!vk_require_store (invocation, error))
-    return FALSE;
-  if (invocation->retry_lock == NULL || parse_seconds (invocation->retry_lock, &invocation->store_settings.retry_lock))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--retry-lock cannot be '%s': it is a time, such as 30s, 5m or 1h", invocation->retry_lock);
-  return FALSE;
+  return vk_require_store (invocation, error)
+      && vk_parse_seconds ("--retry-lock", invocation->retry_lock, &invocation->store_settings.retry_lock, error);
 }
 
 VkStore *

@@ -44,6 +44,7 @@ typedef struct
 
 extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
+extern const VkCommand vk_command_boot;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_copy;
 extern const VkCommand vk_command_export;
@@ -55,6 +56,7 @@ extern const VkCommand vk_command_ls;
 extern const VkCommand vk_command_mount;
 extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
+extern const VkCommand vk_command_prove;
 extern const VkCommand vk_command_prune;
 extern const VkCommand vk_command_restore;
 extern const VkCommand vk_command_show;
@@ -77,6 +79,10 @@ gboolean vk_parse_choice (const char *option, const char *value, const char *con
 
 /* The choice of --progress, with what --quiet makes of it. */
 gboolean vk_parse_progress (const VkInvocation *invocation, const char *value, VkProgressStyle *style, GError **error);
+
+/* "90", "90s", "5m", "2h" in seconds; NULL leaves *seconds as it is.  VK_ERROR_USAGE naming
+ * option otherwise. */
+gboolean vk_parse_seconds (const char *option, const char *text, guint *seconds, GError **error);
 
 /* The store that was named, or FALSE with VK_ERROR_USAGE. */
 gboolean vk_require_store (const VkInvocation *invocation, GError **error);

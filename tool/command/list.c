@@ -25,6 +25,8 @@ add_json (JsonArray *array, const VkPoint *point)
     vk_json_set_string (object, "damage", point->damage);
   json_object_set_boolean_member (object, "protected", point->is_protected);
   vk_json_set_string (object, "note", point->note);
+  if (point->verdict != NULL)
+    json_object_set_object_member (object, "verdict", vk_verdict_to_json (point->verdict));
   if (point->annotation_damage != NULL)
     vk_json_set_string (object, "annotation_damage", point->annotation_damage);
   if (manifest != NULL)
@@ -53,6 +55,15 @@ disk_names (const VkManifest *manifest)
   return g_string_free (names, FALSE);
 }
 
+/* What stands in the column State.  Returns: (transfer full). */
+static char *
+state_of (const VkPoint *point)
+{
+  const char *verdict = point->verdict ? (point->verdict->proven ? ", proven" : ", not proven") : "";
+
+  return g_strdup_printf ("%s%s%s", point->damage ? "damaged" : "ok", verdict, point->is_protected ? ", protected" : "");
+}
+
 static void
 add_row (GString *text, const VkPoint *point, int width)
 {
@@ -60,9 +71,10 @@ add_row (GString *text, const VkPoint *point, int width)
   g_autofree char *name = vk_point_name (point);
   g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
   g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
+  g_autofree char *state = state_of (point);
 
-  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s%s\n", name, width - (int) g_utf8_strlen (name, -1), "",
-                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, point->damage ? "damaged" : "ok", point->is_protected ? ", protected" : "");
+  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, state);
   if (point->damage != NULL)
     g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
   if (point->annotation_damage != NULL)

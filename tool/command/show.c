@@ -43,6 +43,7 @@ fill_text (GString *text, const VkPoint *point)
 {
   const VkManifest *manifest = point->manifest;
   g_autofree char *name = vk_point_name (point);
+  g_autofree char *verdict = point->verdict ? vk_verdict_to_text (point->verdict) : NULL;
 
   append (text, "Point", name);
   append (text, "Location", point->location);
@@ -56,6 +57,7 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Mode", manifest->mode);
   append (text, "Protected", point->is_protected ? "yes" : "no");
   append (text, "Note", point->note);
+  append (text, "Proven", verdict);
   append (text, "Checkpoint", manifest->checkpoint);
   append (text, "Host", manifest->host);
   g_string_append_printf (text, "%-12s virt-keep %s, libvirt %s, QEMU %s\n", "Made by", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
@@ -89,6 +91,8 @@ run_show (VkInvocation *invocation, GError **error)
   vk_json_set_string (invocation->result, "location", point->location);
   json_object_set_boolean_member (invocation->result, "protected", point->is_protected);
   vk_json_set_string (invocation->result, "note", point->note);
+  if (point->verdict != NULL)
+    json_object_set_object_member (invocation->result, "verdict", vk_verdict_to_json (point->verdict));
   json_object_set_object_member (invocation->result, "manifest", vk_manifest_to_json (point->manifest));
   fill_text (invocation->text, point);
   return TRUE;

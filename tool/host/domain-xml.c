@@ -177,14 +177,20 @@ parse_group (const char *text, guint *gid)
   return TRUE;
 }
 
+gboolean
+vk_domain_xml_parse_label (const char *label, guint *uid, guint *gid)
+{
+  g_auto (GStrv) parts = g_strsplit (label, ":", 2);
+
+  return g_strv_length (parts) == 2 && parse_user (parts[0], uid) && parse_group (parts[1], gid);
+}
+
 static void
 parse_qemu_user (VkDomainXml *domain, xmlNode *root)
 {
   g_autofree char *label = stripped_text (root, "seclabel[@model='dac']/label");
-  g_auto (GStrv) parts = g_strsplit (label ? label : "", ":", 2);
 
-  if (g_strv_length (parts) == 2)
-    domain->has_qemu_user = parse_user (parts[0], &domain->qemu_uid) && parse_group (parts[1], &domain->qemu_gid);
+  domain->has_qemu_user = label != NULL && vk_domain_xml_parse_label (label, &domain->qemu_uid, &domain->qemu_gid);
 }
 
 static void

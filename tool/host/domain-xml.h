@@ -81,3 +81,6 @@ xmlNode *vk_domain_xml_root (xmlDoc *doc, GError **error);
 /* The target of a <disk> element.  Returns: (transfer full), or NULL with
  * VK_ERROR_FAILED set when it has none or one that no libvirt disk can have. */
 char *vk_domain_xml_disk_target (xmlNode *disk, GError **error);
+
+/* The user that a DAC label ("+64055:+64055", "libvirt-qemu:kvm") names. */
+gboolean vk_domain_xml_parse_label (const char *label, guint *uid, guint *gid);

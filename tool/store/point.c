@@ -16,6 +16,7 @@ vk_point_free (VkPoint *point)
   g_free (point->domain);
   g_free (point->note);
   g_free (point->annotation_damage);
+  vk_verdict_free (point->verdict);
   g_clear_pointer (&point->manifest, vk_manifest_free);
   g_free (point);
 }

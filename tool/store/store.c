@@ -94,6 +94,12 @@ vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *
   return store->ops->open_disk (store, point, disk, socket_dir, error);
 }
 
+VkLastingDoor *
+vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
+{
+  return store->ops->open_lasting (store, point, disk, place, error);
+}
+
 void
 vk_damage_free (VkDamage *damage)
 {
@@ -193,6 +199,12 @@ gboolean
 vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error)
 {
   return (note == NULL || vk_note_check (note, error)) && store->ops->annotate (store, point, is_protected, note, error);
+}
+
+gboolean
+vk_store_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error)
+{
+  return store->ops->record_verdict (store, point, verdict, screenshot, error);
 }
 
 static gboolean

@@ -6,7 +6,9 @@
 #include <gio/gio.h>
 
 #include "store/manifest.h"
+#include "store/verdict.h"
 #include "transfer/sink.h"
+#include "view/lasting-door.h"
 #include "view/nbd-server.h"
 
 typedef struct VkStore VkStore;
@@ -34,7 +36,8 @@ typedef struct
   gboolean removed;     /* it is being removed; list never shows such a point */
   gboolean is_protected; /* from prune and forget; also when that cannot be found out */
   char *note;           /* the user's, or NULL */
-  char *annotation_damage; /* why protection and note cannot be read, or NULL */
+  VkVerdict *verdict;   /* what prove has found last, or NULL */
+  char *annotation_damage; /* why protection, note and verdict cannot be read, or NULL */
 } VkPoint;
 
 void vk_point_free (VkPoint *point);
@@ -95,6 +98,9 @@ typedef struct
   /* See vk_store_open_disk(). */
   VkNbdServer *(*open_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
+  /* See vk_store_open_lasting(). */
+  VkLastingDoor *(*open_lasting) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
+
   /* See vk_store_verify(). */
   gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
@@ -105,10 +111,12 @@ typedef struct
    * built on. */
   gboolean (*check_base) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 
-  /* See vk_store_remove(), vk_store_finish() and vk_store_annotate(). */
+  /* See vk_store_remove(), vk_store_finish(), vk_store_annotate() and
+   * vk_store_record_verdict(). */
   gboolean (*remove) (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
   gboolean (*finish) (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
   gboolean (*annotate) (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+  gboolean (*record_verdict) (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error);
 
   /* See vk_store_load_file() and vk_store_copy_file(), which compare the digest. */
   char *(*load_file) (VkStore *store, const VkPoint *point, const VkManifestFile *file, gsize limit, GError **error);
@@ -167,6 +175,10 @@ gboolean vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain,
  * store must outlive it. */
 VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 
+/* Opens a door that outlives us, see view/lasting-door.h.  While it is open, what the
+ * disk is made of cannot be removed: that is VK_ERROR_BUSY then. */
+VkLastingDoor *vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
+
 /* Reads what the disk is made of, its image and those it builds on or its chunks,
  * and compares the digests.  VK_ERROR_STORE names the first damaged one. */
 gboolean vk_store_check_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
@@ -206,6 +218,11 @@ enum { VK_NOTE_LIMIT = 1000 };
 /* Protects the point from removal or not, and gives it a note (NULL: none), one
  * line of UTF-8.  VK_ERROR_USAGE for another note. */
 gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+
+/* Keeps the verdict, in the place of an earlier one, and screenshot (PNG; NULL: none)
+ * beside it where the store can; it says nothing where it cannot.  VK_ERROR_NOT_FOUND when the
+ * point has been removed meanwhile. */
+gboolean vk_store_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error);
 
 /* Copies points (of VkPoint), all of them for NULL, into the store at url, opened
  * with settings.  VK_ERROR_REFUSED where a store is copied by other means. */

@@ -37,7 +37,7 @@ struct VkNbdServer
   char *uri;
   GSubprocess *process;
   GThread *listener;
-  char *words; /* its last line; the listener's until it is joined */
+  char *words; /* its last line, once it has ended */
 };
 
 /* The block graph for QEMU, so that it takes nothing from the images: neither
@@ -61,8 +61,18 @@ describe_chain (const char *const *chain, gboolean read_only)
   return node;
 }
 
+/* Returns: (transfer full). */
+static char *
+last_line (const char *text)
+{
+  g_autofree char *chomped = g_strchomp (g_strdup (text));
+  const char *newline = strrchr (chomped, '\n');
+
+  return g_utf8_make_valid (newline ? newline + 1 : chomped, -1);
+}
+
 /* Thread: reads standard error to its end, so that the program never has to wait
- * for room in the pipe.  Returns the last line of it. */
+ * for room in the pipe.  Returns the end of it. */
 static gpointer
 listen_to (gpointer data)
 {
@@ -70,7 +80,6 @@ listen_to (gpointer data)
   g_autoptr (GString) text = g_string_new (NULL);
   char buffer[1024];
   gssize got;
-  const char *newline;
 
   while ((got = g_input_stream_read (pipe, buffer, sizeof buffer, NULL, NULL)) > 0)
     {
@@ -78,31 +87,38 @@ listen_to (gpointer data)
       if (text->len > MAX_WORDS)
         g_string_erase (text, 0, (gssize) text->len - MAX_WORDS);
     }
-  g_strchomp (text->str);
-  newline = strrchr (text->str, '\n');
-  return g_utf8_make_valid (newline ? newline + 1 : text->str, -1);
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-/* What the ended program said, or "": without its own name ("qemu-nbd: ",
- * "nbdkit: PLUGIN: error: ") and the description that we gave it.
- * Returns: (transfer none). */
+/* Its own name is "qemu-nbd: " or "nbdkit: PLUGIN: error: ". */
+char *
+vk_nbd_server_words (const char *program, const char *description, const char *text)
+{
+  g_autofree char *name = g_strconcat (program, ": ", NULL);
+  g_autofree char *opening = g_strdup_printf ("Failed to blk_new_open '%s': ", description ? description : "");
+  g_autofree char *line = last_line (text);
+  const char *words = line;
+  const char *label = strstr (words, "error: ");
+
+  if (g_str_has_prefix (words, name))
+    words = label && strcmp (program, "nbdkit") == 0 ? label + strlen ("error: ") : words + strlen (name);
+  if (g_str_has_prefix (words, opening))
+    words += strlen (opening);
+  return g_strdup (words);
+}
+
+/* What the ended program said, or "".  Returns: (transfer none). */
 static const char *
 last_words (VkNbdServer *server)
 {
-  g_autofree char *name = g_strconcat (server->program, ": ", NULL);
-  g_autofree char *opening = g_strdup_printf ("Failed to blk_new_open '%s': ", server->description ? server->description : "");
-  const char *words;
-  const char *label;
+  g_autofree char *text = NULL;
 
   if (server->listener != NULL)
-    server->words = g_thread_join (g_steal_pointer (&server->listener));
-  words = server->words ? server->words : "";
-  label = strstr (words, "error: ");
-  if (g_str_has_prefix (words, name))
-    words = label && strcmp (server->program, "nbdkit") == 0 ? label + strlen ("error: ") : words + strlen (name);
-  if (g_str_has_prefix (words, opening))
-    words += strlen (opening);
-  return words;
+    {
+      text = g_thread_join (g_steal_pointer (&server->listener));
+      server->words = vk_nbd_server_words (server->program, server->description, text);
+    }
+  return server->words ? server->words : "";
 }
 
 static const char *
@@ -238,6 +254,20 @@ check_image (const char *path, GError **error)
   return FALSE;
 }
 
+char *
+vk_nbd_server_describe (const char *const *chain, GError **error)
+{
+  g_autoptr (JsonObject) description = NULL;
+  g_autofree char *json = NULL;
+
+  for (guint i = 0; chain[i] != NULL; i++)
+    if (!check_image (chain[i], error))
+      return NULL;
+  description = describe_chain (chain, TRUE);
+  json = vk_json_to_string (description, FALSE);
+  return g_strconcat ("json:", json, NULL);
+}
+
 /* chain: the image and its backing files.  shared: without regard to QEMU's
  * locks on them. */
 static VkNbdServer *
@@ -371,7 +401,7 @@ vk_nbd_server_free (VkNbdServer *server)
       g_subprocess_wait (server->process, NULL, NULL);
     }
   if (server->listener != NULL)
-    server->words = g_thread_join (server->listener);
+    g_free (g_thread_join (server->listener));
   if (server->dir != NULL)
     {
       g_unlink (server->socket);

@@ -13,10 +13,9 @@
 
 static const char plugin_name[] = "nbdkit-virt-keep-plugin.so";
 
-/* Where the plugin is: of a build that is not installed, the environment says
- * it.  Returns: (transfer full). */
-static char *
-find_plugin (GError **error)
+/* Of a build that is not installed, the environment says it. */
+char *
+vk_nbdkit_find_plugin (GError **error)
 {
   const char *named = g_getenv ("VIRT_KEEP_NBDKIT_PLUGIN");
   g_autofree char *path = named && *named ? g_strdup (named) : g_build_filename (PKGLIBDIR, plugin_name, NULL);
@@ -27,9 +26,8 @@ find_plugin (GError **error)
   return NULL;
 }
 
-/* A file in memory with the password in it.  Returns: its descriptor, or -1. */
-static int
-put_password (const char *password, GError **error)
+int
+vk_nbdkit_put_password (const char *password, GError **error)
 {
   gsize length = strlen (password);
   int fd = memfd_create ("password", MFD_CLOEXEC);
@@ -72,7 +70,7 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
   const char *argv[] = { "nbdkit", "--foreground", "--readonly", "--exit-with-parent", "--unix", vk_nbd_server_socket (server),
                          "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, password, "lock=false", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
-  VkProcessSecrets secrets = { .environment = environment, .fd = put_password (file->password, error) };
+  VkProcessSecrets secrets = { .environment = environment, .fd = vk_nbdkit_put_password (file->password, error) };
 
   return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_file (server, error);
 }
@@ -80,7 +78,7 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
 VkNbdServer *
 vk_nbd_server_restic (const VkNbdResticFile *file, const char *name, const char *socket_dir, GError **error)
 {
-  g_autofree char *plugin = find_plugin (error);
+  g_autofree char *plugin = vk_nbdkit_find_plugin (error);
   g_autoptr (VkNbdServer) server = plugin ? vk_nbd_server_prepare ("nbdkit", name, socket_dir, error) : NULL;
 
   return server != NULL && start (server, plugin, file, error) ? g_steal_pointer (&server) : NULL;

@@ -44,11 +44,11 @@ vk_qemu_img_reserve (const char *path, GError **error)
   return FALSE;
 }
 
-gboolean
-vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error)
+/* backing: as QEMU takes it, or NULL. */
+static gboolean
+create (const char *path, guint64 size, const char *backing, const char *backing_format, GError **error)
 {
   g_autofree char *filename = vk_qemu_img_filename (path);
-  g_autofree char *backing_filename = backing ? vk_qemu_img_filename (backing) : NULL;
   g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GError) failure = NULL;
@@ -56,13 +56,13 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
 
   for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
     g_ptr_array_add (argv, (gpointer) fixed[i]);
-  if (backing_filename != NULL)
+  if (backing != NULL)
     {
       g_ptr_array_add (argv, (gpointer) "-u");
       g_ptr_array_add (argv, (gpointer) "-F");
-      g_ptr_array_add (argv, (gpointer) "qcow2");
+      g_ptr_array_add (argv, (gpointer) backing_format);
       g_ptr_array_add (argv, (gpointer) "-b");
-      g_ptr_array_add (argv, backing_filename);
+      g_ptr_array_add (argv, (gpointer) backing);
     }
   g_ptr_array_add (argv, (gpointer) "--");
   g_ptr_array_add (argv, filename);
@@ -79,6 +79,20 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError 
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
+}
+
+gboolean
+vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error)
+{
+  g_autofree char *backing_filename = backing ? vk_qemu_img_filename (backing) : NULL;
+
+  return create (path, size, backing_filename, "qcow2", error);
+}
+
+gboolean
+vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error)
+{
+  return create (path, size, backing_uri, "raw", error);
 }
 
 gboolean

@@ -9,6 +9,9 @@
  * directory), or NULL; it is not opened. */
 gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error);
 
+/* The same on top of a raw disk at an NBD URI, which is not opened either. */
+gboolean vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error);
+
 /* Gives the image at path, whose present backing file is read through the name
  * it has in the image, another backing file, and copies into it what it would
  * otherwise lose.  The image reads the same before and after. */

@@ -9,6 +9,9 @@
 #define VK_IMAGE_PARTIAL_PREFIX ".partial-"
 #define VK_IMAGE_ANNOTATIONS "annotations.json"
 
+/* What a machine that was started from the point has shown, for the verdict. */
+#define VK_IMAGE_SCREENSHOT "screenshot.png"
+
 /* The manifest of a point that is being removed.  Nobody shows such a point any
  * more, but others may build on its images until they have been merged. */
 #define VK_IMAGE_REMOVED "manifest-removed.json"
@@ -62,8 +65,9 @@ VkPoint *vk_image_read_point (const char *domain_directory, const char *id);
  * Returns: (transfer full) of VkPoint. */
 GPtrArray *vk_image_read_points (const char *domain_directory, GError **error);
 
-/* See vk_store_annotate(). */
+/* See vk_store_annotate() and vk_store_record_verdict(). */
 gboolean vk_image_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
+gboolean vk_image_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error);
 
 /* Fills in what annotations.json says about the point. */
 void vk_image_read_annotations (VkPoint *point);

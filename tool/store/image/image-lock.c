@@ -14,6 +14,10 @@
 #include "base/files.h"
 #include "store/image/image-layout.h"
 
+/* The bytes of an image on which QEMU's locks lie: for what it does with the image,
+ * and for what others must not. */
+enum { QEMU_LOCKS_START = 100, QEMU_LOCKS_LENGTH = 200 };
+
 struct VkImageLock
 {
   char *directory;
@@ -109,4 +113,35 @@ vk_image_lock_release (VkImageLock *lock)
       rmdir (lock->directory);
     }
   lock_free (lock);
+}
+
+/* Whether any lock of QEMU's is in the way of all of them. */
+static gboolean
+is_open_in_qemu (const char *path)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = QEMU_LOCKS_START, .l_len = QEMU_LOCKS_LENGTH };
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  gboolean found = fd >= 0 && fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+
+  if (fd >= 0)
+    close (fd);
+  return found;
+}
+
+gboolean
+vk_image_refuse_open (const VkPoint *point, GError **error)
+{
+  for (guint i = 0; point->manifest != NULL && i < point->manifest->disks->len; i++)
+    {
+      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
+      g_autofree char *path = g_build_filename (point->location, disk->image, NULL);
+      g_autofree char *name = NULL;
+
+      if (!is_open_in_qemu (path))
+        continue;
+      name = vk_point_name (point);
+      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "the restore point '%s' is being read: a domain was booted from it or from one that builds on it, or it is being restored or exported (image: %s)", name, path);
+      return FALSE;
+    }
+  return TRUE;
 }

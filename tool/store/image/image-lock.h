@@ -3,7 +3,7 @@
  * domain holds its lock.  Readers need none. */
 #pragma once
 
-#include <glib.h>
+#include "store/store.h"
 
 typedef struct VkImageLock VkImageLock;
 
@@ -15,3 +15,7 @@ VkImageLock *vk_image_lock_take (const char *directory, const char *domain_name,
 /* Gives it back; a domain's directory that holds nothing else goes, too. */
 void vk_image_lock_release (VkImageLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkImageLock, vk_image_lock_release)
+
+/* VK_ERROR_BUSY when an image of the point is open in a QEMU program, such as the door
+ * of a domain that was booted from it or from a point that builds on it. */
+gboolean vk_image_refuse_open (const VkPoint *point, GError **error);

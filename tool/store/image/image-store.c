@@ -165,6 +165,15 @@ image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk
   return NULL;
 }
 
+static VkLastingDoor *
+image_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
+{
+  g_autoptr (GPtrArray) layers = NULL;
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &layers, error);
+
+  return chain ? vk_lasting_door_read ((const char *const *) chain->pdata, place, error) : NULL;
+}
+
 static gboolean
 image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
 {
@@ -215,11 +224,13 @@ static const VkStoreOps image_ops = {
   .list = image_list,
   .begin_point = image_begin_point,
   .open_disk = image_open_disk,
+  .open_lasting = image_open_lasting,
   .verify = vk_image_verify,
   .check_disk = image_check_disk,
   .remove = vk_image_remove,
   .finish = vk_image_finish,
   .annotate = vk_image_annotate,
+  .record_verdict = vk_image_record_verdict,
   .load_file = image_load_file,
   .copy_file = image_copy_file,
   .free = image_free,

@@ -129,24 +129,60 @@ vk_restic_open_file (VkResticStore *store, const VkPoint *point, const char *nam
 
 /* --- disks ---------------------------------------------------------------- */
 
-VkNbdServer *
-vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
+/* What nbdkit has to be told about a disk, and the strings in it. */
+typedef struct
 {
-  VkResticStore *store = (VkResticStore *) base;
-  g_autofree char *snapshot = vk_restic_id_to_string (&((const VkResticPoint *) point)->snapshot);
+  VkNbdResticFile file;
+  char *snapshot;
+  char *name;
+} Door;
+
+static void
+door_clear (Door *door)
+{
+  g_free (door->snapshot);
+  g_free (door->name);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Door, door_clear)
+
+/* Takes the lock, too. */
+static gboolean
+describe_door (VkResticStore *store, const VkPoint *point, const VkManifestDisk *disk, Door *door, GError **error)
+{
   g_autofree char *point_name = vk_point_name (point);
-  g_autofree char *name = g_strdup_printf ("%s of %s", disk->target, point_name);
-  VkNbdResticFile file = {
+
+  door->snapshot = vk_restic_id_to_string (&((const VkResticPoint *) point)->snapshot);
+  door->name = g_strdup_printf ("%s of %s", disk->target, point_name);
+  door->file = (VkNbdResticFile) {
     .repository = vk_restic_backend (store->repo)->restic_url,
     .password = store->password,
-    .snapshot = snapshot,
+    .snapshot = door->snapshot,
     .file = disk->image,
     .chunk_size = disk->chunk_size,
   };
+  return vk_restic_store_lock (store, NULL, error) != NULL;
+}
 
-  if (vk_restic_store_lock (store, NULL, error) == NULL)
+VkNbdServer *
+vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
+{
+  g_auto (Door) door = { 0 };
+
+  if (!describe_door ((VkResticStore *) base, point, disk, &door, error))
     return NULL;
-  return vk_nbd_server_restic (&file, name, socket_dir, error);
+  return vk_nbd_server_restic (&door.file, door.name, socket_dir, error);
+}
+
+/* Our own lock lasts until the door has taken one. */
+VkLastingDoor *
+vk_restic_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
+{
+  g_auto (Door) door = { 0 };
+
+  if (!describe_door ((VkResticStore *) base, point, disk, &door, error))
+    return NULL;
+  return vk_lasting_door_restic (&door.file, door.name, place, error);
 }
 
 /* --- small files ---------------------------------------------------------- */

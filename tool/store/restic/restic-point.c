@@ -110,13 +110,28 @@ find_uuid (const VkSnapshot *snapshot)
   return NULL;
 }
 
+/* The verdict that a tag holds, or NULL.  Returns: (transfer full). */
+static VkVerdict *
+verdict_of_tag (const char *tag)
+{
+  if (g_str_has_prefix (tag, VK_RESTIC_TAG_PROVEN))
+    return vk_verdict_from_line (tag + strlen (VK_RESTIC_TAG_PROVEN), TRUE);
+  if (g_str_has_prefix (tag, VK_RESTIC_TAG_NOT_PROVEN))
+    return vk_verdict_from_line (tag + strlen (VK_RESTIC_TAG_NOT_PROVEN), FALSE);
+  return NULL;
+}
+
 static void
 read_annotations (VkPoint *point, const VkSnapshot *snapshot)
 {
   point->is_protected = vk_snapshot_has_tag (snapshot, VK_RESTIC_TAG_PROTECTED);
   for (char **tag = snapshot->tags; tag != NULL && *tag != NULL; tag++)
-    if (point->note == NULL && g_str_has_prefix (*tag, VK_RESTIC_TAG_NOTE))
-      point->note = g_strdup (*tag + strlen (VK_RESTIC_TAG_NOTE));
+    {
+      if (point->note == NULL && g_str_has_prefix (*tag, VK_RESTIC_TAG_NOTE))
+        point->note = g_strdup (*tag + strlen (VK_RESTIC_TAG_NOTE));
+      if (point->verdict == NULL)
+        point->verdict = verdict_of_tag (*tag);
+    }
 }
 
 /* Names a point that cannot name itself. */

@@ -8,6 +8,10 @@
 #include "base/error.h"
 #include "store/restic/restic-program.h"
 
+/* What was found out in minutes is not thrown away for a lock of a moment: how long
+ * it is waited for at least, in seconds. */
+enum { VERDICT_LOCK_SECONDS = 30 };
+
 /* --- removing --------------------------------------------------------------- */
 
 /* The point as it is now: its snapshot has another id when its tags were changed. */
@@ -83,31 +87,36 @@ vk_restic_finish (VkStore *base, const char *domain, VkRemoval *removal, GCancel
 
 /* --- tags ------------------------------------------------------------------- */
 
-static gboolean
-is_annotation (const char *tag)
+/* Takes the tags that begin with one of prefixes (NULL-terminated) away. */
+static void
+remove_tags (VkSnapshot *snapshot, const char *const *prefixes)
 {
-  return strcmp (tag, VK_RESTIC_TAG_PROTECTED) == 0 || g_str_has_prefix (tag, VK_RESTIC_TAG_NOTE);
+  gsize kept = 0;
+
+  for (gsize i = 0; snapshot->tags != NULL && snapshot->tags[i] != NULL; i++)
+    {
+      gboolean unwanted = FALSE;
+
+      for (gsize k = 0; prefixes[k] != NULL; k++)
+        unwanted |= g_str_has_prefix (snapshot->tags[i], prefixes[k]);
+      if (unwanted)
+        g_free (snapshot->tags[i]);
+      else
+        snapshot->tags[kept++] = snapshot->tags[i];
+    }
+  if (snapshot->tags != NULL)
+    snapshot->tags[kept] = NULL;
 }
 
+/* Adds the tag PREFIX TEXT. */
 static void
-set_tags (VkSnapshot *snapshot, gboolean is_protected, const char *note)
+add_tag (VkSnapshot *snapshot, const char *prefix, const char *text)
 {
-  GStrvBuilder *builder = g_strv_builder_new ();
+  gsize count = snapshot->tags ? g_strv_length (snapshot->tags) : 0;
 
-  for (char **tag = snapshot->tags; tag != NULL && *tag != NULL; tag++)
-    if (!is_annotation (*tag))
-      g_strv_builder_add (builder, *tag);
-  if (is_protected)
-    g_strv_builder_add (builder, VK_RESTIC_TAG_PROTECTED);
-  if (note != NULL)
-    {
-      g_autofree char *tag = g_strconcat (VK_RESTIC_TAG_NOTE, note, NULL);
-
-      g_strv_builder_add (builder, tag);
-    }
-  g_strfreev (snapshot->tags);
-  snapshot->tags = g_strv_builder_end (builder);
-  g_strv_builder_unref (builder);
+  snapshot->tags = g_renew (char *, snapshot->tags, count + 2);
+  snapshot->tags[count] = g_strconcat (prefix, text, NULL);
+  snapshot->tags[count + 1] = NULL;
 }
 
 /* As `restic tag' does: a new snapshot takes the place of the old one, under an
@@ -127,6 +136,7 @@ replace_snapshot (VkResticStore *store, VkSnapshot *snapshot, VkResticLock *lock
 gboolean
 vk_restic_annotate (VkStore *base, const VkPoint *point, gboolean is_protected, const char *note, GError **error)
 {
+  static const char *const old[] = { VK_RESTIC_TAG_PROTECTED, VK_RESTIC_TAG_NOTE, NULL };
   VkResticStore *store = (VkResticStore *) base;
   g_autoptr (VkResticLock) lock = NULL;
   g_autoptr (VkSnapshot) snapshot = NULL;
@@ -136,7 +146,37 @@ vk_restic_annotate (VkStore *base, const VkPoint *point, gboolean is_protected, 
   snapshot = lock ? vk_snapshot_load (store->repo, &((const VkResticPoint *) point)->snapshot, NULL, error) : NULL;
   if (snapshot == NULL)
     return FALSE;
-  set_tags (snapshot, is_protected, note);
+  remove_tags (snapshot, old);
+  if (is_protected)
+    add_tag (snapshot, VK_RESTIC_TAG_PROTECTED, "");
+  if (note != NULL)
+    add_tag (snapshot, VK_RESTIC_TAG_NOTE, note);
+  return replace_snapshot (store, snapshot, lock, error);
+}
+
+/* A prove takes long enough for somebody to change the tags meanwhile: the
+ * snapshot is looked for again.  A snapshot has no room for a screenshot. */
+gboolean
+vk_restic_record_verdict (VkStore *base, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error)
+{
+  static const char *const old[] = { VK_RESTIC_TAG_PROVEN, VK_RESTIC_TAG_NOT_PROVEN, NULL };
+  VkResticStore *store = (VkResticStore *) base;
+  g_autoptr (GPtrArray) points = vk_restic_list (store, NULL, NULL, error);
+  const VkResticPoint *now = points ? find_again (points, point) : NULL;
+  g_autofree char *name = vk_point_name (point);
+  g_autofree char *line = vk_verdict_to_line (verdict);
+  g_autoptr (VkResticLock) lock = NULL;
+  g_autoptr (VkSnapshot) snapshot = NULL;
+
+  if (points != NULL && now == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
+  vk_restic_store_unlock (store);
+  lock = now ? vk_restic_lock_take (store->repo, TRUE, MAX (store->retry_lock, VERDICT_LOCK_SECONDS), NULL, error) : NULL;
+  snapshot = lock ? vk_snapshot_load (store->repo, &now->snapshot, NULL, error) : NULL;
+  if (snapshot == NULL)
+    return FALSE;
+  remove_tags (snapshot, old);
+  add_tag (snapshot, verdict->proven ? VK_RESTIC_TAG_PROVEN : VK_RESTIC_TAG_NOT_PROVEN, line);
   return replace_snapshot (store, snapshot, lock, error);
 }
 

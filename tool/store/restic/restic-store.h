@@ -13,7 +13,7 @@
 #include "store/restic/tree.h"
 #include "store/store.h"
 
-/* The tags of a point: this one, the domain's name, its UUID, the level; the two
+/* The tags of a point: this one, the domain's name, its UUID, the level; those
  * below where they apply.  Only the first one is needed to read a point. */
 #define VK_RESTIC_TAG "virt-keep"
 
@@ -22,6 +22,10 @@
 
 /* Before a note. */
 #define VK_RESTIC_TAG_NOTE "virt-keep:note:"
+
+/* Before a verdict, as a line: see store/verdict.h. */
+#define VK_RESTIC_TAG_PROVEN "virt-keep:proven:"
+#define VK_RESTIC_TAG_NOT_PROVEN "virt-keep:not-proven:"
 
 #define VK_RESTIC_MANIFEST "manifest.json"
 
@@ -103,5 +107,6 @@ char *vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifest
 gboolean vk_restic_copy_file (VkStore *base, const VkPoint *point, const VkManifestFile *file, const char *to_path, GCancellable *cancellable, GError **error);
 VkNbdServer *vk_restic_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error);
 gboolean vk_restic_check_base (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
+VkLastingDoor *vk_restic_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
 gboolean vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error);
 gboolean vk_restic_verify (VkStore *base, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);

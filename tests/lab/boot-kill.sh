@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: whenever virt-keep is stopped while it boots a point, either a domain runs,
+# or no door is left.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/boot-lib.sh"
+
+make_domain guest vda:qcow2:64M vdb:qcow2:32M
+guest_write guest vda 0x61 1M 5M
+keep --store "$store" --json backup guest
+exits 0 "a domain is backed up"
+
+# boot_settles: the domain runs with a door for each disk, or there is none of either.
+# shellcheck disable=SC2317  # called by wait_for
+boot_settles ()
+{
+  if [ "$(guest_state booted)" = running ]; then
+    [ "$(doors | wc -l)" = 2 ]
+  else
+    no_doors && ! virsh -q list --all --name | grep -qx booted
+  fi
+}
+
+# reached WHAT: the boot has come so far.
+# shellcheck disable=SC2317  # called by wait_for
+reached ()
+{
+  case $1 in
+    directory) ls "$boots"/*/ >/dev/null 2>&1 ;;
+    door) [ -n "$(doors)" ] ;;
+    overlay) ls "$boots"/*/qemu/vdb.qcow2 >/dev/null 2>&1 ;;
+    domain) [ -n "$(guest_state booted)" ] ;;
+  esac
+}
+
+for signal in KILL INT; do
+  for moment in directory door overlay domain; do
+    keep_in_background --store "$store" --json boot guest --name booted
+    wait_for 30 reached "$moment" || bail "no $moment is seen"
+    kill "-$signal" "$keeper"
+    keep_ends 60
+    holds "SIG$signal at its $moment: a domain runs or no door is left" wait_for 30 boot_settles
+    [ "$signal" = INT ] && [ "$code" != 0 ] && is "$code$(ls -A "$boots")" 130 "and nothing else, when it could clean up"
+    if [ "$(guest_state booted)" = running ]; then
+      keep --json boot --discard booted
+      exits 0 "what runs can be thrown away"
+    fi
+    rm -rf "${boots:?}"/*
+  done
+done
+is "$(points)" 1 "the point is there"
+keep --store "$store" --json verify guest
+exits 0 "and sound"
+
+done_testing
