@@ -294,6 +294,26 @@ test_random_polynomial (void)
   g_assert_cmpuint (one, !=, other);
 }
 
+static void
+test_key_text (void)
+{
+  VkResticKey key, again;
+  g_autofree char *text = NULL;
+  g_autofree char *longer = NULL;
+
+  vk_restic_random (&key, sizeof key);
+  text = vk_restic_key_to_string (&key);
+  longer = g_strconcat (text, "0", NULL);
+  g_assert_cmpuint (strlen (text), ==, 128);
+  g_assert_true (vk_restic_key_parse (text, &again));
+  g_assert_cmpmem (&key, sizeof key, &again, sizeof again);
+  g_assert_false (vk_restic_key_parse (longer, &again));
+  g_assert_false (vk_restic_key_parse (text + 1, &again));
+  g_assert_false (vk_restic_key_parse ("", &again));
+  text[127] = 'g';
+  g_assert_false (vk_restic_key_parse (text, &again));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -309,5 +329,6 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/crypto/irreducible polynomials are told from products", test_polynomial);
   g_test_add_func ("/restic/crypto/as many are irreducible as there have to be", test_polynomial_share);
   g_test_add_func ("/restic/crypto/a random polynomial is irreducible", test_random_polynomial);
+  g_test_add_func ("/restic/crypto/key as text", test_key_text);
   return g_test_run ();
 }

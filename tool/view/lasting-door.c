@@ -142,14 +142,14 @@ vk_lasting_door_restic (const VkNbdResticFile *file, const char *name, const VkD
   g_autofree char *snapshot = g_strconcat ("snapshot=", file->snapshot, NULL);
   g_autofree char *path = g_strconcat ("file=", file->file, NULL);
   g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" G_GUINT64_FORMAT, file->chunk_size);
-  g_autofree char *password = g_strdup_printf ("password=-%d", VK_PROCESS_DETACHED_FD);
-  const char *argv[] = { door->program, "--foreground", "--readonly", "--filter=exitlast", plugin, snapshot, path, chunk_size, password, "lock=true", NULL };
+  g_autofree char *key = g_strdup_printf ("master-key=-%d", VK_PROCESS_DETACHED_FD);
+  const char *argv[] = { door->program, "--foreground", "--readonly", "--filter=exitlast", plugin, snapshot, path, chunk_size, key, "lock=true", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
   VkProcessSecrets secrets = { .environment = environment, .fd = -1 };
 
   if (plugin == NULL)
     return NULL;
-  secrets.fd = vk_nbdkit_put_password (file->password, error);
+  secrets.fd = vk_nbdkit_put_key (file->master_key, error);
   return secrets.fd >= 0 && launch (door, place, argv, &secrets, error) ? g_steal_pointer (&door) : NULL;
 }
 

@@ -32,5 +32,5 @@ char *vk_nbd_server_words (const char *program, const char *description, const c
 /* Where the plugin is.  Returns: (transfer full), or NULL with VK_ERROR_REFUSED. */
 char *vk_nbdkit_find_plugin (GError **error);
 
-/* A file in memory with the password in it.  Returns: its descriptor, or -1. */
-int vk_nbdkit_put_password (const char *password, GError **error);
+/* A file in memory with the key in it.  Returns: its descriptor, or -1. */
+int vk_nbdkit_put_key (const char *key, GError **error);

@@ -44,7 +44,7 @@ VkNbdServer *vk_nbd_server_target (const char *target, const char *format, const
 typedef struct
 {
   const char *repository; /* as restic's -r takes it; may hold a password */
-  const char *password;   /* of the repository */
+  const char *master_key; /* of the repository, 128 hexadecimal digits */
   const char *snapshot;   /* 64 digits */
   const char *file;       /* its path in the snapshot */
   guint64 chunk_size;     /* bytes; 0: its blobs differ in length */

@@ -28,6 +28,8 @@ static struct
 {
   char *repository; /* NULL: RESTIC_REPOSITORY */
   char *password;   /* NULL: from where password.h says */
+  gboolean has_key; /* no password is needed: */
+  VkResticKey key;
   char *snapshot;   /* its id, or the beginning of it */
   char *file;
   guint64 chunk_size;
@@ -56,6 +58,23 @@ set_password (const char *value)
   memset (password, 0, strlen (password));
   free (password);
   return 0;
+}
+
+/* The key as digits, from where nbdkit takes passwords. */
+static int
+set_key (const char *value)
+{
+  char *text;
+
+  if (nbdkit_read_password (value, &text) == -1)
+    return -1;
+  parameters.has_key = vk_restic_key_parse (text, &parameters.key);
+  memset (text, 0, strlen (text));
+  free (text);
+  if (parameters.has_key)
+    return 0;
+  nbdkit_error ("master-key is not of %d hexadecimal digits", (int) (2 * sizeof parameters.key));
+  return -1;
 }
 
 static int
@@ -99,6 +118,8 @@ plugin_config (const char *key, const char *value)
     return set_text (&parameters.file, value);
   if (strcmp (key, "password") == 0)
     return set_password (value);
+  if (strcmp (key, "master-key") == 0)
+    return set_key (value);
   if (strcmp (key, "chunk-size") == 0)
     return set_chunk_size (value);
   if (strcmp (key, "retry-lock") == 0)
@@ -138,6 +159,8 @@ open_repository (GError **error)
 
   if (backend == NULL)
     return NULL;
+  if (parameters.has_key)
+    return vk_restic_open_with_key (backend, &parameters.key, NULL, NULL, error);
   if (parameters.password == NULL)
     parameters.password = vk_restic_password_get (&source, NULL, error);
   if (parameters.password != NULL)
@@ -199,6 +222,7 @@ plugin_get_ready (void)
   gboolean ok = open_snapshot (&error);
 
   g_clear_pointer (&parameters.password, vk_restic_password_free);
+  vk_restic_key_clear (&parameters.key);
   if (ok)
     return 0;
   nbdkit_error ("%s", error->message);
@@ -224,6 +248,7 @@ plugin_unload (void)
   g_clear_error (&failure);
   g_clear_pointer (&repo, vk_restic_close);
   g_clear_pointer (&parameters.password, vk_restic_password_free);
+  vk_restic_key_clear (&parameters.key);
   g_clear_pointer (&parameters.repository, g_free);
   g_clear_pointer (&parameters.snapshot, g_free);
   g_clear_pointer (&parameters.file, g_free);

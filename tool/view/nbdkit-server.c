@@ -27,18 +27,18 @@ vk_nbdkit_find_plugin (GError **error)
 }
 
 int
-vk_nbdkit_put_password (const char *password, GError **error)
+vk_nbdkit_put_key (const char *key, GError **error)
 {
-  gsize length = strlen (password);
-  int fd = memfd_create ("password", MFD_CLOEXEC);
+  gsize length = strlen (key);
+  int fd = memfd_create ("key", MFD_CLOEXEC);
   int number;
 
-  if (fd >= 0 && write (fd, password, length) == (ssize_t) length && lseek (fd, 0, SEEK_SET) == 0)
+  if (fd >= 0 && write (fd, key, length) == (ssize_t) length && lseek (fd, 0, SEEK_SET) == 0)
     return fd;
   number = errno;
   if (fd >= 0)
     close (fd);
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the password to nbdkit: %s", g_strerror (number));
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the key of the repository to nbdkit: %s", g_strerror (number));
   return -1;
 }
 
@@ -66,11 +66,11 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
   g_autofree char *snapshot = g_strconcat ("snapshot=", file->snapshot, NULL);
   g_autofree char *path = g_strconcat ("file=", file->file, NULL);
   g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" G_GUINT64_FORMAT, file->chunk_size);
-  g_autofree char *password = g_strdup_printf ("password=-%d", VK_PROCESS_FD);
+  g_autofree char *key = g_strdup_printf ("master-key=-%d", VK_PROCESS_FD);
   const char *argv[] = { "nbdkit", "--foreground", "--readonly", "--exit-with-parent", "--unix", vk_nbd_server_socket (server),
-                         "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, password, "lock=false", NULL };
+                         "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, key, "lock=false", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
-  VkProcessSecrets secrets = { .environment = environment, .fd = vk_nbdkit_put_password (file->password, error) };
+  VkProcessSecrets secrets = { .environment = environment, .fd = vk_nbdkit_put_key (file->master_key, error) };
 
   return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_file (server, error);
 }

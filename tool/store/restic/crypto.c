@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "base/error.h"
+#include "store/restic/id.h"
 
 /* An attacker who can write to the store can write any number into a key file.
  * restic itself calibrates to 60 MiB and half a second. */
@@ -233,6 +234,36 @@ vk_restic_key_derive (const char *password, const VkScryptCost *cost, const void
       return FALSE;
     }
   return TRUE;
+}
+
+const VkResticKey *
+vk_crypto_key (const VkCrypto *crypto)
+{
+  return &crypto->key;
+}
+
+/* A key is as long as two ids. */
+G_STATIC_ASSERT (sizeof (VkResticKey) == 2 * sizeof (VkResticId));
+
+char *
+vk_restic_key_to_string (const VkResticKey *key)
+{
+  const VkResticId *halves = (const VkResticId *) key;
+  char *text = g_malloc (2 * VK_RESTIC_ID_DIGITS + 1);
+
+  vk_restic_id_format (&halves[0], text);
+  vk_restic_id_format (&halves[1], text + VK_RESTIC_ID_DIGITS);
+  return text;
+}
+
+gboolean
+vk_restic_key_parse (const char *text, VkResticKey *key)
+{
+  VkResticId *halves = (VkResticId *) key;
+
+  return strlen (text) == 2 * VK_RESTIC_ID_DIGITS
+      && vk_restic_id_parse_length (text, VK_RESTIC_ID_DIGITS, &halves[0])
+      && vk_restic_id_parse (text + VK_RESTIC_ID_DIGITS, &halves[1]);
 }
 
 void

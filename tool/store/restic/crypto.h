@@ -17,6 +17,13 @@ typedef struct
   guint8 mac_r[16];
 } VkResticKey;
 
+/* 128 lower-case hexadecimal digits and a NUL.  Returns: (transfer full), free with
+ * vk_restic_password_free(). */
+char *vk_restic_key_to_string (const VkResticKey *key);
+
+/* FALSE unless text is exactly that. */
+gboolean vk_restic_key_parse (const char *text, VkResticKey *key);
+
 /* Overwrites the key so that the compiler cannot leave it out. */
 void vk_restic_key_clear (VkResticKey *key);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VkResticKey, vk_restic_key_clear)
@@ -27,6 +34,9 @@ typedef struct VkCrypto VkCrypto;
 
 VkCrypto *vk_crypto_new (const VkResticKey *key);
 void vk_crypto_free (VkCrypto *crypto);
+
+/* (transfer none) */
+const VkResticKey *vk_crypto_key (const VkCrypto *crypto);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkCrypto, vk_crypto_free)
 
 /* Writes length + VK_SEAL_OVERHEAD bytes to sealed, under a random IV.  plain is

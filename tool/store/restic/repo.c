@@ -88,22 +88,40 @@ check_presence (VkBackend *backend, GCancellable *cancellable, GError **error)
   return FALSE;
 }
 
+static gboolean
+open_config (VkRestic *repo, const VkResticKey *master, const VkResticOptions *options, GCancellable *cancellable, GError **error)
+{
+  repo->crypto = vk_crypto_new (master);
+  if (!vk_repo_config_load (repo->backend, repo->crypto, &repo->config, cancellable, error))
+    {
+      g_prefix_error (error, "%s: ", repo->backend->location);
+      return FALSE;
+    }
+  prepare (repo, options);
+  return TRUE;
+}
+
 VkRestic *
 vk_restic_open (VkBackend *backend, const char *password, const VkResticOptions *options, GCancellable *cancellable, GError **error)
 {
   g_autoptr (VkRestic) repo = restic_new (backend);
   g_auto (VkResticKey) master = { 0 };
 
-  if (!check_presence (backend, cancellable, error) || !vk_restic_key_find (backend, password, &master, cancellable, error))
-    return NULL;
-  repo->crypto = vk_crypto_new (&master);
-  if (!vk_repo_config_load (backend, repo->crypto, &repo->config, cancellable, error))
-    {
-      g_prefix_error (error, "%s: ", backend->location);
-      return NULL;
-    }
-  prepare (repo, options);
-  return g_steal_pointer (&repo);
+  if (check_presence (backend, cancellable, error)
+      && vk_restic_key_find (backend, password, &master, cancellable, error)
+      && open_config (repo, &master, options, cancellable, error))
+    return g_steal_pointer (&repo);
+  return NULL;
+}
+
+VkRestic *
+vk_restic_open_with_key (VkBackend *backend, const VkResticKey *master, const VkResticOptions *options, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (VkRestic) repo = restic_new (backend);
+
+  if (check_presence (backend, cancellable, error) && open_config (repo, master, options, cancellable, error))
+    return g_steal_pointer (&repo);
+  return NULL;
 }
 
 /* FALSE, with *error, when there is a repository or that cannot be found out. */

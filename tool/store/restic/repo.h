@@ -26,6 +26,10 @@ typedef struct
  * Returns: (transfer full). */
 VkRestic *vk_restic_open (VkBackend *backend, const char *password, const VkResticOptions *options, GCancellable *cancellable, GError **error);
 
+/* The same with the master key itself, for a process that is started by one which has
+ * it: without the half second that a password takes. */
+VkRestic *vk_restic_open_with_key (VkBackend *backend, const VkResticKey *master, const VkResticOptions *options, GCancellable *cancellable, GError **error);
+
 /* Makes a new repository and opens it; VK_ERROR_REFUSED when there is one.  As
  * above otherwise. */
 VkRestic *vk_restic_create (VkBackend *backend, const char *password, const VkResticOptions *options, GCancellable *cancellable, GError **error);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "store/restic/chunks.h"
+#include "store/restic/password.h"
 #include "store/restic/restic-store.h"
 
 /* What is copied at once, in bytes. */
@@ -135,6 +136,7 @@ typedef struct
   VkNbdResticFile file;
   char *snapshot;
   char *name;
+  char *key;
 } Door;
 
 static void
@@ -142,6 +144,7 @@ door_clear (Door *door)
 {
   g_free (door->snapshot);
   g_free (door->name);
+  vk_restic_password_free (door->key);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Door, door_clear)
@@ -154,9 +157,10 @@ describe_door (VkResticStore *store, const VkPoint *point, const VkManifestDisk 
 
   door->snapshot = vk_restic_id_to_string (&((const VkResticPoint *) point)->snapshot);
   door->name = g_strdup_printf ("%s of %s", disk->target, point_name);
+  door->key = vk_restic_key_to_string (vk_crypto_key (vk_restic_crypto (store->repo)));
   door->file = (VkNbdResticFile) {
     .repository = vk_restic_backend (store->repo)->restic_url,
-    .password = store->password,
+    .master_key = door->key,
     .snapshot = door->snapshot,
     .file = disk->image,
     .chunk_size = disk->chunk_size,
