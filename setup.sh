@@ -57,7 +57,7 @@ debian_packages=(
   qemu-system-x86 qemu-utils
   # to demonstrate and to test
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl
-  libnbd-bin
+  libnbd-bin guestfish
   # to build the guest of the tests: also what its agent is linked with
   syslinux syslinux-common mtools cpio libudev1 libnuma1 liburing2
 )
@@ -69,7 +69,7 @@ fedora_packages=(
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP
-  libnbd
+  libnbd /usr/bin/guestfish kernel-core
 )
 
 distribution ()
@@ -91,11 +91,17 @@ npm_packages ()
   command -v npm >/dev/null || echo nodejs npm
 }
 
+# libguestfs boots whatever kernel is there.
+kernel_packages ()
+{
+  compgen -G '/boot/vmlinu*' >/dev/null || echo "linux-image-cloud-$(dpkg --print-architecture 2>/dev/null)"
+}
+
 debian_missing ()
 {
   local package
   # shellcheck disable=SC2046  # words
-  for package in "${debian_packages[@]}" $(npm_packages); do
+  for package in "${debian_packages[@]}" $(npm_packages) $(kernel_packages); do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
       "install ok installed") ;;
       *) echo "$package" ;;

@@ -35,7 +35,14 @@ find_place (const char *path, const char *dest, GError **error)
   else if (strcmp (name, "/") != 0 && strcmp (name, ".") != 0 && strcmp (name, "..") != 0)
     place = g_build_filename (absolute, name, NULL);
   if (place != NULL && lstat (place, &status) != 0)
-    return g_steal_pointer (&place);
+    {
+      g_autofree char *parent = g_path_get_dirname (place);
+
+      if (g_file_test (parent, G_FILE_TEST_IS_DIR))
+        return g_steal_pointer (&place);
+      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no directory '%s': make it, or name another place", parent);
+      return NULL;
+    }
   g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another place", place ? place : absolute);
   return NULL;
 }

@@ -97,8 +97,8 @@ receive (VkFish *fish, GCancellable *cancellable, GError **error)
   return FALSE;
 }
 
-/* The message, if the answer is one: "*stdin*:7: libguestfs: error: ...", until the
- * end of the line.  Returns: (transfer full) or NULL. */
+/* The message, if the answer is one: "*stdin*:7: libguestfs: error: ...".  It goes on to
+ * the end, since there may be file names in it.  Returns: (transfer full) or NULL. */
 static char *
 find_complaint (VkFish *fish, guint line)
 {
@@ -116,7 +116,7 @@ find_complaint (VkFish *fish, guint line)
     text += strlen (place);
   if (g_str_has_prefix (text, label))
     text += strlen (label);
-  return g_utf8_make_valid (text, (gssize) strcspn (text, "\n"));
+  return g_strchomp (g_utf8_make_valid (text, -1));
 }
 
 static char *
@@ -136,7 +136,8 @@ ask (VkFish *fish, const char *line, GCancellable *cancellable, GError **error)
   if (complaint == NULL)
     return g_strdup (fish->answer->str);
   missing = g_str_has_suffix (complaint, "No such file or directory") || g_str_has_suffix (complaint, "Not a directory");
-  g_set_error (error, VK_ERROR, missing ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "%s", complaint);
+  /* Its first line says it; others give advice. */
+  g_set_error (error, VK_ERROR, missing ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "libguestfs: %.*s", (int) strcspn (complaint, "\n"), complaint);
   return NULL;
 }
 

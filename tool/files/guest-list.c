@@ -36,13 +36,25 @@ number_of (const char *answer, const char *field)
   return g_ascii_strtoll (found + strlen (label), NULL, 10);
 }
 
+/* What libguestfs calls it that there is nothing at path, in our words. */
+static void
+explain_missing (const char *path, GError **error)
+{
+  if (error == NULL || !g_error_matches (*error, VK_ERROR, VK_ERROR_NOT_FOUND))
+    return;
+  g_clear_error (error);
+  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' is not in the file system: see virt-keep ls", path);
+}
+
 /* What a command has printed ends with a newline that is none of it. */
 static char *
 ask_for_path (VkGuest *guest, const char *command, const char *path, GCancellable *cancellable, GError **error)
 {
   char *answer = vk_fish_ask (guest->fish, cancellable, error, command, path, NULL);
 
-  if (answer != NULL && g_str_has_suffix (answer, "\n"))
+  if (answer == NULL)
+    explain_missing (path, error);
+  else if (g_str_has_suffix (answer, "\n"))
     answer[strlen (answer) - 1] = '\0';
   return answer;
 }
@@ -60,7 +72,10 @@ vk_guest_stat (VkGuest *guest, const char *path, GCancellable *cancellable, GErr
   VkGuestFile *file;
 
   if (answer == NULL)
-    return NULL;
+    {
+      explain_missing (path, error);
+      return NULL;
+    }
   file = g_new0 (VkGuestFile, 1);
   file->name = g_path_get_basename (path);
   file->mode = (guint32) number_of (answer, "st_mode");
