@@ -18,7 +18,8 @@ typedef struct
   char *volume;               /* name of the volume in the pool, or NULL */
   gboolean is_created;        /* the volume was made by this run */
   gboolean complete;          /* copied, maybe by an earlier run */
-  VkNbdServer *door;          /* to the disk in the store */
+  VkNbdServer *door;          /* to the disk in the store, or NULL: */
+  char *source;               /* its images, read without a door */
   VkImageForm form;           /* of a new image */
   gboolean delta;             /* only what differs is written */
   guint64 written;            /* delta: bytes */
@@ -110,3 +111,9 @@ void vk_restore_show_untouched (VkRestore *restore, GError **error);
 
 /* VK_ERROR_REFUSED for a disk that an interrupted delta has left under another name. */
 gboolean vk_restore_refuse_half_written (VkRestore *restore, VkRestoreItem *item, GError **error);
+
+/* Opens the disk in the store for its way to its place. */
+gboolean vk_restore_open_source (VkRestore *restore, VkRestoreItem *item, GError **error);
+
+/* For vk_qemu_img_convert() and the like. */
+const char *vk_restore_source (const VkRestoreItem *item);

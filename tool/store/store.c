@@ -94,6 +94,12 @@ vk_store_open_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *
   return store->ops->open_disk (store, point, disk, socket_dir, error);
 }
 
+char *
+vk_store_describe_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GError **error)
+{
+  return store->ops->describe_disk ? store->ops->describe_disk (store, point, disk, error) : NULL;
+}
+
 void
 vk_damage_free (VkDamage *damage)
 {
