@@ -59,6 +59,9 @@ gboolean vk_restore_plan_target (VkRestore *restore, VkRestoreItem *item, const 
  * the disk.  A new image at a URI is made. */
 gboolean vk_restore_prepare_target (VkRestore *restore, VkRestoreItem *item, GError **error);
 
+/* VK_ERROR_REFUSED when somebody uses the item's block device. */
+gboolean vk_restore_check_unused (const VkRestoreItem *item, GError **error);
+
 /* Whether the place is a path rather than QEMU's URI of an image. */
 gboolean vk_restore_is_path (const char *place);
 
