@@ -51,6 +51,11 @@ keep --store "$store" --json restore guest --to "$dir" --format raw
 exits 5 "another restore to the same place is refused"
 like "$(json .error.message)" "$hidden" "and names what is in its way"
 
+chmod 0777 "$hidden"
+keep --store "$store" --json restore guest --to "$dir"
+exits 5 "a hidden directory that others can write to is not trusted"
+chmod 0700 "$hidden"
+
 flock -o "$hidden" sleep 60 &
 holder=$!
 cleanup_fn kill "$holder"
@@ -74,7 +79,7 @@ rm -r "$dir"
 n=0
 while :; do
   n=$((n + 1))
-  strace -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2:signal=KILL:when=$n "$VIRT_KEEP" --store "$store" restore guest --to "$dir" --disk vda >"$out" 2>"$err"
+  ASAN_OPTIONS=detect_leaks=0 strace -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2:signal=KILL:when=$n "$VIRT_KEEP" --store "$store" restore guest --to "$dir" --disk vda >"$out" 2>"$err"
   code=$?
   [ $code != 0 ] || break
   if [ -e "$dir/vda.qcow2" ]; then

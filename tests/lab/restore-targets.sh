@@ -118,6 +118,35 @@ else
   exits 9 "a restore of a damaged disk to a device fails"
   is "$(head -c 22 "$device")" "virt-keep: the restore" "and the device does not look like a disk"
 
+  # The disk of a domain itself.
+  cat >"$lab/on-device.xml" <<EOF
+<domain type='qemu'><name>on-device</name><memory unit='MiB'>64</memory><os><type arch='x86_64'>hvm</type></os><devices>
+<disk type='block' device='disk'><driver name='qemu' type='raw'/><source dev='$device'/><target dev='vda' bus='virtio'/></disk></devices></domain>
+EOF
+  virsh -q define "$lab/on-device.xml" >/dev/null || bail "on-device is not defined"
+  cleanup_fn remove_domain on-device
+  { head -c 3M /dev/urandom; head -c 62M /dev/zero; } >"$device" 2>/dev/null
+  dd if="$device" of="$lab/device.raw" bs=1M status=none
+  keep --store "$lab/second" --json backup on-device
+  exits 0 "a domain on a block device is backed up, shut off"
+  for delta in --delta ""; do
+    tr '\0' '\7' </dev/zero | dd of="$device" bs=1M seek=2 count=4 iflag=fullblock conv=notrunc status=none
+    # shellcheck disable=SC2086
+    keep --store "$lab/second" --json restore on-device --in-place $delta
+    exits 0 "and restored in place (${delta:-whole})"
+    holds "the device has the bytes of the instant" cmp "$device" "$lab/device.raw"
+  done
+
+  if virsh -q start on-device >/dev/null 2>"$lab/said"; then
+    keep --store "$store" --json restore guest --target "vdb=$device"
+    exits 5 "a device that a domain runs on is refused"
+    like "$(json .error.message)" "qemu" "and who runs on it is named"
+    virsh -q destroy on-device
+    holds "and it is untouched" cmp "$device" "$lab/device.raw"
+  else
+    skip "a device that a domain runs on is refused" "$(tail -n 1 "$lab/said")"
+  fi
+
   mkfs.ext4 -q -F "$device" 2>/dev/null && mkdir "$lab/mnt" && mount "$device" "$lab/mnt" || bail "cannot mount $device"
   cleanup_fn umount "$lab/mnt"
   keep --store "$store" --json restore guest --target "vda=$device"

@@ -145,6 +145,16 @@ restore_point (VkInvocation *invocation, Means *means, GError **error)
   return TRUE;
 }
 
+/* A domain elsewhere finds no disks that are here. */
+static gboolean
+check_reach (const VkRestoreOptions *options, VkHost *host, GError **error)
+{
+  if (!options->define || vk_host_is_local (host) || (options->directory == NULL && options->targets == NULL))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain would be on another machine than what --to and --target restore: run virt-keep there, or use --pool");
+  return FALSE;
+}
+
 /* libvirt's part, where there is one. */
 static gboolean
 open_host (VkInvocation *invocation, Means *means, GError **error)
@@ -154,7 +164,7 @@ open_host (VkInvocation *invocation, Means *means, GError **error)
   if (!options->define && options->pool == NULL && !options->in_place)
     return TRUE;
   means->host = vk_host_open (invocation->connect_uri, error);
-  if (means->host == NULL)
+  if (means->host == NULL || !check_reach (options, means->host, error))
     return FALSE;
   if (options->define && !vk_restore_check_define (means->host, means->store, means->point, &means->requests.define, options->directory != NULL, error))
     return FALSE;

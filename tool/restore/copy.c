@@ -2,6 +2,7 @@
 /* One disk, from the store's door to its place. */
 #include "config.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -25,9 +26,44 @@ vk_restore_show_fraction (double fraction, gpointer user_data)
 static gboolean
 explain (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  if (!g_cancellable_is_cancelled (restore->cancellable))
+  if (item->door != NULL && !g_cancellable_is_cancelled (restore->cancellable))
     vk_nbd_server_explain (item->door, error);
   return FALSE;
+}
+
+gboolean
+vk_restore_open_source (VkRestore *restore, VkRestoreItem *item, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  /* qemu-img reads images faster than a server for them. */
+  if (item->staged != NULL)
+    item->source = vk_store_describe_disk (restore->store, restore->point, item->disk, &failure);
+  if (item->source == NULL && failure == NULL)
+    item->door = vk_store_open_disk (restore->store, restore->point, item->disk, restore->work.path, &failure);
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return item->source != NULL || item->door != NULL;
+}
+
+const char *
+vk_restore_source (const VkRestoreItem *item)
+{
+  return item->source ? item->source : vk_nbd_server_uri (item->door);
+}
+
+/* Whether the disk's images are not those any more that were described, because a point
+ * has been removed meanwhile. */
+static gboolean
+has_moved (VkRestore *restore, VkRestoreItem *item)
+{
+  g_autofree char *now = item->source ? vk_store_describe_disk (restore->store, restore->point, item->disk, NULL) : NULL;
+
+  if (now == NULL || strcmp (now, item->source) == 0)
+    return FALSE;
+  g_free (item->source);
+  item->source = g_steal_pointer (&now);
+  return TRUE;
 }
 
 /* One way to copy item to a place. */
@@ -36,8 +72,18 @@ typedef gboolean (*CopyFunc) (VkRestore *restore, VkRestoreItem *item, const cha
 static gboolean
 convert (VkRestore *restore, VkRestoreItem *item, const char *place, GError **error)
 {
-  return vk_qemu_img_convert (vk_nbd_server_uri (item->door), place, &item->form, vk_restore_show_fraction, restore, restore->cancellable, error)
-      || explain (restore, item, error);
+  g_autoptr (GError) failure = NULL;
+
+  while (!vk_qemu_img_convert (vk_restore_source (item), place, &item->form, vk_restore_show_fraction, restore, restore->cancellable, &failure))
+    {
+      if (g_cancellable_is_cancelled (restore->cancellable) || !has_moved (restore, item))
+        break;
+      g_clear_error (&failure);
+    }
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return explain (restore, item, error);
 }
 
 static gboolean

@@ -18,6 +18,7 @@ item_free (gpointer data)
   g_free (item->staged);
   g_free (item->volume);
   g_free (item->hidden);
+  g_free (item->source);
   g_free (item);
 }
 

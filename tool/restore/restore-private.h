@@ -18,7 +18,8 @@ typedef struct
   char *volume;               /* name of the volume in the pool, or NULL */
   gboolean is_created;        /* the volume was made by this run */
   gboolean complete;          /* copied, maybe by an earlier run */
-  VkNbdServer *door;          /* to the disk in the store */
+  VkNbdServer *door;          /* to the disk in the store, or NULL: */
+  char *source;               /* its images, read without a door */
   VkImageForm form;           /* of a new image */
   gboolean delta;             /* only what differs is written */
   guint64 written;            /* delta: bytes */
@@ -57,6 +58,9 @@ gboolean vk_restore_plan_target (VkRestore *restore, VkRestoreItem *item, const 
 /* Before anything is written: whether what is at the target of an item can take
  * the disk.  A new image at a URI is made. */
 gboolean vk_restore_prepare_target (VkRestore *restore, VkRestoreItem *item, GError **error);
+
+/* VK_ERROR_REFUSED when somebody uses the item's block device. */
+gboolean vk_restore_check_unused (const VkRestoreItem *item, GError **error);
 
 /* Whether the place is a path rather than QEMU's URI of an image. */
 gboolean vk_restore_is_path (const char *place);
@@ -110,3 +114,9 @@ void vk_restore_show_untouched (VkRestore *restore, GError **error);
 
 /* VK_ERROR_REFUSED for a disk that an interrupted delta has left under another name. */
 gboolean vk_restore_refuse_half_written (VkRestore *restore, VkRestoreItem *item, GError **error);
+
+/* Opens the disk in the store for its way to its place. */
+gboolean vk_restore_open_source (VkRestore *restore, VkRestoreItem *item, GError **error);
+
+/* For vk_qemu_img_convert() and the like. */
+const char *vk_restore_source (const VkRestoreItem *item);

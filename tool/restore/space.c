@@ -71,7 +71,7 @@ measure (VkRestore *restore, VkRestoreItem *item, guint64 *bytes, GError **error
   *bytes = item->file ? item->file->size : 0;
   if (item->disk == NULL || item->form.compress)
     return TRUE;
-  return vk_qemu_img_measure (vk_nbd_server_uri (item->door), &item->form, bytes, restore->cancellable, error);
+  return vk_qemu_img_measure (vk_restore_source (item), &item->form, bytes, restore->cancellable, error);
 }
 
 /* Without a file beside it: a volume takes the whole disk, unless it is a file
@@ -112,9 +112,7 @@ vk_restore_check_space (VkRestore *restore, GError **error)
 
       if (item->complete)
         continue;
-      if (item->disk != NULL)
-        item->door = vk_store_open_disk (restore->store, restore->point, item->disk, restore->work.path, error);
-      if ((item->disk != NULL && item->door == NULL) || !check_item (restore, item, needs, &planned, error))
+      if ((item->disk != NULL && !vk_restore_open_source (restore, item, error)) || !check_item (restore, item, needs, &planned, error))
         return FALSE;
     }
   for (guint i = 0; i < needs->len; i++)

@@ -63,6 +63,14 @@ is_current (const VkStaging *staging)
       && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
+static gboolean
+is_ours (const VkStaging *staging)
+{
+  struct stat status;
+
+  return fstat (staging->fd, &status) == 0 && status.st_uid == geteuid () && (status.st_mode & 0022) == 0;
+}
+
 /* FALSE without *error: the directory went away meanwhile, try again. */
 static gboolean
 try_lock (VkStaging *staging, GError **error)
@@ -81,6 +89,11 @@ try_lock (VkStaging *staging, GError **error)
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot open '%s': %s", staging->path, g_strerror (number));
   if (staging->fd < 0)
     return FALSE;
+  if (!is_ours (staging))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' belongs to another user, who could change what is restored: restore to another place", staging->path);
+      return FALSE;
+    }
   if (flock (staging->fd, LOCK_EX | LOCK_NB) == 0 && is_current (staging))
     return TRUE;
   if (is_current (staging))
@@ -132,7 +145,9 @@ take_up (VkStaging *staging, const char *request, gboolean replace, GError **err
 char *
 vk_staging_directory (const char *parent, const char *prefix, const VkPoint *point)
 {
-  g_autofree char *name = g_strconcat (prefix, point->manifest->domain_uuid, NULL);
+  /* What a store says is not trusted to be a UUID. */
+  g_autofree char *uuid = g_strdelimit (g_strdup (point->manifest->domain_uuid), "/", '_');
+  g_autofree char *name = g_strconcat (prefix, uuid, NULL);
 
   return g_build_filename (parent, name, NULL);
 }

@@ -106,6 +106,8 @@ vk_restore_plan_in_place (VkRestore *restore, VkRestoreItem *item, GError **erro
     }
   is_block = stat (item->path, &status) == 0 && S_ISBLK (status.st_mode);
   item->delta = restore->request->delta;
+  if (is_block && !vk_restore_check_unused (item, error))
+    return FALSE;
   if (is_block && !item->delta && strcmp (item->form.format, "raw") != 0)
     return refuse (item, "it is a qcow2 on a block device, where only --delta can write", error);
   if (!is_block && !item->delta)

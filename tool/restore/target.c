@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/open-files.h"
 #include "restore/restore-private.h"
 
 gboolean
@@ -42,19 +43,24 @@ vk_restore_plan_target (VkRestore *restore, VkRestoreItem *item, const char *pla
 }
 
 /* The kernel lets nobody else have a block device that is mounted or part of
- * something bigger. */
-static gboolean
-check_unused (const VkRestoreItem *item, GError **error)
+ * something bigger; a QEMU takes it without a word. */
+gboolean
+vk_restore_check_unused (const VkRestoreItem *item, GError **error)
 {
   int fd = open (item->path, O_RDWR | O_EXCL | O_CLOEXEC);
   int number = errno;
+  g_autofree char *writer = NULL;
+  struct stat status;
 
   if (fd >= 0)
-    {
-      close (fd);
-      return TRUE;
-    }
-  if (number == EBUSY)
+    close (fd);
+  if (fd >= 0 && stat (item->path, &status) == 0)
+    writer = vk_block_device_writer (status.st_rdev);
+  if (fd >= 0 && writer == NULL)
+    return TRUE;
+  if (writer != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' is in use by %s, perhaps by a domain that runs: free it before %s is restored to it", item->path, writer, item->name);
+  else if (number == EBUSY)
     g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' is in use, mounted for example: free it before %s is restored to it", item->path, item->name);
   else
     g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' cannot be written to: %s", item->path, g_strerror (number));
@@ -78,7 +84,7 @@ vk_restore_prepare_target (VkRestore *restore, VkRestoreItem *item, GError **err
   g_autoptr (GError) second = NULL;
   guint64 size;
 
-  if (vk_restore_is_path (item->path) && !check_unused (item, error))
+  if (vk_restore_is_path (item->path) && !vk_restore_check_unused (item, error))
     return FALSE;
   if (vk_qemu_img_target_size (item->path, &size, restore->cancellable, &failure))
     return check_size (item, size, error);

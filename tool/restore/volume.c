@@ -39,6 +39,11 @@ vk_restore_plan_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   gboolean has_files = vk_storage_pool_has_files (restore->pool);
   g_autofree char *name = g_strdup_printf (has_files ? "%s-%s.%s" : "%s-%s", domain, item->name, request->form.format);
 
+  if (strchr (domain, '/') != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no volume can be called after the domain '%s': give another name with --name", domain);
+      return FALSE;
+    }
   if (!has_files && strcmp (request->form.format, "raw") != 0)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the volumes of the storage pool '%s' are no files and hold raw disks only: give --format raw", request->pool);

@@ -100,6 +100,12 @@ vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDis
   return store->ops->open_lasting (store, point, disk, place, error);
 }
 
+char *
+vk_store_describe_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GError **error)
+{
+  return store->ops->describe_disk ? store->ops->describe_disk (store, point, disk, error) : NULL;
+}
+
 void
 vk_damage_free (VkDamage *damage)
 {

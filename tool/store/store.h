@@ -101,6 +101,9 @@ typedef struct
   /* See vk_store_open_lasting(). */
   VkLastingDoor *(*open_lasting) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
 
+  /* See vk_store_describe_disk(); NULL where disks are not made of images. */
+  char *(*describe_disk) (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GError **error);
+
   /* See vk_store_verify(). */
   gboolean (*verify) (VkStore *store, const GPtrArray *points, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error);
 
@@ -178,6 +181,11 @@ VkNbdServer *vk_store_open_disk (VkStore *store, const VkPoint *point, const VkM
 /* Opens a door that outlives us, see view/lasting-door.h.  While it is open, what the
  * disk is made of cannot be removed: that is VK_ERROR_BUSY then. */
 VkLastingDoor *vk_store_open_lasting (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error);
+
+/* The disk as programs of QEMU's can open it without a door, for as long as no point of its
+ * domain is removed; when it cannot be opened any more, it may have another description.
+ * Returns: (transfer full) "json:...", or NULL, without *error where there is only the door. */
+char *vk_store_describe_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, GError **error);
 
 /* Reads what the disk is made of, its image and those it builds on or its chunks,
  * and compares the digests.  VK_ERROR_STORE names the first damaged one. */

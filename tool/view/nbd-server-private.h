@@ -20,11 +20,6 @@ void vk_nbd_server_set_uri (VkNbdServer *server, char *uri);
 /* Starts the program and waits until it listens. */
 gboolean vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProcessSecrets *secrets, GError **error);
 
-/* The block graph of a chain, see vk_nbd_server_read(), as qemu-nbd takes it for a file
- * name.  Returns: (transfer full), or NULL with VK_ERROR_STORE for an image that may
- * not be opened. */
-char *vk_nbd_server_describe (const char *const *chain, GError **error);
-
 /* The last line of text, which the program has said: without its own name and
  * description (NULL: none), which was given to it.  Returns: (transfer full). */
 char *vk_nbd_server_words (const char *program, const char *description, const char *text);

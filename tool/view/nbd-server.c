@@ -254,28 +254,10 @@ check_image (const char *path, GError **error)
   return FALSE;
 }
 
-char *
-vk_nbd_server_describe (const char *const *chain, GError **error)
+/* The chain for QEMU, once its members have been looked at.  Returns: (transfer full). */
+static char *
+describe_checked (const char *const *chain, gboolean read_only, gboolean shared, GError **error)
 {
-  g_autoptr (JsonObject) description = NULL;
-  g_autofree char *json = NULL;
-
-  for (guint i = 0; chain[i] != NULL; i++)
-    if (!check_image (chain[i], error))
-      return NULL;
-  description = describe_chain (chain, TRUE);
-  json = vk_json_to_string (description, FALSE);
-  return g_strconcat ("json:", json, NULL);
-}
-
-/* chain: the image and its backing files.  shared: without regard to QEMU's
- * locks on them. */
-static VkNbdServer *
-serve (const char *const *chain, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
-{
-  g_autoptr (VkNbdServer) server = NULL;
-  static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
-  static const char *const write_options[] = { "--discard=unmap", "--cache=unsafe", NULL };
   g_autoptr (JsonObject) description = NULL;
   g_autofree char *json = NULL;
 
@@ -286,10 +268,31 @@ serve (const char *const *chain, gboolean read_only, gboolean shared, const char
   if (shared)
     json_object_set_boolean_member (description, "force-share", TRUE);
   json = vk_json_to_string (description, FALSE);
+  return g_strconcat ("json:", json, NULL);
+}
+
+char *
+vk_nbd_describe_chain (const char *const *chain, GError **error)
+{
+  return describe_checked (chain, TRUE, FALSE, error);
+}
+
+/* chain: the image and its backing files.  shared: without regard to QEMU's
+ * locks on them. */
+static VkNbdServer *
+serve (const char *const *chain, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
+{
+  g_autoptr (VkNbdServer) server = NULL;
+  static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
+  static const char *const write_options[] = { "--discard=unmap", "--cache=unsafe", NULL };
+  g_autofree char *description = describe_checked (chain, read_only, shared, error);
+
+  if (description == NULL)
+    return NULL;
   server = vk_nbd_server_prepare (qemu_nbd, chain[0], socket_dir, error);
   if (server == NULL)
     return NULL;
-  server->description = g_strconcat ("json:", json, NULL);
+  server->description = g_steal_pointer (&description);
   return start (server, read_only ? read_options : write_options, server->description, error) ? g_steal_pointer (&server) : NULL;
 }
 

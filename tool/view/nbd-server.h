@@ -20,6 +20,10 @@ typedef struct VkNbdServer VkNbdServer;
  * VK_ERROR_STORE set to what qemu-nbd said. */
 VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error);
 
+/* What vk_nbd_server_read() gives to QEMU, for a program of QEMU's that opens the
+ * chain itself: "json:...".  Returns: (transfer full). */
+char *vk_nbd_describe_chain (const char *const *chain, GError **error);
+
 /* The same for a chain in which QEMU may just be writing to an image, but
  * nothing that is visible through those above it. */
 VkNbdServer *vk_nbd_server_read_shared (const char *const *chain, const char *socket_dir, GError **error);

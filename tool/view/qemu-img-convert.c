@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/writeback.h"
 #include "view/qemu-img-private.h"
 
 /* What is written last of a target that is written over: boot sector, partition
@@ -117,6 +118,16 @@ add_form (GPtrArray *argv, const VkImageForm *form)
   g_ptr_array_add (argv, g_string_free (g_steal_pointer (&list), FALSE));
 }
 
+/* A description says itself what format it is in; what a server exports is raw. */
+static void
+add_source_format (GPtrArray *argv, const char *from)
+{
+  if (g_str_has_prefix (from, "json:"))
+    return;
+  g_ptr_array_add (argv, g_strdup ("-f"));
+  g_ptr_array_add (argv, g_strdup ("raw"));
+}
+
 /* Returns: (transfer full) of char *, not yet NULL-terminated. */
 static GPtrArray *
 start_argv (const char *const *words)
@@ -147,23 +158,28 @@ convert (GPtrArray *argv, const char *from, const char *to, const char *shown, V
 }
 
 gboolean
-vk_qemu_img_convert (const char *from_uri, const char *to_path, const VkImageForm *form, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
+vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *form, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
 {
   /* No cache flushes of qemu-img's own: one fsync(2) at the end is enough. */
-  const char *words[] = { "qemu-img", "convert", "-p", "-f", "raw", "-O", form->format, "-m", "16", "-t", "unsafe", NULL };
+  const char *words[] = { "qemu-img", "convert", "-p", "-O", form->format, "-m", "16", "-W", "-t", "unsafe", NULL };
   g_autoptr (GPtrArray) argv = start_argv (words);
   g_autofree char *filename = vk_qemu_img_filename (to_path);
+  VkWriteback *writeback;
+  gboolean done;
 
+  /* Several requests at once, written as they come. */
   if (form->compress)
-    {
-      /* Clusters are compressed side by side, so they are written as they come. */
-      g_ptr_array_add (argv, g_strdup ("-c"));
-      g_ptr_array_add (argv, g_strdup ("-W"));
-    }
+    g_ptr_array_add (argv, g_strdup ("-c"));
+  add_source_format (argv, from);
   add_form (argv, form);
   if (!vk_qemu_img_reserve (to_path, error))
     return FALSE;
-  if (convert (argv, from_uri, filename, to_path, progress, user_data, cancellable, error) && vk_file_sync (to_path, error))
+  /* The disk writes while qemu-img still reads, and little is left for the end. */
+  writeback = vk_writeback_new ();
+  vk_writeback_add (writeback, to_path);
+  done = convert (argv, from, filename, to_path, progress, user_data, cancellable, error);
+  vk_writeback_free (writeback);
+  if (done && vk_file_sync (to_path, error))
     return TRUE;
   g_unlink (to_path);
   return FALSE;
@@ -244,18 +260,19 @@ ask (const char *const *argv, GCancellable *cancellable, GError **error)
 }
 
 gboolean
-vk_qemu_img_measure (const char *from_uri, const VkImageForm *form, guint64 *bytes, GCancellable *cancellable, GError **error)
+vk_qemu_img_measure (const char *from, const VkImageForm *form, guint64 *bytes, GCancellable *cancellable, GError **error)
 {
   /* Of raw it would count the holes. */
-  static const char *const words[] = { "qemu-img", "measure", "--output=json", "-f", "raw", "-O", "qcow2", NULL };
+  static const char *const words[] = { "qemu-img", "measure", "--output=json", "-O", "qcow2", NULL };
   gboolean sparse = form->preallocation == NULL || strcmp (form->preallocation, "metadata") == 0;
   VkImageForm plain = { .cluster_size = form->cluster_size, .preallocation = sparse ? NULL : form->preallocation };
   g_autoptr (GPtrArray) argv = start_argv (words);
   g_autoptr (JsonObject) answer = NULL;
 
+  add_source_format (argv, from);
   add_form (argv, &plain);
   g_ptr_array_add (argv, g_strdup ("--"));
-  g_ptr_array_add (argv, g_strdup (from_uri));
+  g_ptr_array_add (argv, g_strdup (from));
   g_ptr_array_add (argv, NULL);
   answer = ask ((const char *const *) argv->pdata, cancellable, error);
   return answer != NULL && vk_json_get_uint64 (answer, "required", 0, bytes, error);

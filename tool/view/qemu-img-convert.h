@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whole disks, copied by qemu-img from an NBD server to any place that QEMU can
+/* Whole disks, copied by qemu-img from an NBD server, or a chain of images, to any place that QEMU can
  * write to. */
 #pragma once
 
@@ -20,10 +20,10 @@ typedef struct
 /* Fraction done, 0.0 to 1.0. */
 typedef void (*VkFractionFunc) (double fraction, gpointer user_data);
 
-/* Copies the disk at the NBD URI from_uri into the new image file to_path,
+/* Copies the disk at from, an NBD URI or what vk_nbd_describe_chain() gives, into the new image file to_path,
  * several requests at once, syncs it.  progress is called
  * from the calling thread.  A cancelled or failed copy leaves no file. */
-gboolean vk_qemu_img_convert (const char *from_uri, const char *to_path, const VkImageForm *form, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
+gboolean vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *form, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
 
 /* Writes the disk of size bytes at the NBD URI from_uri, as raw, over what is at
  * target: the path of a block device, or the URI of a VkNbdServer, as is from_uri.  Its beginning
@@ -33,9 +33,9 @@ gboolean vk_qemu_img_convert (const char *from_uri, const char *to_path, const V
 gboolean vk_qemu_img_overwrite (const char *from_uri, const char *target, guint64 size, const char *name, const char *work_dir, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
 gboolean vk_qemu_img_finish_overwrite (const char *from_uri, const char *target, guint64 size, GCancellable *cancellable, GError **error);
 
-/* How many bytes a new image of that form takes with the disk at the NBD URI from_uri
+/* How many bytes a new image of that form takes with the disk at from (as above)
  * in it, as far as that can be told beforehand: an upper bound with compression. */
-gboolean vk_qemu_img_measure (const char *from_uri, const VkImageForm *form, guint64 *bytes, GCancellable *cancellable, GError **error);
+gboolean vk_qemu_img_measure (const char *from, const VkImageForm *form, guint64 *bytes, GCancellable *cancellable, GError **error);
 
 /* The size in bytes of what is at target: the path of a block device, or any image URI of QEMU's.  VK_ERROR_NOT_FOUND with
  * qemu-img's words when it cannot be opened. */

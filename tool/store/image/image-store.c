@@ -174,6 +174,14 @@ image_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *d
   return chain ? vk_lasting_door_read ((const char *const *) chain->pdata, place, error) : NULL;
 }
 
+static char *
+image_describe_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GError **error)
+{
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, NULL, error);
+
+  return chain != NULL ? vk_nbd_describe_chain ((const char *const *) chain->pdata, error) : NULL;
+}
+
 static gboolean
 image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
 {
@@ -225,6 +233,7 @@ static const VkStoreOps image_ops = {
   .begin_point = image_begin_point,
   .open_disk = image_open_disk,
   .open_lasting = image_open_lasting,
+  .describe_disk = image_describe_disk,
   .verify = vk_image_verify,
   .check_disk = image_check_disk,
   .remove = vk_image_remove,

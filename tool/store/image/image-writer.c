@@ -12,7 +12,7 @@
 #include "store/image/image-layout.h"
 #include "store/image/image-lock.h"
 #include "store/image/image-merge.h"
-#include "store/image/image-writeback.h"
+#include "base/writeback.h"
 #include "transfer/nbd-sink.h"
 #include "view/nbd-server.h"
 #include "view/qemu-img.h"
@@ -30,7 +30,7 @@ typedef struct
   gboolean opened;
   gboolean committed;
   GPtrArray *servers;  /* of VkNbdServer, one for each open sink */
-  VkImageWriteback *writeback; /* of the images, once opened */
+  VkWriteback *writeback; /* of the images, once opened */
 } ImageWriter;
 
 static char *
@@ -59,7 +59,7 @@ image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
       return FALSE;
     }
   writer->opened = TRUE;
-  writer->writeback = vk_image_writeback_new ();
+  writer->writeback = vk_writeback_new ();
   return TRUE;
 }
 
@@ -72,7 +72,7 @@ image_push_target (VkPointWriter *base, const char *disk, guint64 size, const Vk
 
   if (!vk_qemu_img_create (path, size, backing, error))
     return NULL;
-  vk_image_writeback_add (((ImageWriter *) base)->writeback, path);
+  vk_writeback_add (((ImageWriter *) base)->writeback, path);
   return g_steal_pointer (&path);
 }
 
@@ -226,7 +226,7 @@ image_writer_free (VkPointWriter *base)
   ImageWriter *writer = (ImageWriter *) base;
 
   g_ptr_array_unref (writer->servers);
-  g_clear_pointer (&writer->writeback, vk_image_writeback_free);
+  g_clear_pointer (&writer->writeback, vk_writeback_free);
   if (writer->opened && !writer->committed)
     vk_tree_remove (writer->partial, NULL);
   g_clear_pointer (&writer->lock, vk_image_lock_release);

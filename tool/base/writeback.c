@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "store/image/image-writeback.h"
+#include "base/writeback.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 /* Often enough for the disk never to rest, seldom enough to cost nothing. */
 enum { ROUND_MILLISECONDS = 20 };
 
-struct VkImageWriteback
+struct VkWriteback
 {
   GThread *thread;
   GMutex mutex; /* of all below */
@@ -22,7 +22,7 @@ struct VkImageWriteback
  * locked; it is free meanwhile, because the call waits while the disk's queue
  * is full.  Files are only ever added, and closed when this thread has gone. */
 static void
-start_writing (VkImageWriteback *writeback)
+start_writing (VkWriteback *writeback)
 {
   for (guint i = 0; i < writeback->files->len && !writeback->ended; i++)
     {
@@ -37,7 +37,7 @@ start_writing (VkImageWriteback *writeback)
 static gpointer
 run (gpointer data)
 {
-  VkImageWriteback *writeback = data;
+  VkWriteback *writeback = data;
 
   g_mutex_lock (&writeback->mutex);
   while (!writeback->ended)
@@ -49,10 +49,10 @@ run (gpointer data)
   return NULL;
 }
 
-VkImageWriteback *
-vk_image_writeback_new (void)
+VkWriteback *
+vk_writeback_new (void)
 {
-  VkImageWriteback *writeback = g_new0 (VkImageWriteback, 1);
+  VkWriteback *writeback = g_new0 (VkWriteback, 1);
 
   g_mutex_init (&writeback->mutex);
   g_cond_init (&writeback->cond);
@@ -62,7 +62,7 @@ vk_image_writeback_new (void)
 }
 
 void
-vk_image_writeback_add (VkImageWriteback *writeback, const char *path)
+vk_writeback_add (VkWriteback *writeback, const char *path)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
@@ -74,7 +74,7 @@ vk_image_writeback_add (VkImageWriteback *writeback, const char *path)
 }
 
 void
-vk_image_writeback_free (VkImageWriteback *writeback)
+vk_writeback_free (VkWriteback *writeback)
 {
   g_mutex_lock (&writeback->mutex);
   writeback->ended = TRUE;

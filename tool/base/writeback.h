@@ -7,14 +7,14 @@
 
 #include <glib.h>
 
-typedef struct VkImageWriteback VkImageWriteback;
+typedef struct VkWriteback VkWriteback;
 
 /* Starts a thread for it.  Returns: (transfer full). */
-VkImageWriteback *vk_image_writeback_new (void);
+VkWriteback *vk_writeback_new (void);
 
 /* Writes the file at path back from now on.  It is an optimisation: a file or
  * a file system that cannot do this is left alone. */
-void vk_image_writeback_add (VkImageWriteback *writeback, const char *path);
+void vk_writeback_add (VkWriteback *writeback, const char *path);
 
 /* Ends the thread. */
-void vk_image_writeback_free (VkImageWriteback *writeback);
+void vk_writeback_free (VkWriteback *writeback);
