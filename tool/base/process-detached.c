@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ typedef struct
   char **environment;
   char *pid_value; /* in environment: room for the digits after "LISTEN_PID=" */
   int files[LISTENER_FD + 2]; /* what becomes descriptor 0 to 4; -1: closed */
-  int answer;      /* gets an errno when exec fails */
+  int answer;      /* gets an errno when the program cannot be started */
+  pid_t *pid;      /* of the program, in memory that the processes share */
 } Plan;
 
 static void
@@ -64,12 +66,20 @@ place_files (Plan *plan)
   return TRUE;
 }
 
-/* In the grandchild: async-signal-safe calls only. */
+/* Tells us errno and ends the process. */
+static void G_GNUC_NORETURN
+fail (Plan *plan)
+{
+  int number = errno;
+
+  _exit (write (plan->answer, &number, sizeof number) == sizeof number ? 1 : 2);
+}
+
+/* In the program's process: async-signal-safe calls only. */
 static void
 become_program (Plan *plan)
 {
   sigset_t none;
-  int number;
 
   sigemptyset (&none);
   for (int i = 1; i < NSIG; i++)
@@ -83,15 +93,11 @@ become_program (Plan *plan)
       close_range (G_N_ELEMENTS (plan->files), ~0U, CLOSE_RANGE_CLOEXEC);
       execve (plan->program, plan->argv, plan->environment);
     }
-  number = errno;
-  if (write (plan->answer, &number, sizeof number) < 0)
-    _exit (126);
-  _exit (127);
+  fail (plan);
 }
 
-/* In the child, with the program's as its own: waits for a word from us, and ends the
- * program when none comes.  It holds nothing else open: what the program closes has to
- * be closed. */
+/* In the child: waits for a word from us, and ends the program when none comes.  It holds
+ * nothing else open: what the program closes has to be closed. */
 static void
 guard (pid_t pid, int pipe)
 {
@@ -109,21 +115,49 @@ guard (pid_t pid, int pipe)
   _exit (0);
 }
 
+/* In a process between guard and program, which ends at once: nbdkit, with a socket that
+ * it is handed, ends when its parent does, and has to be nobody's child from the
+ * beginning. */
 static void
-fork_again (Plan *plan, int pid_fd, int pipe, int our_end)
+fork_orphan (Plan *plan, int orphaned[2])
 {
-  pid_t pid;
+  char word;
+  pid_t pid = fork ();
+
+  if (pid < 0)
+    fail (plan);
+  if (pid > 0)
+    {
+      *plan->pid = pid;
+      _exit (0);
+    }
+  close (orphaned[1]);
+  while (read (orphaned[0], &word, 1) < 0 && errno == EINTR)
+    ;
+  become_program (plan);
+}
+
+static void
+fork_again (Plan *plan, int pipe, int our_end)
+{
+  int orphaned[2];
+  pid_t parent;
 
   setsid ();
   close (our_end);
   for (int i = 1; i < NSIG; i++)
     signal (i, SIG_DFL);
-  pid = fork ();
-  if (pid == 0)
-    become_program (plan);
-  if (pid < 0 || write (pid_fd, &pid, sizeof pid) != sizeof pid)
+  if (pipe2 (orphaned, O_CLOEXEC) < 0)
+    fail (plan);
+  parent = fork ();
+  if (parent < 0)
+    fail (plan);
+  if (parent == 0)
+    fork_orphan (plan, orphaned);
+  waitpid (parent, NULL, 0);
+  if (*plan->pid == 0)
     _exit (1);
-  guard (pid, pipe);
+  guard (*plan->pid, pipe);
 }
 
 /* Returns whether a whole number of length bytes came. */
@@ -146,38 +180,39 @@ close_pipe (int pipe[2])
       close (pipe[i]);
 }
 
-/* Forks, and gets what the child and the program have to tell: 0, or why not. */
+/* Forks, and hears whether the program was started: 0, or why not. */
 static int
 run_plan (Plan *plan, VkDetached *detached)
 {
-  int pids[2] = { -1, -1 }, answers[2] = { -1, -1 }, word[2] = { -1, -1 };
+  int answers[2] = { -1, -1 }, word[2] = { -1, -1 };
   int number = 0;
 
+  plan->pid = mmap (NULL, sizeof *plan->pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (plan->pid == MAP_FAILED)
+    return errno;
   detached->guard = -1;
-  if (pipe2 (pids, O_CLOEXEC) == 0 && pipe2 (answers, O_CLOEXEC) == 0 && pipe2 (word, O_CLOEXEC) == 0)
+  if (pipe2 (answers, O_CLOEXEC) == 0 && pipe2 (word, O_CLOEXEC) == 0)
     {
       plan->answer = answers[1];
       detached->guard = fork ();
       if (detached->guard == 0)
-        fork_again (plan, pids[1], word[0], word[1]);
+        fork_again (plan, word[0], word[1]);
     }
   if (detached->guard > 0)
     {
-      close (pids[1]);
       close (answers[1]);
-      pids[1] = answers[1] = -1;
+      answers[1] = -1;
       detached->pipe = word[1];
       word[1] = -1;
-      if (!read_answer (pids[0], &detached->pid, sizeof detached->pid))
-        number = ECHILD;
-      else if (!read_answer (answers[0], &number, sizeof number))
-        number = 0;
+      /* Nothing comes when the program has been started: its end is closed then. */
+      if (!read_answer (answers[0], &number, sizeof number))
+        number = *plan->pid ? 0 : ECHILD;
     }
   else
     number = errno;
-  close_pipe (pids);
   close_pipe (answers);
   close_pipe (word);
+  munmap (plan->pid, sizeof *plan->pid);
   return number;
 }
 
@@ -245,7 +280,7 @@ vk_process_start_detached (const char *const *argv, const VkProcessDetached *how
   g_auto (GStrv) environment = make_environment (how);
   int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
   int log = open (how->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, how->listener, how->secrets->fd }, -1 };
+  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, how->listener, how->secrets->fd }, -1, NULL };
   int number = null < 0 || log < 0 ? errno : 0;
 
   if (program != NULL && number == 0)

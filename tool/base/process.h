@@ -52,7 +52,6 @@ enum { VK_PROCESS_DETACHED_FD = 4 };
  * Errors as above. */
 typedef struct
 {
-  pid_t pid;
   pid_t guard; /* 0: it has been let go */
   int pipe;
 } VkDetached;
