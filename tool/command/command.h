@@ -47,6 +47,7 @@ extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_boot;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_copy;
+extern const VkCommand vk_command_doctor;
 extern const VkCommand vk_command_export;
 extern const VkCommand vk_command_forget;
 extern const VkCommand vk_command_get;
