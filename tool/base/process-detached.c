@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,8 @@ typedef struct
   char **environment;
   char *pid_value; /* in environment: room for the digits after "LISTEN_PID=" */
   int files[LISTENER_FD + 2]; /* what becomes descriptor 0 to 4; -1: closed */
-  int answer;      /* gets an errno when exec fails */
+  int answer;      /* gets an errno when the program cannot be started */
+  pid_t *pid;      /* of the program, in memory that the processes share */
 } Plan;
 
 static void
@@ -64,27 +66,20 @@ place_files (Plan *plan)
   return TRUE;
 }
 
-/* What is open beside them has to end with the exec, whoever opened it how. */
-static void
-close_others (int from)
+/* Tells us errno and ends the process. */
+static void G_GNUC_NORETURN
+fail (Plan *plan)
 {
-  long limit = sysconf (_SC_OPEN_MAX);
+  int number = errno;
 
-  for (int fd = from; fd < limit; fd++)
-    {
-      int flags = fcntl (fd, F_GETFD);
-
-      if (flags >= 0)
-        fcntl (fd, F_SETFD, flags | FD_CLOEXEC);
-    }
+  _exit (write (plan->answer, &number, sizeof number) == sizeof number ? 1 : 2);
 }
 
-/* In the grandchild: async-signal-safe calls only. */
+/* In the program's process: async-signal-safe calls only. */
 static void
 become_program (Plan *plan)
 {
   sigset_t none;
-  int number;
 
   sigemptyset (&none);
   for (int i = 1; i < NSIG; i++)
@@ -94,28 +89,75 @@ become_program (Plan *plan)
   umask (077);
   if (place_files (plan) && chdir ("/") == 0)
     {
-      close_others ((int) G_N_ELEMENTS (plan->files));
+      /* What is open beside them has to end with the exec, whoever opened it how. */
+      close_range (G_N_ELEMENTS (plan->files), ~0U, CLOSE_RANGE_CLOEXEC);
       execve (plan->program, plan->argv, plan->environment);
     }
-  number = errno;
-  if (write (plan->answer, &number, sizeof number) < 0)
-    _exit (126);
-  _exit (127);
+  fail (plan);
 }
 
-/* In the child, which ends at once, so that the program is nobody's child. */
+/* In the child: waits for a word from us, and ends the program when none comes.  It holds
+ * nothing else open: what the program closes has to be closed. */
 static void
-fork_again (Plan *plan, int pid_fd)
+guard (pid_t pid, int pipe)
 {
-  pid_t pid;
+  char word;
+  gssize got;
+
+  if (pipe > 0)
+    close_range (0, (unsigned int) pipe - 1, 0);
+  close_range ((unsigned int) pipe + 1, ~0U, 0);
+  do
+    got = read (pipe, &word, 1);
+  while (got < 0 && errno == EINTR);
+  if (got != 1)
+    kill (pid, SIGTERM);
+  _exit (0);
+}
+
+/* In a process between guard and program, which ends at once: nbdkit, with a socket that
+ * it is handed, ends when its parent does, and has to be nobody's child from the
+ * beginning. */
+static void
+fork_orphan (Plan *plan, int orphaned[2])
+{
+  char word;
+  pid_t pid = fork ();
+
+  if (pid < 0)
+    fail (plan);
+  if (pid > 0)
+    {
+      *plan->pid = pid;
+      _exit (0);
+    }
+  close (orphaned[1]);
+  while (read (orphaned[0], &word, 1) < 0 && errno == EINTR)
+    ;
+  become_program (plan);
+}
+
+static void
+fork_again (Plan *plan, int pipe, int our_end)
+{
+  int orphaned[2];
+  pid_t parent;
 
   setsid ();
-  pid = fork ();
-  if (pid == 0)
-    become_program (plan);
-  if (pid < 0 || write (pid_fd, &pid, sizeof pid) != sizeof pid)
+  close (our_end);
+  for (int i = 1; i < NSIG; i++)
+    signal (i, SIG_DFL);
+  if (pipe2 (orphaned, O_CLOEXEC) < 0)
+    fail (plan);
+  parent = fork ();
+  if (parent < 0)
+    fail (plan);
+  if (parent == 0)
+    fork_orphan (plan, orphaned);
+  waitpid (parent, NULL, 0);
+  if (*plan->pid == 0)
     _exit (1);
-  _exit (0);
+  guard (*plan->pid, pipe);
 }
 
 /* Returns whether a whole number of length bytes came. */
@@ -130,50 +172,91 @@ read_answer (int fd, void *value, gsize length)
   return got == (gssize) length;
 }
 
-static pid_t
-run_plan (Plan *plan, GError **error)
+static void
+close_pipe (int pipe[2])
 {
-  int pids[2] = { -1, -1 }, answers[2] = { -1, -1 };
-  pid_t child = -1, pid = 0;
+  for (guint i = 0; i < 2; i++)
+    if (pipe[i] >= 0)
+      close (pipe[i]);
+}
+
+/* Forks, and hears whether the program was started: 0, or why not. */
+static int
+run_plan (Plan *plan, VkDetached *detached)
+{
+  int answers[2] = { -1, -1 }, word[2] = { -1, -1 };
   int number = 0;
 
-  if (pipe2 (pids, O_CLOEXEC) == 0 && pipe2 (answers, O_CLOEXEC) == 0)
+  plan->pid = mmap (NULL, sizeof *plan->pid, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (plan->pid == MAP_FAILED)
+    return errno;
+  detached->guard = -1;
+  if (pipe2 (answers, O_CLOEXEC) == 0 && pipe2 (word, O_CLOEXEC) == 0)
     {
       plan->answer = answers[1];
-      child = fork ();
-      if (child == 0)
-        fork_again (plan, pids[1]);
-      number = errno;
-      close (pids[1]);
+      detached->guard = fork ();
+      if (detached->guard == 0)
+        fork_again (plan, word[0], word[1]);
+    }
+  if (detached->guard > 0)
+    {
       close (answers[1]);
+      answers[1] = -1;
+      detached->pipe = word[1];
+      word[1] = -1;
+      /* Nothing comes when the program has been started: its end is closed then. */
+      if (!read_answer (answers[0], &number, sizeof number))
+        number = *plan->pid ? 0 : ECHILD;
     }
   else
     number = errno;
-  if (child > 0)
-    {
-      waitpid (child, NULL, 0);
-      if (!read_answer (pids[0], &pid, sizeof pid) || read_answer (answers[0], &number, sizeof number))
-        pid = 0;
-    }
-  close (pids[0]);
-  close (answers[0]);
-  if (pid == 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", plan->program, g_strerror (number));
-  return pid;
+  close_pipe (answers);
+  close_pipe (word);
+  munmap (plan->pid, sizeof *plan->pid);
+  return number;
+}
+
+static void
+end_guard (VkDetached *detached)
+{
+  close (detached->pipe);
+  while (waitpid (detached->guard, NULL, 0) < 0 && errno == EINTR)
+    ;
+  detached->guard = 0;
+}
+
+void
+vk_process_let_go (VkDetached *detached)
+{
+  gssize written;
+
+  if (detached->guard <= 0)
+    return;
+  do
+    written = write (detached->pipe, "", 1);
+  while (written < 0 && errno == EINTR);
+  end_guard (detached);
+}
+
+void
+vk_process_give_up (VkDetached *detached)
+{
+  if (detached->guard > 0)
+    end_guard (detached);
 }
 
 static char **
-make_environment (const VkProcessDetached *detached)
+make_environment (const VkProcessDetached *how)
 {
   static const char *const dropped[] = { "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND", "LISTEN_FDNAMES" };
   char **environment = g_get_environ ();
 
   for (gsize i = 0; i < G_N_ELEMENTS (dropped); i++)
     environment = g_environ_unsetenv (environment, dropped[i]);
-  for (gsize i = 0; detached->variables[i] != NULL; i += 2)
-    environment = g_environ_setenv (environment, detached->variables[i], detached->variables[i + 1], TRUE);
-  for (gsize i = 0; detached->secrets->environment != NULL && detached->secrets->environment[i] != NULL; i += 2)
-    environment = g_environ_setenv (environment, detached->secrets->environment[i], detached->secrets->environment[i + 1], TRUE);
+  for (gsize i = 0; how->variables[i] != NULL; i += 2)
+    environment = g_environ_setenv (environment, how->variables[i], how->variables[i + 1], TRUE);
+  for (gsize i = 0; how->secrets->environment != NULL && how->secrets->environment[i] != NULL; i += 2)
+    environment = g_environ_setenv (environment, how->secrets->environment[i], how->secrets->environment[i + 1], TRUE);
   environment = g_environ_setenv (environment, "LISTEN_FDS", "1", TRUE);
   return g_environ_setenv (environment, "LISTEN_PID", "00000000000000000000", TRUE);
 }
@@ -190,25 +273,28 @@ find_value (char **environment, const char *name)
   return NULL;
 }
 
-pid_t
-vk_process_start_detached (const char *const *argv, const VkProcessDetached *detached, GError **error)
+gboolean
+vk_process_start_detached (const char *const *argv, const VkProcessDetached *how, VkDetached *detached, GError **error)
 {
   g_autofree char *program = vk_process_find (argv[0], error);
-  g_auto (GStrv) environment = make_environment (detached);
+  g_auto (GStrv) environment = make_environment (how);
   int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
-  int log = open (detached->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, detached->listener, detached->secrets->fd }, -1 };
-  pid_t pid = 0;
+  int log = open (how->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, how->listener, how->secrets->fd }, -1, NULL };
+  int number = null < 0 || log < 0 ? errno : 0;
 
-  if (program != NULL && (null < 0 || log < 0))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", detached->log, g_strerror (errno));
-  else if (program != NULL)
-    pid = run_plan (&plan, error);
+  if (program != NULL && number == 0)
+    number = run_plan (&plan, detached);
+  if (program != NULL && number != 0)
+    {
+      vk_process_give_up (detached);
+      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s' with its log in '%s': %s", program, how->log, g_strerror (number));
+    }
   if (null >= 0)
     close (null);
   if (log >= 0)
     close (log);
-  if (detached->secrets->fd >= 0)
-    close (detached->secrets->fd);
-  return pid;
+  if (how->secrets->fd >= 0)
+    close (how->secrets->fd);
+  return program != NULL && number == 0;
 }

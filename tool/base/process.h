@@ -47,9 +47,22 @@ enum { VK_PROCESS_DETACHED_FD = 4 };
 
 /* Starts argv[0] in a session of its own, with nothing of ours open, and with the
  * socket in the way in which systemd hands over one.  Of our environment it does not
- * get what opens restic repositories.
- * Returns: its process id (it is no child of ours), or 0; errors as above. */
-pid_t vk_process_start_detached (const char *const *argv, const VkProcessDetached *detached, GError **error);
+ * get what opens restic repositories.  It is no child of ours, but until
+ * vk_process_let_go() a guard ends it when we end, even by SIGKILL.
+ * Errors as above. */
+typedef struct
+{
+  pid_t guard; /* 0: it has been let go */
+  int pipe;
+} VkDetached;
+
+gboolean vk_process_start_detached (const char *const *argv, const VkProcessDetached *how, VkDetached *detached, GError **error);
+
+/* From now on it ends when it wants to. */
+void vk_process_let_go (VkDetached *detached);
+
+/* Ends it, if it has not been let go. */
+void vk_process_give_up (VkDetached *detached);
 
 /* The path of a program, or NULL with VK_ERROR_REFUSED that names the package.
  * Returns: (transfer full). */

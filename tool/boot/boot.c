@@ -22,6 +22,7 @@ vk_boot_free (VkBoot *boot)
   g_free (boot->overlays);
   g_free (boot->nvram);
   g_free (boot->uri);
+  g_free (boot->finishing);
   g_clear_pointer (&boot->disks, g_hash_table_unref);
   g_clear_pointer (&boot->warnings, g_ptr_array_unref);
   g_free (boot);

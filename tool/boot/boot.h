@@ -34,6 +34,7 @@ typedef struct
   char *overlays;      /* directory with overlays and copied files, QEMU's user's */
   char *nvram;         /* path of the copy of the firmware variables, or NULL */
   char *uri;           /* of the libvirt connection */
+  char *finishing;     /* directory that its disks are being moved to, or NULL */
   GHashTable *disks;   /* target -> path of the overlay (char *) */
   GPtrArray *warnings; /* of char *: what the domain lacks of what the point has */
 } VkBoot;

@@ -77,6 +77,7 @@ vk_boot_save (const VkBoot *boot, GError **error)
   vk_json_set_string (object, "store", boot->store_id);
   vk_json_set_string (object, "overlays", boot->overlays);
   vk_json_set_string (object, "nvram", boot->nvram);
+  vk_json_set_string (object, "finishing", boot->finishing);
   text = vk_json_to_string (object, TRUE);
   return vk_tree_remove (temporary, error)
       && vk_file_write (temporary, text, strlen (text), error)
@@ -99,7 +100,8 @@ parse (VkBoot *boot, const char *text, const char *path, GError **error)
       || !vk_json_get_string (object, "point", "", &boot->point, error)
       || !vk_json_get_string (object, "store", "", &boot->store_id, error)
       || !vk_json_get_string (object, "overlays", NULL, &boot->overlays, error)
-      || !vk_json_get_string (object, "nvram", NULL, &boot->nvram, error))
+      || !vk_json_get_string (object, "nvram", NULL, &boot->nvram, error)
+      || !vk_json_get_string (object, "finishing", NULL, &boot->finishing, error))
     return FALSE;
   if (strcmp (format, state_format) == 0 && version == STATE_VERSION && boot->name != NULL && boot->uuid != NULL
       && boot->overlays != NULL && g_path_is_absolute (boot->overlays) && (boot->nvram == NULL || g_path_is_absolute (boot->nvram)))

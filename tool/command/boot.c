@@ -16,6 +16,8 @@ typedef struct
   char *memory;
   char *network;
   char *overlay_dir;
+  char *finish;
+  char *directory;
   char *discard;
   char *progress;
 } BootOptions;
@@ -25,6 +27,8 @@ static const GOptionEntry boot_options[] = {
   { "memory", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, memory), "Give the domain so much memory, e.g. 2G", "SIZE" },
   { "network", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, network), "Network of its interfaces: none (the default), same, or a libvirt network", "NETWORK" },
   { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, overlay_dir), "Keep what the guest writes in the directory DIR", "DIR" },
+  { "finish", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, finish), "Move the booted domain NAME to permanent disks while it runs", "NAME" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, directory), "With --finish: into the directory DIR", "DIR" },
   { "discard", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, discard), "Throw the booted domain NAME away", "NAME" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
@@ -63,7 +67,7 @@ parse_memory (const char *text, guint64 *bytes, GError **error)
   return FALSE;
 }
 
-/* --- the verbs ------------------------------------------------------ */
+/* --- the three verbs ------------------------------------------------------ */
 
 static void
 fill_result (VkInvocation *invocation, const VkBoot *boot)
@@ -80,7 +84,7 @@ fill_result (VkInvocation *invocation, const VkBoot *boot)
   for (guint i = 0; i < boot->warnings->len; i++)
     vk_json_append_string (invocation->result, "warnings", g_ptr_array_index (boot->warnings, i));
   g_string_append_printf (invocation->text, "The domain %s runs from %s.\n"
-                          "To throw it away: virt-keep boot --discard NAME.\n", boot->name, boot->point);
+                          "Keep it: virt-keep boot --finish NAME --to DIR; throw it away: virt-keep boot --discard NAME.\n", boot->name, boot->point);
 }
 
 static gboolean
@@ -117,6 +121,19 @@ discard (VkInvocation *invocation, VkHost *host, GError **error)
   return TRUE;
 }
 
+static gboolean
+finish (VkInvocation *invocation, VkHost *host, VkReporter *reporter, GCancellable *cancellable, GError **error)
+{
+  const BootOptions *options = invocation->options;
+
+  if (!vk_boot_finish (host, options->finish, options->directory, reporter, cancellable, error))
+    return FALSE;
+  vk_json_set_string (invocation->result, "finished", options->finish);
+  vk_json_set_string (invocation->result, "directory", options->directory);
+  g_string_append_printf (invocation->text, "The domain %s is defined and runs from its disks in %s.\n", options->finish, options->directory);
+  return TRUE;
+}
+
 /* --- the command ---------------------------------------------------------- */
 
 static gboolean
@@ -134,10 +151,12 @@ check_options (const VkInvocation *invocation, GError **error)
   const BootOptions *options = invocation->options;
   gboolean has_point = invocation->arguments[0] != NULL;
 
-  if (has_point == (options->discard != NULL))
-    return set_usage_error (error, "what is to be booted? give a restore point, or --discard NAME");
+  if (has_point + (options->finish != NULL) + (options->discard != NULL) != 1)
+    return set_usage_error (error, "what is to be booted? give a restore point, or --finish NAME, or --discard NAME");
   if (!has_point && (options->name != NULL || options->memory != NULL || options->network != NULL || options->overlay_dir != NULL))
     return set_usage_error (error, "--name, --memory, --network and --overlay-dir are for a restore point that is booted");
+  if ((options->finish != NULL) != (options->directory != NULL))
+    return set_usage_error (error, "--finish NAME and --to DIR belong together");
   if (options->network != NULL && *options->network == '\0')
     return set_usage_error (error, "--network is none, same, or the name of a libvirt network");
   if (options->overlay_dir != NULL && *options->overlay_dir == '\0')
@@ -155,6 +174,8 @@ run_verb (VkInvocation *invocation, VkReporter *reporter, GCancellable *cancella
     return FALSE;
   if (options->discard != NULL)
     return discard (invocation, host, error);
+  if (options->finish != NULL)
+    return finish (invocation, host, reporter, cancellable, error);
   return start (invocation, host, reporter, cancellable, error);
 }
 

@@ -30,7 +30,7 @@ struct VkLastingDoor
   char *name; /* of what is served, for messages */
   char *description; /* see vk_nbd_server_words() */
   char *log;
-  pid_t pid;
+  VkDetached process;
   int client; /* our connection, until it is: */
   struct nbd_handle *nbd;
 };
@@ -93,7 +93,9 @@ launch (VkLastingDoor *door, const VkDoorPlace *place, const char *const *argv, 
 {
   const char *variables[] = { VK_DOOR_VARIABLE, place->directory, NULL };
   int listener = make_socket (door, place, error);
-  VkProcessDetached detached = { .listener = listener, .log = place->log, .variables = variables, .secrets = secrets };
+  VkProcessDetached how = { .listener = listener, .log = place->log, .variables = variables, .secrets = secrets };
+
+  gboolean started;
 
   if (listener < 0)
     {
@@ -101,11 +103,11 @@ launch (VkLastingDoor *door, const VkDoorPlace *place, const char *const *argv, 
         close (secrets->fd);
       return FALSE;
     }
-  door->pid = vk_process_start_detached (argv, &detached, error);
+  started = vk_process_start_detached (argv, &how, &door->process, error);
   /* From here on the server's own descriptor is the only one: when it ends, so does
    * our connection. */
   close (listener);
-  return door->pid > 0;
+  return started;
 }
 
 static VkLastingDoor *
@@ -194,6 +196,8 @@ vk_lasting_door_wait (VkLastingDoor *door, guint64 size, GCancellable *cancellab
 
   if (!connect_client (door, cancellable, error))
     return FALSE;
+  /* It has taken us in, and will end when its last client has gone. */
+  vk_process_let_go (&door->process);
   served = nbd_get_size (door->nbd);
   if (served >= 0 && (guint64) served == size)
     return TRUE;
@@ -206,6 +210,7 @@ vk_lasting_door_free (VkLastingDoor *door)
 {
   if (door == NULL)
     return;
+  vk_process_give_up (&door->process);
   if (door->client >= 0)
     close (door->client);
   if (door->nbd != NULL)

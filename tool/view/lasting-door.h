@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A door that outlives virt-keep: qemu-nbd or nbdkit in a session of its own, which
- * ends by itself as soon as nobody is connected to it any more.  Until a domain is,
- * the door's first client is ours, connected before there is a server: however
- * virt-keep ends, the door cannot stay behind. */
+ * ends by itself as soon as nobody is connected to it any more.  Its first client is
+ * ours, so that until a domain's QEMU is connected, too, it ends when we do; and before
+ * it has taken us in, a guard sees to that (see base/process.h): however virt-keep ends,
+ * the door does not stay behind. */
 #pragma once
 
 #include "view/nbd-server.h"
@@ -30,7 +31,7 @@ VkLastingDoor *vk_lasting_door_restic (const VkNbdResticFile *file, const char *
  * server said. */
 gboolean vk_lasting_door_wait (VkLastingDoor *door, guint64 size, GCancellable *cancellable, GError **error);
 
-/* Lets go of the door: it ends unless somebody else is connected. */
+/* Leaves the door, which ends unless somebody else is connected. */
 void vk_lasting_door_free (VkLastingDoor *door);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkLastingDoor, vk_lasting_door_free)
 
