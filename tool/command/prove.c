@@ -124,6 +124,7 @@ keep_proof (struct run *run, const VkPoint *point, const VkProof *proof, JsonObj
 {
   g_autofree char *name = vk_point_name (point);
   g_autoptr (GError) failure = NULL;
+  g_autoptr (GError) unsaved = NULL;
   gboolean recorded = vk_store_record_verdict (run->store, point, proof->verdict, proof->screenshot, &failure);
 
   vk_proof_fill_json (entry, proof, run->request.expectations);
@@ -132,12 +133,13 @@ keep_proof (struct run *run, const VkPoint *point, const VkProof *proof, JsonObj
   g_string_append_printf (text, "%s: %s in %.1f s%s%s\n", name, proof->verdict->proven ? "proven" : "NOT proven", (double) proof->verdict->milliseconds / 1000,
                           proof->verdict->reason ? ": " : "", proof->verdict->reason ? proof->verdict->reason : "");
   vk_proof_append_text (text, proof, run->request.expectations);
-  if (recorded && run->options->evidence != NULL)
-    vk_proof_save (run->options->evidence, name, proof, run->request.console_log, entry, &failure);
+  if (run->options->evidence != NULL && !vk_proof_save (run->options->evidence, name, proof, run->request.console_log, entry, &unsaved))
+    add_failure (run, entry, text, g_steal_pointer (&unsaved));
   if (!recorded)
-    g_prefix_error (&failure, "the verdict cannot be recorded: ");
-  if (failure != NULL)
-    add_failure (run, entry, text, g_steal_pointer (&failure));
+    {
+      g_prefix_error (&failure, "%s is %s, but this cannot be recorded: ", name, proof->verdict->proven ? "proven" : "not proven");
+      add_failure (run, entry, text, g_steal_pointer (&failure));
+    }
   if (!proof->verdict->proven)
     {
       run->not_proven++;

@@ -10,7 +10,7 @@
 
 /* What was found out in minutes is not thrown away for a lock of a moment: how long
  * it is waited for at least, in seconds. */
-enum { VERDICT_LOCK_SECONDS = 30 };
+enum { VERDICT_LOCK_SECONDS = 10 };
 
 /* --- removing --------------------------------------------------------------- */
 
