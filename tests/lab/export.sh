@@ -179,6 +179,8 @@ exits $((128 + 10)) "a program that is killed by a signal ends as a shell has it
 keep --store "$store" export -- "$point" -- printf '%s,' a -- --json
 # shellcheck disable=SC2031  # not in the one above
 is "$code $(cat "$out")" "0 a,--,--json," "what stands behind -- is the program's, dashes and all"
+"$VIRT_KEEP" --store "$store" export "$point" >/dev/full 2>"$err" </dev/null
+is "$? $(wc -l <"$err")$(private_directories)" "1 1" "a result that cannot be written is said once, and ends it"
 keep --store "$store" --json export "$point" --disk vdz
 exits 3 "a disk that is not in the point is not found"
 
