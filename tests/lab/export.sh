@@ -32,6 +32,7 @@ serve ()
   wait_for 120 result_is_there
   set +f
   doors=$(cat "/proc/$server"/task/*/children 2>/dev/null)
+  note_directories
 }
 
 # The result, or the end of who should have given one.
@@ -50,9 +51,15 @@ uri ()
 stop ()
 {
   kill "-$1" "$server"
+  has_stopped "$2" "$3"
+}
+
+# has_stopped CODE CLAIM: the same, after it was told.
+has_stopped ()
+{
   wait "$server" 2>/dev/null
-  is "$?" "$2" "$3 ends with $2"
-  holds "$3: its doors are closed" wait_for 20 doors_are_gone
+  is "$?" "$1" "$2 ends with $1"
+  holds "$2: its doors are closed" wait_for 20 doors_are_gone
 }
 
 # shellcheck disable=SC2317  # called by holds
@@ -65,10 +72,21 @@ doors_are_gone ()
   [ -n "$doors" ]
 }
 
-# private_directories: those of exports.
+# note_directories: those that the doors use, as their command lines tell.
+note_directories ()
+{
+  local door
+  for door in $doors; do
+    mapfile -t -O ${#directories[@]} directories < <(tr '\0' '\n' <"/proc/$door/cmdline" | grep -oE '/[^"=]*/\.?virt-keep-[a-z]*-?[A-Za-z0-9]{6}' | sort -u)
+  done
+}
+directories=()
+
+# private_directories: those that are still there.  Others may have theirs in /var/tmp.
 private_directories ()
 {
-  find /var/tmp "$lab" -maxdepth 1 \( -name 'virt-keep-export-*' -o -name 'virt-keep-overlay-*' -o -name '.virt-keep-*' \) -newer "$lab/vda.raw"
+  find "$lab" -maxdepth 1 -name '.virt-keep-*'
+  [ ${#directories[@]} = 0 ] || ls -d -- "${directories[@]}" 2>/dev/null | sort -u
 }
 
 # reads_as FILE URI: nbdcopy gets exactly the bytes of FILE.
@@ -82,6 +100,7 @@ reads_as ()
 
 cat >"$lab/program" <<'EOF'
 echo "$VIRT_KEEP_POINT"
+echo "$VIRT_KEEP_NBD_URI" >"$1"
 [ "$VIRT_KEEP_NBD_URI" = "$VIRT_KEEP_NBD_URI_VDB" ] && nbdcopy -- "$VIRT_KEEP_NBD_URI" - | cat
 exit 7
 EOF
@@ -108,8 +127,9 @@ everywhere ()
   stop TERM 0 "$what: SIGTERM"
   is "$(private_directories)" "" "$what: and no directory is left"
 
-  "$VIRT_KEEP" --store "$store" export "$point" --disk vdb -- sh "$lab/program" >"$lab/said" 2>"$err" </dev/null
+  "$VIRT_KEEP" --store "$store" export "$point" --disk vdb -- sh "$lab/program" "$lab/uri" >"$lab/said" 2>"$err" </dev/null
   is "$?" 7 "$what: a program's exit status is passed on"
+  directories+=("$(dirname "$(dirname "$(sed 's/.*socket=//' "$lab/uri")")")")
   is "$(head -n 1 "$lab/said")" "$point" "$what: it knows the point"
   holds "$what: and reads the disk, with standard output for itself" ends_with_vdb "$lab/said"
   is "$(private_directories)" "" "$what: and no directory is left of that"
@@ -150,6 +170,7 @@ serve "$point"
 kill -KILL "$server"
 wait "$server" 2>/dev/null
 holds "the doors end with a virt-keep that is killed" wait_for 20 doors_are_gone
+is "$(private_directories | wc -l)" 1 "and leave the directory behind that the manual names"
 private_directories | xargs rm -rf
 
 serve "$point" --disk vda
@@ -170,7 +191,16 @@ both_run ()
   [ "$(wc -w <<<"$doors")" = 2 ] && grep -qxF sleep $(printf "/proc/%s/comm " $doors)
 }
 wait_for 60 both_run
+note_directories
 stop TERM 143 "SIGTERM to an export with a program"
+is "$(private_directories)" "" "and leaves nothing"
+# As a terminal does it: to all of them.
+env --default-signal=INT,QUIT setsid "$VIRT_KEEP" --store "$store" export "$point" --disk vda -- sleep 1000 >/dev/null 2>&1 </dev/null &
+server=$!
+wait_for 60 both_run
+note_directories
+kill -INT -- "-$server"
+has_stopped 130 "Ctrl-C at an export with a program"
 is "$(private_directories)" "" "and leaves nothing"
 keep --store "$store" export "$point" -- "$lab/no such program"
 exits 5 "a program that is not there is refused"
@@ -179,6 +209,8 @@ exits $((128 + 10)) "a program that is killed by a signal ends as a shell has it
 keep --store "$store" export -- "$point" -- printf '%s,' a -- --json
 # shellcheck disable=SC2031  # not in the one above
 is "$code $(cat "$out")" "0 a,--,--json," "what stands behind -- is the program's, dashes and all"
+"$VIRT_KEEP" --store "$store" export "$point" >/dev/full 2>"$err" </dev/null
+is "$? $(wc -l <"$err")" "1 1" "a result that cannot be written is said once, and ends it"
 keep --store "$store" --json export "$point" --disk vdz
 exits 3 "a disk that is not in the point is not found"
 

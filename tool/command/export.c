@@ -121,9 +121,10 @@ disk_json (const VkExportedDisk *disk)
   return object;
 }
 
-/* The result is for now: nobody would need it at the end. */
+/* The result is for now: nobody would need it at the end.  FALSE when it cannot be
+ * written, which main() tells. */
 static gboolean
-print_result (VkInvocation *invocation, const char *point_name, const VkExportRequest *request, const GPtrArray *disks, GError **error)
+print_result (VkInvocation *invocation, const char *point_name, const VkExportRequest *request, const GPtrArray *disks)
 {
   JsonArray *array = json_array_new ();
 
@@ -142,10 +143,7 @@ print_result (VkInvocation *invocation, const char *point_name, const VkExportRe
   if (invocation->json)
     vk_print_json_result (invocation, vk_command_export.name, NULL);
   invocation->streamed = TRUE;
-  if (fflush (stdout) == 0)
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot write the result to standard output");
-  return FALSE;
+  return fflush (stdout) == 0;
 }
 
 /* To be interrupted is how an export without a program ends. */
@@ -155,8 +153,8 @@ serve (VkInvocation *invocation, VkExport *export, const char *point_name, const
   GCancellable *cancellable = vk_interrupt_cancellable (interrupt);
 
   if (invocation->program == NULL)
-    return print_result (invocation, point_name, request, vk_export_disks (export), error)
-           && vk_export_wait (export, cancellable, error) && vk_export_close (export, error);
+    return !print_result (invocation, point_name, request, vk_export_disks (export))
+           || (vk_export_wait (export, cancellable, error) && vk_export_close (export, error));
   if (vk_export_run (export, point_name, (const char *const *) invocation->program, &invocation->program_status, cancellable, error))
     return vk_export_close (export, error);
   vk_interrupt_claim_error (interrupt, error);

@@ -101,6 +101,21 @@ list_filesystems (VkGuest *guest, GCancellable *cancellable, GError **error)
   return (char **) g_ptr_array_free (g_steal_pointer (&devices), FALSE);
 }
 
+/* The one that the user has named. */
+static gboolean
+mount_named (VkGuest *guest, const char *name, GCancellable *cancellable, GError **error)
+{
+  g_auto (GStrv) devices = list_filesystems (guest, cancellable, error);
+  g_autofree char *names = devices ? g_strjoinv (", ", devices) : NULL;
+
+  if (devices == NULL)
+    return FALSE;
+  if (g_strv_contains ((const char *const *) devices, name))
+    return vk_fish_do (guest->fish, cancellable, error, "mount-ro", name, "/", NULL);
+  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no file system '%s': there are %s", name, *names ? names : "none");
+  return FALSE;
+}
+
 static gboolean
 mount_only_filesystem (VkGuest *guest, GCancellable *cancellable, GError **error)
 {
@@ -168,7 +183,7 @@ open_and_mount (VkGuest *guest, VkStore *store, const VkPoint *point, const char
   if (guest->fish == NULL)
     return FALSE;
   if (filesystem != NULL)
-    return vk_fish_do (guest->fish, cancellable, error, "mount-ro", filesystem, "/", NULL);
+    return mount_named (guest, filesystem, cancellable, error);
   return mount_found (guest, cancellable, error);
 }
 
