@@ -4,6 +4,7 @@
 # all or none of them, whenever it is killed, and never a mixture that starts; with
 # --delta it writes what differs and nothing else; the next backup continues as it
 # must.
+# shellcheck disable=SC2031  # code is set by keep, here
 . "$(dirname "$0")/lib.sh"
 
 {
@@ -58,7 +59,7 @@ spoil ()
 disks_are ()
 {
   local when
-  for when in then now; do
+  for when in "then" "now"; do
     if same_bytes "$vda" "$lab/$when-vda.raw" >/dev/null 2>&1 && cmp -s "$vdb" "$lab/$when-vdb.raw"; then
       echo $when
       return
@@ -82,7 +83,7 @@ spoil
 owner=$(stat -c %u:%g:%a "$vda")
 keep --store "$store" --json restore "$point" --in-place
 exits 0 "a restore into place of the disks"
-is "$(disks_are)" then "both have the bytes of the instant"
+is "$(disks_are)" "then" "both have the bytes of the instant"
 is "$(stat -c %u:%g:%a "$vda")" "$owner" "owner and mode are as they were"
 is "$(qemu-img info "$vda" | sed -n 's/^file format: //p') $(qemu-img info -f raw "$vdb" | sed -n 's/^file format: //p')" "qcow2 raw" "and so are the formats"
 is "$(digest "$lab/vars.fd")" "$vars" "the firmware variables are back, too"
@@ -114,7 +115,7 @@ for delta in "" --delta; do
   # shellcheck disable=SC2086
   keep --store "$store" --json restore "$point" --in-place $delta
   exits 9 "a damaged point, in place ${delta:-whole}"
-  is "$(disks_are)" now "leaves the disks as they were"
+  is "$(disks_are)" "now" "leaves the disks as they were"
 done
 cp -a "$lab/vdb.kept" "$chain/vdb.qcow2"
 
@@ -129,6 +130,32 @@ keep --store "$store" --json restore "$point" --in-place
 exits 4 "while a backup of the domain into the store runs, it is busy"
 kill "$holder"
 wait_for 10 flock -n "$lock" true
+
+# stopped_restore: a restore in place that is held while it works; false when it was too
+# quick.
+stopped_restore ()
+{
+  keep_in_background --store "$store" --json restore "$point" --in-place
+  wait_for 60 sh -c "[ -n \"\$(find '$dir' -maxdepth 1 -name '.virt-keep-in-place-*')\" ]"
+  kill -STOP "$keeper"
+  [ -n "$(find "$dir" -maxdepth 1 -name '.virt-keep-in-place-*')" ]
+}
+
+keep --store "$store" --json restore "$point" --in-place
+exits 0 "what was complete before is used"
+for _ in 1 2 3 4 5; do
+  stopped_restore && break
+  kill -CONT "$keeper"
+  keep_ends 60
+done
+"$VIRT_KEEP" --store "$store" --json backup guest >"$lab/busy" 2>"$lab/busy.err" </dev/null
+is "$?" 4 "while a restore in place runs, a backup of the domain into the store is busy"
+"$VIRT_KEEP" --store "$store" --json restore "$point" --in-place --delta >"$lab/busy" 2>"$lab/busy.err" </dev/null
+is "$?" 4 "and so is another restore in place"
+kill -CONT "$keeper"
+keep_ends 60
+exits 0 "which then comes to its end"
+is "$(disks_are)" "then" "with the bytes of the instant"
 
 # ---- killed at every rename -------------------------------------------------------------
 
@@ -161,7 +188,7 @@ for delta in "" --delta; do
     # shellcheck disable=SC2086
     keep --store "$store" --json restore "$point" --in-place $delta
     [ $code = 0 ] || complaints+="; killed at rename $n, the same command fails: $(tail -n 1 "$err")"
-    [ "$(disks_are)" = then ] || complaints+="; after rename $n the disks are not those of the point"
+    [ "$(disks_are)" = "then" ] || complaints+="; after rename $n the disks are not those of the point"
     [ -z "$(hidden)" ] || complaints+="; after rename $n this is left: $(hidden)"
     cp --sparse=always "$lab/now-vdb.raw" "$vdb"
     qemu-img convert -n -f raw -O qcow2 "$lab/now-vda.raw" "$vda"
@@ -181,11 +208,11 @@ for signal in KILL INT; do
     keep_ends 60
     state=$(disks_are)
     holds "SIG$signal while it works (${delta:-whole}): the disks are those of before or after, or away" \
-      test "$state" = now -o "$state" = then -o ! -e "$vda" -o ! -e "$vdb"
+      test "$state" = now -o "$state" = "then" -o ! -e "$vda" -o ! -e "$vdb"
     # shellcheck disable=SC2086
     keep --store "$store" --json restore "$point" --in-place $delta
     exits 0 "and the same command finishes it"
-    is "$(disks_are)" then "with the bytes of the instant"
+    is "$(disks_are)" "then" "with the bytes of the instant"
     cp --sparse=always "$lab/now-vdb.raw" "$vdb"
     qemu-img convert -n -f raw -O qcow2 "$lab/now-vda.raw" "$vda"
   done
@@ -202,7 +229,7 @@ shadow guest vdb "$lab/then-vdb.raw"
 spoil
 keep --store "$store" --json restore "$later" --in-place --delta
 exits 0 "what differs is restored in place"
-is "$(disks_are)" then "the disks have the bytes of the instant"
+is "$(disks_are)" "then" "the disks have the bytes of the instant"
 is "$(json .written)" $((4 * 1024 * 1024)) "just what differed was written"
 is "$(hidden)" "" "nothing is left beside them"
 keep --store "$store" --json restore "$later" --in-place --delta

@@ -11,8 +11,9 @@ guest_write guest vdb 0x63 31M 1M
 for dev in vda vdb; do
   shadow guest $dev "$lab/$dev.raw"
 done
-keep --store "$store" backup guest
+keep --store "$store" --json backup guest
 exits 0 "a domain is backed up"
+point=$(json .point)
 
 mkdir -m 0711 "$lab/pool"
 virsh -q pool-create-as pool dir --target "$lab/pool" >/dev/null || bail "no pool"
@@ -74,7 +75,6 @@ else
   exits 5 "a volume that exists there is refused"
 
   # What a killed restore leaves says what it is, and goes when the next one comes.
-  point=guest@$(basename "$(point_dir "guest@$(ls "$store"/guest* 2>/dev/null | grep -oE '[0-9]{8}T[0-9]{6}Z' | head -n 1)")")
   virsh -q vol-create-as pool late-vda.qcow2 1M --format raw
   printf 'virt-keep: the restore of %s to this place was not finished\n' "$point" | dd of="$lab/pool/late-vda.qcow2" conv=notrunc status=none
   keep -c "$remote" --store "$store" --json restore guest --pool pool --name late --disk vda

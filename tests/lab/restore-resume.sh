@@ -8,7 +8,7 @@
 make_domain guest vda:qcow2:64M vdb:qcow2:1G
 guest_write guest vda 0x61 0 3M
 for mib in $(seq 0 16 144); do
-  guest_write guest vdb $((mib + 1)) ${mib}M 16M
+  guest_write guest vdb $((mib + 1)) "${mib}M" 16M
 done
 for dev in vda vdb; do
   shadow guest $dev "$lab/$dev.raw"
@@ -17,7 +17,7 @@ keep --store "$store" --json backup guest
 exits 0 "a domain is backed up"
 uuid=$(virsh domuuid guest)
 dir=$lab/to
-hidden=$dir/.virt-keep-restore-$(echo $uuid)
+hidden=$dir/.virt-keep-restore-$uuid
 
 # vda_is_complete, killed_in_vdb: a restore is stopped when the first disk is complete
 # and the second one is being written.
@@ -86,7 +86,10 @@ while :; do
     same_bytes "$dir/vda.qcow2" "$lab/vda.raw" >/dev/null || not_ok "killed at rename $n, vda.qcow2 is not the disk"
   fi
   keep --store "$store" restore guest --to "$dir" --disk vda
-  [ $code = 0 ] && same_bytes "$dir/vda.qcow2" "$lab/vda.raw" >/dev/null && [ ! -e "$hidden" ] || { not_ok "killed at rename $n, the same command finishes"; diag "$(cat "$err")"; }
+  if [ $code != 0 ] || ! same_bytes "$dir/vda.qcow2" "$lab/vda.raw" >/dev/null || [ -e "$hidden" ]; then
+    not_ok "killed at rename $n, the same command finishes"
+    diag "$(cat "$err")"
+  fi
   rm -rf "$dir"
   [ $n -lt 20 ] || break
 done

@@ -75,7 +75,7 @@ serve ()
   tr '\0' '\377' </dev/zero | head -c "$2" >"$1"
   qemu-nbd --fork --persistent --pid-file="$1.pid" --format=raw --socket="$1.sock" "$1" || bail "qemu-nbd does not serve $1"
   cleanup_fn kill "$(cat "$1.pid")"
-  uri=nbd+unix:///?socket=$1.sock
+  uri="nbd+unix:///?socket=$1.sock"
 }
 
 serve "$lab/export" 64M
@@ -147,7 +147,7 @@ EOF
     skip "a device that a domain runs on is refused" "$(tail -n 1 "$lab/said")"
   fi
 
-  mkfs.ext4 -q -F "$device" 2>/dev/null && mkdir "$lab/mnt" && mount "$device" "$lab/mnt" || bail "cannot mount $device"
+  { mkfs.ext4 -q -F "$device" 2>/dev/null && mkdir "$lab/mnt" && mount "$device" "$lab/mnt"; } || bail "cannot mount $device"
   cleanup_fn umount "$lab/mnt"
   keep --store "$store" --json restore guest --target "vda=$device"
   exits 5 "a device that is mounted is refused"

@@ -161,15 +161,19 @@ gboolean
 vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *form, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
 {
   /* No cache flushes of qemu-img's own: one fsync(2) at the end is enough. */
-  const char *words[] = { "qemu-img", "convert", "-p", "-O", form->format, "-m", "16", "-W", "-t", "unsafe", NULL };
+  const char *words[] = { "qemu-img", "convert", "-p", "-O", form->format, "-m", "16", "-t", "unsafe", NULL };
   g_autoptr (GPtrArray) argv = start_argv (words);
   g_autofree char *filename = vk_qemu_img_filename (to_path);
   VkWriteback *writeback;
   gboolean done;
 
-  /* Several requests at once, written as they come. */
   if (form->compress)
-    g_ptr_array_add (argv, g_strdup ("-c"));
+    {
+      /* Clusters are compressed side by side, so they are written as they come; others
+       * in order, which is how they will be read. */
+      g_ptr_array_add (argv, g_strdup ("-c"));
+      g_ptr_array_add (argv, g_strdup ("-W"));
+    }
   add_source_format (argv, from);
   add_form (argv, form);
   if (!vk_qemu_img_reserve (to_path, error))
