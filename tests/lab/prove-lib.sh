@@ -51,6 +51,13 @@ zero_boot_sector ()
   guest_flush "$1" vda
 }
 
+# no_other_domain NAME
+# shellcheck disable=SC2317  # called by wait_for
+no_other_domain ()
+{
+  ! virsh list --all --name | grep . | grep -vx "$1"
+}
+
 # other_domain_runs NAME
 # shellcheck disable=SC2317  # called by wait_for
 other_domain_runs ()
