@@ -173,7 +173,9 @@ is "$replies" @latest "a tilde is the home directory"
 
 while read -r command option has_value; do
   complete_line "virt-keep $command $option " ""
-  if [ "$has_value" = yes ]; then
+  if [[ $command$option == boot--finish || $command$option == boot--discard ]]; then
+    like "$replies" web "$command $option: its value is the name of a domain"
+  elif [ "$has_value" = yes ]; then
     unlike "$replies" web "$command $option: its value is missing, so no argument is offered"
   elif [[ $("$VIRT_KEEP" complete argument "$command") != *@(DOMAIN|POINT)* ]]; then
     is "$replies" "" "$command $option: no point or domain is taken, so none is offered"

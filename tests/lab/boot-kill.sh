@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: whenever virt-keep is stopped while it boots a point, either a domain runs,
-# or no door is left.
+# or no door is left; what is left is found.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
 
@@ -45,9 +45,34 @@ for signal in KILL INT; do
       keep --json boot --discard booted
       exits 0 "what runs can be thrown away"
     fi
-    rm -rf "${boots:?}"/*
+    keep --json doctor --fix
+    exits 0 "what is left can be removed"
+    is "$(ls -A "$boots")" "" "and then nothing is"
   done
 done
+keep --json doctor
+exits 0 "nothing is found where nothing is left"
+
+# A reader of the door that is not QEMU keeps it from ending.
+boots guest "a domain is booted" --name ended --overlay-dir "$lab"
+uri="nbd+unix:///?socket=$(boot_of ended)/qemu/vda.nbd"
+coproc READER { exec qemu-io -r -f raw "$uri" >/dev/null; }
+reader_in=${READER[1]}
+echo "read 0 64k" >&"$reader_in"
+wait_for 30 eval "ls -l /proc/$READER_PID/fd | grep -q socket" || bail "the door has no other reader"
+keep --json doctor
+exits 0 "a domain that runs is none of the doctor's business"
+virsh -q destroy ended
+holds "the door that nobody reads ends with the domain" wait_for 30 eval '[ "$(doors | wc -l)" = 1 ]'
+keep --json doctor
+exits 12 "what a domain has left is found"
+is "$(json .stray.length) $(json .stray[0].domain) $(json .stray[0].doors.length) $(json .stray[0].doors[0])" "1 ended 1 $(doors)" "with its door"
+keep doctor --fix
+exits 0 "and removed"
+like "$(cat "$out")" "ended.*removed" "as it says"
+holds "nothing is left" no_boot_left
+is "$(find "$lab" -maxdepth 1 -name 'virt-keep-boot-*')" "" "nor an overlay elsewhere"
+
 is "$(points)" 1 "the point is there"
 keep --store "$store" --json verify guest
 exits 0 "and sound"

@@ -72,9 +72,9 @@ gboolean vk_boot_finish (VkHost *host, const char *name, const char *directory, 
 /* What is left of boots whose domains are gone. */
 typedef struct
 {
-  char *directory; /* of the boot's state, or NULL for a door without one */
+  char *directory; /* of the boot's state; it need not be there any more */
   char *name;      /* of its domain, or NULL when that is not known */
-  char *point;     /* as above */
+  char *point;     /* or NULL, as above */
   GArray *doors;   /* of pid_t: door processes that still run */
 } VkBootStray;
 

@@ -26,6 +26,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_mount,
   &vk_command_status,
   &vk_command_abort,
+  &vk_command_doctor,
   &vk_command_complete,
   NULL
 };

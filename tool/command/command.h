@@ -44,6 +44,7 @@ extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_boot;
 extern const VkCommand vk_command_complete;
 extern const VkCommand vk_command_copy;
+extern const VkCommand vk_command_doctor;
 extern const VkCommand vk_command_forget;
 extern const VkCommand vk_command_init;
 extern const VkCommand vk_command_list;
