@@ -49,6 +49,6 @@ holds "killed, it takes its machine along" wait_for 60 no_other_domain web
 holds "and the doors" wait_for 30 no_doors
 keep --store "$store" --json prove "$good"
 exits 0 "the next run works"
-is "$(find /var/tmp -maxdepth 1 -name 'virt-keep-prove-*' -newer "$lab/begin")" "" "and clears away the directory for the console"
+is "$(find "$VIRT_KEEP_STATE_DIR/proofs" -mindepth 1)" "" "and clears away the directory for the console"
 
 done_testing

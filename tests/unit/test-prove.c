@@ -253,9 +253,9 @@ static void
 test_run_dir (void)
 {
   g_autofree char *parent = g_dir_make_tmp ("virt-keep-runs-XXXXXX", NULL);
-  g_autofree char *left = g_build_filename (parent, "virt-keep-prove-left", NULL);
+  g_autofree char *left = g_build_filename (parent, "run-left", NULL);
   g_autofree char *foreign = g_build_filename (parent, "virt-keep-other", NULL);
-  g_autofree char *link = g_build_filename (parent, "virt-keep-prove-link", NULL);
+  g_autofree char *link = g_build_filename (parent, "run-link", NULL);
   g_autofree char *path = NULL;
   g_autoptr (VkRunDir) running = vk_run_dir_new (parent, NULL);
   VkRunDir *next;

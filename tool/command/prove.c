@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "boot/boot.h"
 #include "command/command.h"
 #include "prove/expect.h"
 #include "prove/proof-report.h"
@@ -298,7 +299,9 @@ conclude (struct run *run, GError **error)
 static gboolean
 prove (struct run *run, GError **error)
 {
-  g_autoptr (VkRunDir) directory = vk_run_dir_new ("/var/tmp", error);
+  g_autofree char *state = vk_state_directory ();
+  g_autofree char *proofs = g_build_filename (state, "proofs", NULL);
+  g_autoptr (VkRunDir) directory = vk_run_dir_new (proofs, error);
   gboolean done;
 
   if (directory == NULL)

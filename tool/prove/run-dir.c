@@ -10,7 +10,10 @@
 
 #include "base/files.h"
 
-static const char prefix[] = "virt-keep-prove-";
+static const char prefix[] = "run-";
+
+/* libvirt passes through, on its way to a console's log. */
+enum { DIRECTORY_MODE = 0711 };
 
 /* Opens the directory, which has to be ours, and locks it; -1 when that cannot be: somebody
  * holds it, or it has been removed meanwhile. */
@@ -54,6 +57,8 @@ vk_run_dir_new (const char *parent, GError **error)
   VkRunDir *dir;
   int lock;
 
+  if (!vk_directory_make (parent, DIRECTORY_MODE, error))
+    return NULL;
   remove_left_ones (parent);
   do
     {
@@ -65,7 +70,7 @@ vk_run_dir_new (const char *parent, GError **error)
       lock = lock_directory (path);
     }
   while (lock < 0);
-  fchmod (lock, 0711);
+  fchmod (lock, DIRECTORY_MODE);
   dir = g_new0 (VkRunDir, 1);
   dir->path = g_steal_pointer (&path);
   dir->lock = lock;

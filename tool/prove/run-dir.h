@@ -10,8 +10,8 @@ typedef struct
   int lock;   /* held as long as the run lives */
 } VkRunDir;
 
-/* Makes one below parent, after removing those that runs have left which were killed.
- * Returns: (transfer full), or NULL with VK_ERROR_REFUSED. */
+/* Makes one below parent, which is made when it is missing, after removing those that runs have left which were killed.
+ * Returns: (transfer full), or NULL with VK_ERROR_REFUSED or VK_ERROR_STORE. */
 VkRunDir *vk_run_dir_new (const char *parent, GError **error);
 
 /* Removes it, with everything in it. */
