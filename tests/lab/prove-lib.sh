@@ -7,7 +7,6 @@
 # shellcheck source=boot-lib.sh
 . "$lab_sources/boot-lib.sh"
 
-touch "$lab/begin"
 own_domains=(web)
 
 # nothing_left WHEN: no domain but the test's own, no door, no file.
@@ -15,7 +14,7 @@ nothing_left ()
 {
   is "$(virsh list --all --name | grep . | sort | xargs)" "$(printf '%s\n' "${own_domains[@]}" | sort | xargs)" "$1 no other domain is there"
   holds "$1 no door is open" wait_for 30 no_doors
-  is "$(find /var/tmp -maxdepth 1 -name 'virt-keep-prove-*' -newer "$lab/begin")$(find "$boots" -mindepth 1 2>/dev/null)" "" "$1 no file is left"
+  is "$(find "$boots" "$VIRT_KEEP_STATE_DIR/proofs" -mindepth 1 2>/dev/null)" "" "$1 no file is left"
 }
 
 # digests_of POINT...: of every file that the backup wrote, not of what is said about it.
@@ -49,6 +48,13 @@ zero_boot_sector ()
 {
   guest_io "$1" vda "write -z 0 512"
   guest_flush "$1" vda
+}
+
+# no_other_domain NAME
+# shellcheck disable=SC2317  # called by wait_for
+no_other_domain ()
+{
+  ! virsh list --all --name | grep . | grep -vx "$1"
 }
 
 # other_domain_runs NAME

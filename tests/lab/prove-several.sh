@@ -40,4 +40,15 @@ for signal in INT TERM; do
 done
 is "$(json_get "$(point_dir "$good")/annotations.json" .verdict.time)" "$before" "and no verdict is recorded then"
 
+# Killed, it takes its machine along; the next run clears away its directory.
+keep_in_background --store "$store" prove "$good" --expect console:never --timeout 5m
+wait_for 60 grep -q 'waiting for the guest' "$err" || bail "no machine is started"
+kill -KILL "$keeper"
+wait "$keeper" 2>/dev/null
+holds "killed, it takes its machine along" wait_for 60 no_other_domain web
+holds "and the doors" wait_for 30 no_doors
+keep --store "$store" --json prove "$good"
+exits 0 "the next run works"
+is "$(find "$VIRT_KEEP_STATE_DIR/proofs" -mindepth 1)" "" "and clears away the directory for the console"
+
 done_testing

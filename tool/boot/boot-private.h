@@ -21,10 +21,6 @@
 /* The time that a door has for ending by itself once QEMU has gone, in seconds. */
 enum { VK_BOOT_GRACE = 10 };
 
-/* STATE: $VIRT_KEEP_STATE_DIR, root's /var/lib/virt-keep, or a user's own.
- * Returns: (transfer full). */
-char *vk_state_directory (void);
-
 /* STATE/boots, which is made when it is missing.  Returns: (transfer full). */
 char *vk_boot_registry (GError **error);
 

@@ -4,15 +4,15 @@
 #include "prove/prove.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "boot/boot.h"
 #include "command/command.h"
 #include "prove/expect.h"
 #include "prove/proof-report.h"
+#include "prove/run-dir.h"
 
 /* How long a machine may take to come up, in seconds, and the longest script, in bytes. */
 enum { DEFAULT_TIMEOUT = 300, SCRIPT_LIMIT = 1 << 20 };
@@ -49,7 +49,7 @@ struct run
   VkInterrupt *interrupt;
   VkProveRequest request;
   VkProgressStyle style;
-  char *directory;   /* for the consoles */
+  VkRunDir *directory; /* for the consoles */
   JsonArray *points; /* of the result */
   guint count;       /* of points that it is about */
   guint not_proven;
@@ -59,13 +59,17 @@ struct run
 
 /* --- what is asked for -------------------------------------------------------------------- */
 
+/* Of any kind of file, a pipe too. */
 static gboolean
 load_script (const char *path, char **script, gsize *length, GError **error)
 {
+  g_autoptr (GFile) file = g_file_new_for_path (path);
   g_autoptr (GError) failure = NULL;
+  g_autoptr (GFileInputStream) stream = g_file_read (file, NULL, &failure);
 
-  if (!g_file_get_contents (path, script, length, &failure))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the script cannot be read: %s", failure->message);
+  *script = g_malloc0 (SCRIPT_LIMIT + 2);
+  if (stream == NULL || !g_input_stream_read_all (G_INPUT_STREAM (stream), *script, SCRIPT_LIMIT + 1, length, NULL, &failure))
+    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the script '%s' cannot be read: %s", path, failure->message);
   else if (*length > SCRIPT_LIMIT)
     g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the script '%s' is longer than %d bytes: the agent takes no such", path, SCRIPT_LIMIT);
   else
@@ -110,7 +114,7 @@ add_failure (struct run *run, JsonObject *entry, GString *text, GError *failure)
   vk_json_set_string (object, "class", vk_error_class_name (failure));
   vk_json_set_string (object, "message", failure->message);
   json_object_set_object_member (entry, "error", object);
-  g_string_append_printf (text, "  %s\n", failure->message);
+  g_string_append_printf (text, "%s\n", failure->message);
   run->failed++;
   if (run->first == NULL)
     run->first = failure;
@@ -164,7 +168,7 @@ prove_point (struct run *run, const VkPoint *point, JsonObject *entry, GString *
 {
   g_autoptr (VkReporter) reporter = vk_reporter_new (run->style, stderr, point->domain);
   g_autofree char *name = vk_point_name (point);
-  g_autofree char *log = g_strdup_printf ("%s/%u.log", run->directory, run->count);
+  g_autofree char *log = g_strdup_printf ("%s/%u.log", run->directory->path, run->count);
   g_autoptr (GError) failure = NULL;
   g_autoptr (VkProof) proof = NULL;
 
@@ -190,8 +194,7 @@ prove_point (struct run *run, const VkPoint *point, JsonObject *entry, GString *
   vk_reporter_end (reporter, failure);
   if (failure != NULL)
     {
-      g_string_append_printf (text, "%s: could not be tried\n", name);
-      g_prefix_error (&failure, "%s: ", name);
+      g_prefix_error (&failure, "%s cannot be tried: ", name);
       add_failure (run, entry, text, g_steal_pointer (&failure));
     }
   return TRUE;
@@ -210,7 +213,6 @@ prove_one (struct run *run, const VkPoint *point, const char *word, GError *fail
   if (point == NULL)
     {
       vk_json_set_string (entry, "point", word);
-      g_string_append_printf (text, "%s: could not be tried\n", word);
       add_failure (run, entry, text, failure);
     }
   else
@@ -294,30 +296,20 @@ conclude (struct run *run, GError **error)
   return FALSE;
 }
 
-/* libvirt passes through it, on its way to the console's log; nobody lists it. */
-static char *
-make_directory (GError **error)
-{
-  char *directory = vk_directory_make_private ("/var/tmp", "virt-keep-prove-", NULL, error);
-
-  if (directory != NULL)
-    chmod (directory, 0711);
-  return directory;
-}
-
 static gboolean
 prove (struct run *run, GError **error)
 {
+  g_autofree char *state = vk_state_directory ();
+  g_autofree char *proofs = g_build_filename (state, "proofs", NULL);
+  g_autoptr (VkRunDir) directory = vk_run_dir_new (proofs, error);
   gboolean done;
 
-  run->directory = make_directory (error);
-  if (run->directory == NULL)
+  if (directory == NULL)
     return FALSE;
+  run->directory = directory;
   run->points = json_array_new ();
   json_object_set_array_member (run->invocation->result, "points", run->points);
   done = run->options->all ? prove_all (run, error) : prove_named (run, error);
-  vk_tree_remove (run->directory, NULL);
-  g_free (run->directory);
   if (done)
     done = conclude (run, error);
   g_clear_error (&run->first);

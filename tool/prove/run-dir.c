@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "prove/run-dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/files.h"
+
+static const char prefix[] = "run-";
+
+/* libvirt passes through, on its way to a console's log. */
+enum { DIRECTORY_MODE = 0711 };
+
+/* Opens the directory, which has to be ours, and locks it; -1 when that cannot be: somebody
+ * holds it, or it has been removed meanwhile. */
+static int
+lock_directory (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  struct stat mine, its;
+
+  if (fd < 0)
+    return -1;
+  if (flock (fd, LOCK_EX | LOCK_NB) == 0 && fstat (fd, &mine) == 0 && mine.st_uid == geteuid ()
+      && lstat (path, &its) == 0 && its.st_ino == mine.st_ino && its.st_dev == mine.st_dev)
+    return fd;
+  close (fd);
+  return -1;
+}
+
+static void
+remove_left_ones (const char *parent)
+{
+  g_autoptr (GDir) names = g_dir_open (parent, 0, NULL);
+  const char *name;
+
+  while (names != NULL && (name = g_dir_read_name (names)) != NULL)
+    {
+      g_autofree char *path = g_build_filename (parent, name, NULL);
+      int lock = g_str_has_prefix (name, prefix) ? lock_directory (path) : -1;
+
+      if (lock < 0)
+        continue;
+      vk_tree_remove (path, NULL);
+      close (lock);
+    }
+}
+
+VkRunDir *
+vk_run_dir_new (const char *parent, GError **error)
+{
+  g_autofree char *path = NULL;
+  VkRunDir *dir;
+  int lock;
+
+  if (!vk_directory_make (parent, DIRECTORY_MODE, error))
+    return NULL;
+  remove_left_ones (parent);
+  do
+    {
+      g_free (path);
+      path = vk_directory_make_private (parent, prefix, NULL, error);
+      if (path == NULL)
+        return NULL;
+      /* Another run may have found it before it was locked. */
+      lock = lock_directory (path);
+    }
+  while (lock < 0);
+  fchmod (lock, DIRECTORY_MODE);
+  dir = g_new0 (VkRunDir, 1);
+  dir->path = g_steal_pointer (&path);
+  dir->lock = lock;
+  return dir;
+}
+
+void
+vk_run_dir_free (VkRunDir *dir)
+{
+  vk_tree_remove (dir->path, NULL);
+  close (dir->lock);
+  g_free (dir->path);
+  g_free (dir);
+}
