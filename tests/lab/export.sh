@@ -86,7 +86,7 @@ directories=()
 private_directories ()
 {
   find "$lab" -maxdepth 1 -name '.virt-keep-*'
-  [ ${#directories[@]} = 0 ] || ls -d -- "${directories[@]}" 2>/dev/null | sort -u
+  [ ${#directories[@]} = 0 ] || find "${directories[@]}" -maxdepth 0 2>/dev/null | sort -u
 }
 
 # reads_as FILE URI: nbdcopy gets exactly the bytes of FILE.
