@@ -67,7 +67,7 @@ fedora_packages=(
   libnbd-devel libpng-devel openssl-devel libzstd-devel libcurl-devel nbdkit-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
-  e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP
+  e2fsprogs xfsprogs nbdkit nbdkit-basic-filters valgrind swtpm swtpm-tools strace restic rclone openssl libasan libubsan perl-JSON-PP
 )
 
 distribution ()

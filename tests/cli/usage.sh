@@ -87,6 +87,15 @@ fails 5 refused "a script without end" --store "$scratch/store" prove one --scri
 fails 2 usage "restore without a target" --store "$scratch/store" restore one
 fails 2 usage "restore with a name that nobody defines" --store "$scratch/store" restore one --to "$dir" --name two
 fails 2 usage "restore to a format that is none" --store "$scratch/store" restore one --to "$dir" --format vmdk
+fails 2 usage "boot of nothing" --store "$scratch/store" boot
+fails 2 usage "boot of a point and the end of a boot" --store "$scratch/store" boot one --discard two
+fails 2 usage "a boot that is finished nowhere" boot --finish one
+fails 2 usage "memory for a domain that is thrown away" boot --discard one --memory 1G
+fails 2 usage "memory that is none" --store "$scratch/store" boot one --memory much
+fails 2 usage "too little memory" --store "$scratch/store" boot one --memory 1K
+fails 2 usage "more memory than there are numbers" --store "$scratch/store" boot one --memory 99999999T
+fails 2 usage "a name with a slash for a booted domain" --store "$scratch/store" boot one --name a/b
+fails 2 usage "no network, in the wrong word" --store "$scratch/store" boot one --network ""
 fails 2 usage "a mode that is none" --store "$scratch/store" backup one --mode sideways
 fails 2 usage "a level that is none" --store "$scratch/store" backup one --level some
 fails 2 usage "a choice for --monitor that is none" --store "$scratch/store" backup one --monitor perhaps

@@ -28,6 +28,7 @@ typedef struct
   char **environment;
   char *pid_value; /* in environment: room for the digits after "LISTEN_PID=" */
   int files[LISTENER_FD + 2]; /* what becomes descriptor 0 to 4; -1: closed */
+  const GArray *held;
   int answer;      /* gets an errno when the program cannot be started */
   pid_t *pid;      /* of the program, in memory that the processes share */
 } Plan;
@@ -66,6 +67,13 @@ place_files (Plan *plan)
   return TRUE;
 }
 
+static void
+keep_held (const GArray *held)
+{
+  for (guint i = 0; held != NULL && i < held->len; i++)
+    fcntl (g_array_index (held, int, i), F_SETFD, 0);
+}
+
 /* Tells us errno and ends the process. */
 static void G_GNUC_NORETURN
 fail (Plan *plan)
@@ -91,6 +99,7 @@ become_program (Plan *plan)
     {
       /* What is open beside them has to end with the exec, whoever opened it how. */
       close_range (G_N_ELEMENTS (plan->files), ~0U, CLOSE_RANGE_CLOEXEC);
+      keep_held (plan->held);
       execve (plan->program, plan->argv, plan->environment);
     }
   fail (plan);
@@ -273,14 +282,39 @@ find_value (char **environment, const char *name)
   return NULL;
 }
 
+/* Copies that do not lie where the files are to go.  Returns: (transfer full). */
+static GArray *
+copy_held (const GArray *held)
+{
+  GArray *copies = g_array_new (FALSE, FALSE, sizeof (int));
+
+  for (guint i = 0; held != NULL && i < held->len; i++)
+    {
+      int copy = fcntl (g_array_index (held, int, i), F_DUPFD_CLOEXEC, LISTENER_FD + 2);
+
+      if (copy >= 0)
+        g_array_append_val (copies, copy);
+    }
+  return copies;
+}
+
+static void
+close_held (GArray *held)
+{
+  for (guint i = 0; i < held->len; i++)
+    close (g_array_index (held, int, i));
+  g_array_unref (held);
+}
+
 gboolean
 vk_process_start_detached (const char *const *argv, const VkProcessDetached *how, VkDetached *detached, GError **error)
 {
   g_autofree char *program = vk_process_find (argv[0], error);
   g_auto (GStrv) environment = make_environment (how);
+  GArray *held = copy_held (how->held);
   int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
   int log = open (how->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, how->listener, how->secrets->fd }, -1, NULL };
+  Plan plan = { program, (char **) argv, environment, find_value (environment, "LISTEN_PID"), { null, null, log, how->listener, how->secrets->fd }, held, -1, NULL };
   int number = null < 0 || log < 0 ? errno : 0;
 
   if (program != NULL && number == 0)
@@ -296,5 +330,6 @@ vk_process_start_detached (const char *const *argv, const VkProcessDetached *how
     close (log);
   if (how->secrets->fd >= 0)
     close (how->secrets->fd);
+  close_held (held);
   return program != NULL && number == 0;
 }

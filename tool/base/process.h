@@ -41,6 +41,7 @@ typedef struct
   const char *log;                /* path of the file that gets what it says; made, or written on */
   const char *const *variables;   /* names and values in turn, NULL-terminated */
   const VkProcessSecrets *secrets; /* fd: the program has it as VK_PROCESS_DETACHED_FD */
+  const GArray *held;             /* of int: descriptors that it has open without knowing, or NULL */
 } VkProcessDetached;
 
 enum { VK_PROCESS_DETACHED_FD = 4 };

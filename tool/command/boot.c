@@ -88,19 +88,21 @@ fill_result (VkInvocation *invocation, const VkBoot *boot)
 }
 
 static gboolean
-start (VkInvocation *invocation, VkHost *host, VkReporter *reporter, GCancellable *cancellable, GError **error)
+start (VkInvocation *invocation, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   const BootOptions *options = invocation->options;
   VkBootRequest request = { .name = options->name, .network = options->network, .overlay_dir = options->overlay_dir };
   g_autoptr (VkStore) store = NULL;
   g_autoptr (VkPoint) point = NULL;
+  g_autoptr (VkHost) host = NULL;
   g_autoptr (VkBoot) boot = NULL;
 
   if (!parse_memory (options->memory, &request.memory, error))
     return FALSE;
   store = vk_open_store (invocation, FALSE, error);
   point = store ? vk_store_find_point (store, invocation->arguments[0], error) : NULL;
-  boot = point ? vk_boot_start (host, store, point, &request, reporter, cancellable, error) : NULL;
+  host = point ? vk_host_open (invocation->connect_uri, error) : NULL;
+  boot = host ? vk_boot_start (host, store, point, &request, reporter, cancellable, error) : NULL;
   if (boot == NULL)
     return FALSE;
   for (guint i = 0; i < boot->warnings->len; i++)
@@ -168,15 +170,16 @@ static gboolean
 run_verb (VkInvocation *invocation, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   const BootOptions *options = invocation->options;
-  g_autoptr (VkHost) host = vk_host_open (invocation->connect_uri, error);
+  g_autoptr (VkHost) host = NULL;
 
+  if (invocation->arguments[0] != NULL)
+    return start (invocation, reporter, cancellable, error);
+  host = vk_host_open (invocation->connect_uri, error);
   if (host == NULL)
     return FALSE;
   if (options->discard != NULL)
     return discard (invocation, host, error);
-  if (options->finish != NULL)
-    return finish (invocation, host, reporter, cancellable, error);
-  return start (invocation, host, reporter, cancellable, error);
+  return finish (invocation, host, reporter, cancellable, error);
 }
 
 static gboolean

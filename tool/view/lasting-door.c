@@ -89,11 +89,11 @@ make_socket (VkLastingDoor *door, const VkDoorPlace *place, GError **error)
 
 /* Starts argv with the socket and waits for nothing. */
 static gboolean
-launch (VkLastingDoor *door, const VkDoorPlace *place, const char *const *argv, const VkProcessSecrets *secrets, GError **error)
+launch (VkLastingDoor *door, const VkDoorPlace *place, const char *const *argv, const VkProcessSecrets *secrets, const GArray *held, GError **error)
 {
   const char *variables[] = { VK_DOOR_VARIABLE, place->directory, NULL };
   int listener = make_socket (door, place, error);
-  VkProcessDetached how = { .listener = listener, .log = place->log, .variables = variables, .secrets = secrets };
+  VkProcessDetached how = { .listener = listener, .log = place->log, .variables = variables, .secrets = secrets, .held = held };
 
   gboolean started;
 
@@ -123,7 +123,7 @@ door_new (const char *program, const char *name, const VkDoorPlace *place)
 }
 
 VkLastingDoor *
-vk_lasting_door_read (const char *const *chain, const VkDoorPlace *place, GError **error)
+vk_lasting_door_read (const char *const *chain, const GArray *held, const VkDoorPlace *place, GError **error)
 {
   static const VkProcessSecrets none = { .fd = -1 };
   g_autoptr (VkLastingDoor) door = door_new ("qemu-nbd", chain[0], place);
@@ -133,7 +133,7 @@ vk_lasting_door_read (const char *const *chain, const VkDoorPlace *place, GError
   if (door->description == NULL)
     return NULL;
   argv[G_N_ELEMENTS (argv) - 2] = door->description;
-  return launch (door, place, argv, &none, error) ? g_steal_pointer (&door) : NULL;
+  return launch (door, place, argv, &none, held, error) ? g_steal_pointer (&door) : NULL;
 }
 
 VkLastingDoor *
@@ -152,7 +152,7 @@ vk_lasting_door_restic (const VkNbdResticFile *file, const char *name, const VkD
   if (plugin == NULL)
     return NULL;
   secrets.fd = vk_nbdkit_put_password (file->password, error);
-  return secrets.fd >= 0 && launch (door, place, argv, &secrets, error) ? g_steal_pointer (&door) : NULL;
+  return secrets.fd >= 0 && launch (door, place, argv, &secrets, NULL, error) ? g_steal_pointer (&door) : NULL;
 }
 
 static gboolean

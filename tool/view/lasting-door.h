@@ -20,8 +20,9 @@ typedef struct
 } VkDoorPlace;
 
 /* Starts a door to chain[0], see vk_nbd_server_read(), and does not wait for it.
+ * held: of int, descriptors that are to be open as long as the door is.
  * Returns: (transfer full), or NULL with VK_ERROR_STORE, VK_ERROR_REFUSED set. */
-VkLastingDoor *vk_lasting_door_read (const char *const *chain, const VkDoorPlace *place, GError **error);
+VkLastingDoor *vk_lasting_door_read (const char *const *chain, const GArray *held, const VkDoorPlace *place, GError **error);
 
 /* The same for a file of a restic repository, see vk_nbd_server_restic(): the
  * server holds a lock of its own and keeps it fresh. */

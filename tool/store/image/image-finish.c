@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "store/image/image-layout.h"
-#include "store/image/image-lock.h"
 #include "store/image/image-merge.h"
 
 GHashTable *
@@ -106,27 +105,13 @@ without_unneeded (const GPtrArray *points, GHashTable *doomed)
   return left;
 }
 
-/* What is open may be a running domain's disk. */
-static gboolean
-check_not_open (const GPtrArray *points, GHashTable *doomed, GError **error)
-{
-  for (guint i = 0; i < points->len; i++)
-    {
-      const VkPoint *point = g_ptr_array_index (points, i);
-
-      if (g_hash_table_contains (doomed, point->id) && !vk_image_refuse_open (point, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
 gboolean
 vk_image_check_removal (const char *directory, const GPtrArray *all_points, GHashTable *doomed, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GPtrArray) points = without_unneeded (all_points, doomed);
   guint64 written = 0, copied = 0;
 
-  if (!check_readable (all_points, doomed, error) || !check_not_open (all_points, doomed, error))
+  if (!check_readable (all_points, doomed, error))
     return FALSE;
   for (guint i = 0; i < points->len; i++)
     {

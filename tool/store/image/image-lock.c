@@ -14,10 +14,6 @@
 #include "base/files.h"
 #include "store/image/image-layout.h"
 
-/* The bytes of an image on which QEMU's locks lie: for what it does with the image,
- * and for what others must not. */
-enum { QEMU_LOCKS_START = 100, QEMU_LOCKS_LENGTH = 200 };
-
 struct VkImageLock
 {
   char *directory;
@@ -115,33 +111,58 @@ vk_image_lock_release (VkImageLock *lock)
   lock_free (lock);
 }
 
-/* Whether any lock of QEMU's is in the way of all of them. */
-static gboolean
-is_open_in_qemu (const char *path)
+struct VkImageClaims
 {
-  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = QEMU_LOCKS_START, .l_len = QEMU_LOCKS_LENGTH };
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  gboolean found = fd >= 0 && fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  GArray *fds;
+};
 
-  if (fd >= 0)
-    close (fd);
-  return found;
+void
+vk_image_claims_free (VkImageClaims *claims)
+{
+  for (guint i = 0; i < claims->fds->len; i++)
+    close (g_array_index (claims->fds, int, i));
+  g_array_unref (claims->fds);
+  g_free (claims);
 }
 
-gboolean
-vk_image_refuse_open (const VkPoint *point, GError **error)
+const GArray *
+vk_image_claims_fds (const VkImageClaims *claims)
 {
-  for (guint i = 0; point->manifest != NULL && i < point->manifest->disks->len; i++)
-    {
-      const VkManifestDisk *disk = g_ptr_array_index (point->manifest->disks, i);
-      g_autofree char *path = g_build_filename (point->location, disk->image, NULL);
-      g_autofree char *name = NULL;
+  return claims->fds;
+}
 
-      if (!is_open_in_qemu (path))
-        continue;
-      name = vk_point_name (point);
-      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "the restore point '%s' is being read: a domain was booted from it or from one that builds on it, or it is being restored or exported (image: %s)", name, path);
-      return FALSE;
+static gboolean
+claim_point (VkImageClaims *claims, const VkPoint *point, gboolean alone, GError **error)
+{
+  int fd = open (point->location, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_autofree char *name = NULL;
+
+  if (fd < 0)
+    return TRUE;
+  if (flock (fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+    {
+      g_array_append_val (claims->fds, fd);
+      return TRUE;
     }
-  return TRUE;
+  close (fd);
+  name = vk_point_name (point);
+  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, alone ? "the restore point '%s' is in use: a domain runs that was booted from it, or from one that builds on it"
+                                                     : "the restore point '%s' is just being removed", name);
+  return FALSE;
+}
+
+VkImageClaims *
+vk_image_claim (const GPtrArray *points, GHashTable *doomed, gboolean alone, GError **error)
+{
+  g_autoptr (VkImageClaims) claims = g_new0 (VkImageClaims, 1);
+
+  claims->fds = g_array_new (FALSE, FALSE, sizeof (int));
+  for (guint i = 0; i < points->len; i++)
+    {
+      const VkPoint *point = g_ptr_array_index (points, i);
+
+      if ((doomed == NULL || g_hash_table_contains (doomed, point->id)) && !claim_point (claims, point, alone, error))
+        return NULL;
+    }
+  return g_steal_pointer (&claims);
 }

@@ -16,6 +16,17 @@ VkImageLock *vk_image_lock_take (const char *directory, const char *domain_name,
 void vk_image_lock_release (VkImageLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkImageLock, vk_image_lock_release)
 
-/* VK_ERROR_BUSY when an image of the point is open in a QEMU program, such as the door
- * of a domain that was booted from it or from a point that builds on it. */
-gboolean vk_image_refuse_open (const VkPoint *point, GError **error);
+/* Claims on points (whose directories are locked with flock(2)): a door that outlives us
+ * uses the ones that it reads, and whoever removes points has them alone meanwhile. */
+typedef struct VkImageClaims VkImageClaims;
+
+/* Claims points (of VkPoint) for reading them, or alone; doomed: only those whose ids are in
+ * it, NULL for all.  VK_ERROR_BUSY names one that somebody else has.  Where the file system
+ * cannot lock directories there are no claims; what is read stays readable in any case.
+ * Returns: (transfer full). */
+VkImageClaims *vk_image_claim (const GPtrArray *points, GHashTable *doomed, gboolean alone, GError **error);
+void vk_image_claims_free (VkImageClaims *claims);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkImageClaims, vk_image_claims_free)
+
+/* The descriptors that hold them: of int.  (transfer none) */
+const GArray *vk_image_claims_fds (const VkImageClaims *claims);

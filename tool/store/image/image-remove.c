@@ -84,13 +84,15 @@ remove_locked (const char *directory, const GPtrArray *wanted, VkRemoval *remova
   g_autoptr (GPtrArray) points = vk_image_read_points (directory, error);
   g_autoptr (GPtrArray) doomed = points ? select_doomed (points, wanted, error) : NULL;
   g_autoptr (GHashTable) ids = NULL;
+  g_autoptr (VkImageClaims) claims = NULL;
 
   if (doomed == NULL)
     return FALSE;
   ids = vk_image_removed_ids (points);
   for (guint i = 0; i < doomed->len; i++)
     g_hash_table_add (ids, g_strdup (((VkPoint *) g_ptr_array_index (doomed, i))->id));
-  if (!vk_image_check_removal (directory, points, ids, cancellable, error))
+  claims = vk_image_claim (points, ids, TRUE, error);
+  if (claims == NULL || !vk_image_check_removal (directory, points, ids, cancellable, error))
     return FALSE;
   for (guint i = 0; i < doomed->len; i++)
     if (!hide (g_ptr_array_index (doomed, i), error))
@@ -185,6 +187,7 @@ finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancella
   g_autoptr (VkImageLock) lock = vk_image_lock_take (directory, directory, error);
   g_autoptr (GPtrArray) points = NULL;
   g_autoptr (GHashTable) ids = NULL;
+  g_autoptr (VkImageClaims) claims = NULL;
 
   if (lock == NULL || !vk_image_recover (directory, error))
     return FALSE;
@@ -192,6 +195,9 @@ finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancella
   if (points == NULL)
     return FALSE;
   ids = vk_image_removed_ids (points);
+  claims = vk_image_claim (points, ids, TRUE, error);
+  if (claims == NULL)
+    return FALSE;
   return g_hash_table_size (ids) == 0
       || (vk_image_check_removal (directory, points, ids, cancellable, error) && vk_image_finish_removal (directory, removal, cancellable, error));
 }

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "store/image/image-layout.h"
+#include "store/image/image-lock.h"
 
 static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";
@@ -165,13 +166,34 @@ image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk
   return NULL;
 }
 
+/* Claims the points of the chain, and looks again: it is what it was. */
+static VkImageClaims *
+claim_chain (const VkPoint *point, const char *disk, GPtrArray **chain, GError **error)
+{
+  g_autoptr (GPtrArray) layers = NULL;
+  g_autoptr (GPtrArray) before = vk_image_chain (point, disk, &layers, error);
+  g_autoptr (VkImageClaims) claims = before ? vk_image_claim (layers, NULL, FALSE, error) : NULL;
+
+  if (claims == NULL)
+    return NULL;
+  g_clear_pointer (&layers, g_ptr_array_unref);
+  *chain = vk_image_chain (point, disk, &layers, error);
+  if (*chain == NULL)
+    return NULL;
+  if (g_strv_equal ((const char *const *) before->pdata, (const char *const *) (*chain)->pdata))
+    return g_steal_pointer (&claims);
+  g_clear_pointer (chain, g_ptr_array_unref);
+  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "the restore point '%s' is just being merged with what it builds on: try again", point->location);
+  return NULL;
+}
+
 static VkLastingDoor *
 image_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
 {
-  g_autoptr (GPtrArray) layers = NULL;
-  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &layers, error);
+  g_autoptr (GPtrArray) chain = NULL;
+  g_autoptr (VkImageClaims) claims = claim_chain (point, disk->target, &chain, error);
 
-  return chain ? vk_lasting_door_read ((const char *const *) chain->pdata, place, error) : NULL;
+  return claims ? vk_lasting_door_read ((const char *const *) chain->pdata, vk_image_claims_fds (claims), place, error) : NULL;
 }
 
 static gboolean
