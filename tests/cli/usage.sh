@@ -75,6 +75,15 @@ fails 2 usage "backup of two domains" --store "$scratch/store" backup one two
 fails 2 usage "show without a point" --store "$scratch/store" show
 fails 2 usage "show of two points" --store "$scratch/store" show one two
 fails 2 usage "abort without a domain" abort
+fails 2 usage "prove of nothing" --store "$scratch/store" prove
+fails 2 usage "prove of one and of all" --store "$scratch/store" prove one --all
+fails 2 usage "prove in no time" --store "$scratch/store" prove one --timeout 0
+fails 2 usage "a time-out that is none" --store "$scratch/store" prove one --timeout soon
+fails 2 usage "an expectation that is none" --store "$scratch/store" prove one --expect luck
+fails 2 usage "a regular expression that is none" --store "$scratch/store" prove one --expect 'console:('
+fails 2 usage "a port that is none" --store "$scratch/store" prove one --expect port:65536
+fails 3 not-found "a script that is not there" --store "$scratch/store" prove one --script "$scratch/none"
+fails 5 refused "a script without end" --store "$scratch/store" prove one --script /dev/zero
 fails 2 usage "restore without a target" --store "$scratch/store" restore one
 fails 2 usage "restore with a name that nobody defines" --store "$scratch/store" restore one --to "$dir" --name two
 fails 2 usage "restore to a format that is none" --store "$scratch/store" restore one --to "$dir" --format vmdk

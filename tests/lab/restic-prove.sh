@@ -40,17 +40,12 @@ keep --store "$store" --json list web
 is "$(json '.points[0].verdict.proven') $(json '.points[1].verdict.proven') $(json '.points[1].note')" "true true keep it, please" "list says so, and the note is still there"
 like "$(restic_json snapshots "$(snapshot_of "$second")")" '"virt-keep:proven:20[^"]* [0-9]+ [0-9.]+"' "restic shows the verdict as a tag"
 
-change_guest web halt
-wait_for 120 guest_is_off web || bail "the guest does not halt"
-keep --store "$store" --json backup web
-halted=$(json .point)
-keep --store "$store" --json prove web
-exits 13 "one that halts is not proven"
-keep --store "$store" show "$halted"
-like "$(grep ^Proven "$out")" '^Proven +no, at 20.*: the machine has ended by itself$' "show tells why"
-keep --store "$store" --json protect "$halted"
-keep --store "$store" --json show "$halted"
-is "$(json .protected) $(json .verdict.proven)" "true false" "protect keeps the verdict"
+keep --store "$store" --json prove web --expect console:never --timeout 3
+exits 13 "what does not come up in time is not proven"
+keep --store "$store" --json protect "$second"
+keep --store "$store" show "$second"
+like "$(grep ^Proven "$out")" "^Proven +no, at 20.*: no line on the serial console has matched 'never' within 3 s$" "show tells why"
+like "$(grep ^Protected "$out")" "yes" "and protect has kept the verdict"
 
 # ---- side by side with a machine that runs from the same repository ------------------
 

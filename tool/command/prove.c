@@ -217,8 +217,9 @@ prove_one (struct run *run, const VkPoint *point, const char *word, GError *fail
     }
   else
     going_on = prove_point (run, point, entry, text, error);
-  /* Several take their time: each is told when it is known. */
-  if (!run->invocation->json)
+  /* Several take their time: each is told when it is known.  What keeps the only one
+   * from being tried is the command's own error. */
+  if (!run->invocation->json && (json_object_has_member (entry, "verdict") || run->options->all || run->invocation->arguments[1] != NULL))
     {
       fputs (text->str, stdout);
       fflush (stdout);
