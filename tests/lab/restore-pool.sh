@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a restore into a storage pool makes volumes of libvirt's, here and on
 # another machine, never over one that is there, and a domain that runs on them.
+# shellcheck disable=SC2031  # code is set by keep, here
 . "$(dirname "$0")/lib.sh"
 
 make_domain guest vda:qcow2:64M vdb:raw:32M
@@ -73,6 +74,26 @@ else
   holds "and holes where it had them" test "$(du -k "$lab/pool/far-vda.raw" | cut -f1)" -lt $((12 * 1024))
   keep -c "$remote" --store "$store" --json restore guest --pool pool --name far
   exits 5 "a volume that exists there is refused"
+
+  # Killed while the second disk is sent, neither looks finished.
+  for n in 1 2 3 4 5 6; do
+    keep_in_background -c "$remote" --store "$store" --json restore guest --pool pool --name "killed$n"
+    wait_for 60 grep -qsa "virt-keep: the restore" "$lab/pool/killed$n-vdb.qcow2"
+    kill -KILL "$keeper"
+    keep_ends 60
+    [ "$code" = 0 ] || break
+  done
+  is "$code" 137 "a restore is killed in the second disk"
+  if qemu-img info -f qcow2 "$lab/pool/killed$n-vda.qcow2" >/dev/null 2>&1; then
+    skip "the first disk does not look finished" "all were just getting their beginnings"
+  else
+    is "$(head -c 22 "$lab/pool/killed$n-vda.qcow2")" "virt-keep: the restore" "the first disk does not look finished"
+    keep -c "$remote" --store "$store" --json restore guest --pool pool --name "killed$n"
+    exits 0 "and the same command makes both anew"
+    for dev in vda vdb; do
+      holds "with the bytes of the instant" same_bytes "$lab/pool/killed$n-$dev.qcow2" "$lab/$dev.raw"
+    done
+  fi
 
   # What a killed restore leaves says what it is, and goes when the next one comes.
   virsh -q vol-create-as pool late-vda.qcow2 1M --format raw

@@ -151,21 +151,21 @@ vk_restore_copy_to_file (VkRestore *restore, VkRestoreItem *item, const char *pa
 
 /* Only what has been checked may look like a disk. */
 static gboolean
-overwrite_all (VkRestore *restore, VkRestoreItem *item, const char *place, GError **error)
+overwrite_all (VkRestore *restore, VkRestoreItem *item, const char *place, gboolean finish, GError **error)
 {
   return run (overwrite, restore, item, place, error)
-      && vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, restore->cancellable, error);
+      && (!finish || vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, restore->cancellable, error));
 }
 
 gboolean
-vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, GError **error)
+vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, gboolean finish, GError **error)
 {
   g_autoptr (VkNbdServer) server = NULL;
 
   if (vk_restore_is_path (target))
-    return overwrite_all (restore, item, target, error);
+    return overwrite_all (restore, item, target, finish, error);
   server = vk_nbd_server_target (target, "raw", restore->work.path, error);
-  return server != NULL && overwrite_all (restore, item, vk_nbd_server_uri (server), error) && vk_nbd_server_stop (server, error);
+  return server != NULL && overwrite_all (restore, item, vk_nbd_server_uri (server), finish, error) && vk_nbd_server_stop (server, error);
 }
 
 gboolean
@@ -176,7 +176,7 @@ vk_restore_copy_disk (VkRestore *restore, VkRestoreItem *item, GError **error)
   if (item->delta)
     return vk_restore_copy_delta (restore, item, error);
   if (item->staged == NULL)
-    return item->volume != NULL ? vk_restore_copy_volume (restore, item, error) : vk_restore_copy_over (restore, item, item->path, error);
+    return item->volume != NULL ? vk_restore_copy_volume (restore, item, error) : vk_restore_copy_over (restore, item, item->path, TRUE, error);
   partial = vk_staging_partial (item->staging, item->staged, error);
   return partial != NULL
       && vk_restore_copy_to_file (restore, item, partial, error)

@@ -84,8 +84,9 @@ void vk_restore_drop_volume (VkRestore *restore, VkRestoreItem *item);
  * the store does not check by itself.  Nothing is left on failure. */
 gboolean vk_restore_copy_to_file (VkRestore *restore, VkRestoreItem *item, const char *path, GError **error);
 
-/* The same over the block device or image that is at target. */
-gboolean vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, GError **error);
+/* The same over the block device or image that is at target; without finish it keeps the
+ * mark at its beginning. */
+gboolean vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, gboolean finish, GError **error);
 
 /* For vk_qemu_img_convert(): the fraction of the present disk. */
 void vk_restore_show_fraction (double fraction, gpointer restore);

@@ -145,7 +145,9 @@ copy_all (VkRestore *restore, GError **error)
       if (!item->complete && !(item->disk ? vk_restore_copy_disk : copy_file) (restore, item, error))
         return FALSE;
       item->complete = TRUE;
-      g_clear_pointer (&item->door, vk_nbd_server_free);
+      /* A volume that is not staged gets its beginning in the end. */
+      if (item->volume == NULL || item->staged != NULL)
+        g_clear_pointer (&item->door, vk_nbd_server_free);
       if (item->disk != NULL)
         restore->current++;
     }
@@ -165,7 +167,7 @@ place_all (VkRestore *restore, GError **error)
     {
       VkRestoreItem *item = g_ptr_array_index (restore->items, i);
 
-      if (item->staged == NULL)
+      if (item->staged == NULL && item->volume == NULL)
         continue;
       if (!(item->volume != NULL ? vk_restore_place_volume (restore, item, error) : vk_staging_place (item->staging, item->staged, item->path, error)))
         return FALSE;

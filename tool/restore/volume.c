@@ -80,7 +80,7 @@ clear_way (VkRestore *restore, const char *volume, GError **error)
     return TRUE;
   if (is_unfinished (restore, volume))
     return vk_storage_pool_delete (restore->pool, volume, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the storage pool '%s' has a volume '%s' already, which is not overwritten: give the restored one another name with --name", restore->request->pool, volume);
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the storage pool '%s' has a volume '%s' already, which is not overwritten: give the restored one another name with --name, or virsh vol-delete it if a killed restore has left it empty", restore->request->pool, volume);
   return FALSE;
 }
 
@@ -108,26 +108,36 @@ upload_mark (VkRestore *restore, const char *volume, guint64 length, GError **er
   return done;
 }
 
+/* All but the beginning, of which the file keeps nothing else. */
 static gboolean
 upload (VkRestore *restore, const char *volume, const char *path, guint64 length, GError **error)
 {
   guint64 head = MIN (length, HEAD_BYTES);
   VkUpload rest = { .path = path, .from = head, .length = length - head, .progress = show_sent, .user_data = restore };
-  VkUpload first = { .path = path, .length = head };
 
-  return upload_mark (restore, volume, head, error)
-      && (rest.length == 0 || vk_storage_pool_upload (restore->pool, volume, &rest, restore->cancellable, error))
-      && vk_storage_pool_upload (restore->pool, volume, &first, restore->cancellable, error);
+  if (!upload_mark (restore, volume, head, error)
+      || (rest.length > 0 && !vk_storage_pool_upload (restore->pool, volume, &rest, restore->cancellable, error)))
+    return FALSE;
+  if (truncate (path, (off_t) head) == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot shorten '%s': %s", path, g_strerror (errno));
+  return FALSE;
+}
+
+/* The file by way of which the disk goes to another machine. */
+static char *
+waypoint (const VkRestore *restore, const VkRestoreItem *item)
+{
+  return g_build_filename (restore->work.path, item->name, NULL);
 }
 
 /* The volume is on another machine: the disk comes by way of a file here. */
 static gboolean
 send_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  g_autofree char *path = g_build_filename (restore->work.path, item->name, NULL);
+  g_autofree char *path = waypoint (restore, item);
   g_autofree char *made = NULL;
   struct stat status;
-  gboolean done = FALSE;
 
   if (!vk_restore_copy_to_file (restore, item, path, error))
     return FALSE;
@@ -136,9 +146,7 @@ send_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   else
     made = vk_storage_pool_create (restore->pool, item->volume, (guint64) status.st_size, error);
   item->is_created = made != NULL;
-  done = made != NULL && upload (restore, item->volume, path, (guint64) status.st_size, error);
-  unlink (path);
-  if (!done)
+  if (made == NULL || !upload (restore, item->volume, path, (guint64) status.st_size, error))
     return FALSE;
   g_free (item->path);
   item->path = g_steal_pointer (&made);
@@ -156,7 +164,7 @@ vk_restore_copy_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
     return send_volume (restore, item, error);
   path = vk_storage_pool_create (restore->pool, item->volume, item->disk->virtual_size, error);
   item->is_created = path != NULL;
-  if (path == NULL || !vk_restore_copy_over (restore, item, path, error))
+  if (path == NULL || !vk_restore_copy_over (restore, item, path, FALSE, error))
     return FALSE;
   g_free (item->path);
   item->path = g_steal_pointer (&path);
@@ -170,15 +178,32 @@ vk_restore_drop_volume (VkRestore *restore, VkRestoreItem *item)
     vk_storage_pool_delete (restore->pool, item->volume, NULL);
 }
 
+/* Puts the beginning into the place of the mark, when all the volumes are complete. */
+static gboolean
+finish_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
+{
+  g_autofree char *path = waypoint (restore, item);
+  VkUpload first = { .path = path };
+  struct stat status;
+
+  if (vk_storage_pool_is_local (restore->pool))
+    return vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), item->path, item->disk->virtual_size, restore->cancellable, error);
+  if (stat (path, &status) == 0)
+    first.length = (guint64) status.st_size;
+  return vk_storage_pool_upload (restore->pool, item->volume, &first, restore->cancellable, error);
+}
+
 /* libvirt makes an empty file of the mode and owner that the pool gives its
  * volumes; the disk takes its place. */
 gboolean
 vk_restore_place_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  g_autofree char *from = vk_staging_path (item->staging, item->staged);
+  g_autofree char *from = item->staged ? vk_staging_path (item->staging, item->staged) : NULL;
   g_autofree char *made = NULL;
   struct stat status;
 
+  if (from == NULL)
+    return finish_volume (restore, item, error);
   if (vk_staging_has_placed (item->staging, item->staged, item->path))
     return TRUE;
   if (!is_empty_file (item->path))
