@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a booted domain is moved to permanent disks while its guest writes, and nothing
 # that the guest wrote is lost, even if that is interrupted.
+# shellcheck disable=SC2016,SC2031  # what eval expands
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: whenever virt-keep is stopped while it boots a point, either a domain runs,
 # or no door is left; what is left is found.
+# shellcheck disable=SC2016,SC2031  # what eval expands
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
 

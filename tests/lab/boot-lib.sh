@@ -3,7 +3,7 @@
 #
 # What the lab tests of boot start with, after lib.sh: a place for what virt-keep writes
 # down, and the functions below.
-# shellcheck disable=SC2154  # lab and its like are lib.sh's
+# shellcheck disable=SC2154,SC2034  # lab and its like are lib.sh's, which uses ours, too
 
 export VIRT_KEEP_STATE_DIR=$lab/state
 boots=$VIRT_KEEP_STATE_DIR/boots

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a restore point of an image store runs as a domain, without being changed.
+# shellcheck disable=SC2016,SC2031  # what eval expands
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
 
@@ -97,6 +98,21 @@ keep --json boot --discard "$old"
 exits 0 "the last one, too"
 holds "nothing is left" no_boot_left
 is "$(digest_of_store)" "$before" "the store is what it was"
+
+# ---- several at once -----------------------------------------------------------
+
+for n in 1 2 3; do
+  "$VIRT_KEEP" --store "$store" --json boot "$full" >"$lab/at-once.$n" 2>&1 </dev/null &
+  pids[n]=$!
+done
+"$VIRT_KEEP" doctor --fix >"$lab/doctor" 2>&1
+wait "${pids[@]}"
+is "$(virsh list --name | grep -c -- -boot)" 3 "three boots of one point at once get three names"
+is "$(doors | wc -l)" 6 "and doors of their own, which no doctor takes away"
+for name in "$guest-boot" "$guest-boot-2" "$guest-boot-3"; do
+  "$VIRT_KEEP" boot --discard "$name" >"$lab/discard" 2>&1 || diag "$(cat "$lab/discard")"
+done
+holds "all of them can be thrown away" no_boot_left
 
 # ---- in the place of the original ----------------------------------------------
 

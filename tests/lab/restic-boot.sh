@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a restore point of a restic store runs as a domain, and its repository is
 # locked for as long as that does, whatever becomes of virt-keep.
+# shellcheck disable=SC2016,SC2031  # what eval expands
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restic-lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
