@@ -100,13 +100,22 @@ vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const Vk
   return launch (launcher, argv, error);
 }
 
+/* Such a program has work of its own to take back, which restic before 0.17 does on
+ * SIGINT alone: it may have that from the terminal, too. */
+static void
+prepare_shown (gpointer user_data)
+{
+  prctl (PR_SET_PDEATHSIG, SIGINT);
+  signal (SIGPIPE, SIG_DFL);
+}
+
 GSubprocess *
 vk_process_start_shown (const char *const *argv, char **environment, GError **error)
 {
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
 
   g_subprocess_launcher_set_environ (launcher, environment);
-  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_shown, NULL, NULL);
   g_subprocess_launcher_take_stdout_fd (launcher, fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
   return launch (launcher, argv, error);
 }

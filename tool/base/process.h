@@ -26,7 +26,7 @@ GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags fl
 
 /* The same with environment in the place of ours, standard output going where
  * standard error goes: the program's words are for people, ours may be for a
- * program. */
+ * program.  What is SIGTERM above is SIGINT here, by which it is to be ended. */
 GSubprocess *vk_process_start_shown (const char *const *argv, char **environment, GError **error);
 
 /* Starts a program of the user's: with standard input and output of ours, and with

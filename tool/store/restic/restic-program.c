@@ -49,8 +49,8 @@ wait_for_others (VkResticStore *store, GCancellable *cancellable, GError **error
 static void
 stop (GCancellable *cancellable, gpointer user_data)
 {
-  /* restic removes its locks and ends. */
-  g_subprocess_send_signal (user_data, SIGTERM);
+  /* restic removes its locks and its mount, and ends. */
+  g_subprocess_send_signal (user_data, SIGINT);
 }
 
 static gboolean
