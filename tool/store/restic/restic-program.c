@@ -73,8 +73,12 @@ run (char **environment, const char *const *arguments, GCancellable *cancellable
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GSubprocess) process = NULL;
+  const char *style = g_getenv ("VIRT_KEEP_S3_BUCKET_LOOKUP");
+  g_autofree char *lookup = style && *style ? g_strconcat ("--option=s3.bucket-lookup=", style, NULL) : NULL;
 
   g_ptr_array_add (argv, (gpointer) "restic");
+  if (lookup != NULL)
+    g_ptr_array_add (argv, lookup);
   for (const char *const *argument = arguments; *argument != NULL; argument++)
     g_ptr_array_add (argv, (gpointer) *argument);
   g_ptr_array_add (argv, NULL);
