@@ -5,7 +5,6 @@
 #include "store/store.h"
 
 #define VK_IMAGE_MANIFEST "manifest.json"
-#define VK_IMAGE_LOCK "lock"
 #define VK_IMAGE_PARTIAL_PREFIX ".partial-"
 #define VK_IMAGE_ANNOTATIONS "annotations.json"
 

@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "store/domain-lock.h"
+#include "store/image/image-claims.h"
 #include "store/image/image-finish.h"
 #include "store/image/image-layout.h"
-#include "store/image/image-lock.h"
 #include "store/image/image-merge.h"
 
 static VkPoint *
@@ -120,7 +121,7 @@ select_in (const GPtrArray *points, const char *directory)
 static gboolean
 remove_in (const char *directory, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (VkImageLock) lock = vk_image_lock_take (directory, directory, error);
+  g_autoptr (VkDomainLock) lock = vk_domain_lock_take (directory, VK_IMAGE_DIRECTORY_MODE, directory, error);
 
   return lock != NULL
       && vk_image_recover (directory, error)
@@ -184,7 +185,7 @@ is_of_domain (const char *directory, const char *directory_name, const char *dom
 static gboolean
 finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (VkImageLock) lock = vk_image_lock_take (directory, directory, error);
+  g_autoptr (VkDomainLock) lock = vk_domain_lock_take (directory, VK_IMAGE_DIRECTORY_MODE, directory, error);
   g_autoptr (GPtrArray) points = NULL;
   g_autoptr (GHashTable) ids = NULL;
   g_autoptr (VkImageClaims) claims = NULL;

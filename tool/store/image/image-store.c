@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "store/image/image-layout.h"
-#include "store/image/image-lock.h"
+#include "store/image/image-claims.h"
 
 static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";

@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "store/image/image-layout.h"
-#include "store/image/image-lock.h"
-#include "store/image/image-merge.h"
 #include "base/writeback.h"
+#include "store/domain-lock.h"
+#include "store/image/image-layout.h"
+#include "store/image/image-merge.h"
 #include "transfer/nbd-sink.h"
 #include "view/nbd-server.h"
 #include "view/qemu-img.h"
@@ -26,7 +26,7 @@ typedef struct
   VkPointWriter base;
   char *point;         /* where the finished point will be */
   char *partial;       /* where it grows; exists once opened */
-  VkImageLock *lock;
+  VkDomainLock *lock;
   gboolean opened;
   gboolean committed;
   GPtrArray *servers;  /* of VkNbdServer, one for each open sink */
@@ -229,7 +229,7 @@ image_writer_free (VkPointWriter *base)
   g_clear_pointer (&writer->writeback, vk_writeback_free);
   if (writer->opened && !writer->committed)
     vk_tree_remove (writer->partial, NULL);
-  g_clear_pointer (&writer->lock, vk_image_lock_release);
+  g_clear_pointer (&writer->lock, vk_domain_lock_release);
   g_free (writer->base.id);
   g_free (writer->base.directory);
   g_free (writer->point);
@@ -287,7 +287,7 @@ vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *d
   writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, NULL);
   if (writer->base.directory == NULL)
     writer->base.directory = g_build_filename (store->path, new_name, NULL);
-  writer->lock = vk_image_lock_take (writer->base.directory, domain_name, error);
+  writer->lock = vk_domain_lock_take (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, domain_name, error);
   if (writer->lock == NULL)
     return NULL;
   writer->base.id = choose_id (writer->base.directory, error);

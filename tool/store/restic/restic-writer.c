@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "store/image/image-lock.h"
+#include "store/domain-lock.h"
 #include "store/restic/file-save.h"
 #include "store/restic/manifest-cache.h"
 #include "store/restic/restic-sink.h"
@@ -18,7 +18,7 @@ typedef struct
   VkPointWriter base;
   VkResticStore *store;
   VkResticLock *lock;     /* (transfer none) the store's */
-  VkImageLock *guard;     /* of the domain, on this host */
+  VkDomainLock *guard;    /* of the domain, on this host */
   char *domain_name;
   char *domain_uuid;
   GPtrArray *points;      /* of VkPoint: the domain's, oldest first */
@@ -303,7 +303,7 @@ restic_writer_free (VkPointWriter *base)
   g_cancellable_disconnect (writer->cancellable, writer->forward);
   g_clear_object (&writer->cancellable);
   vk_restic_saver_free (writer->saver);
-  g_clear_pointer (&writer->guard, vk_image_lock_release);
+  g_clear_pointer (&writer->guard, vk_domain_lock_release);
   g_clear_pointer (&writer->points, g_ptr_array_unref);
   g_ptr_array_unref (writer->disks);
   g_ptr_array_unref (writer->files);
@@ -335,12 +335,12 @@ forward_cancel (GCancellable *cancellable, gpointer user_data)
 
 /* Two backups of one domain from this host; for those of two hosts libvirt has a
  * lock of its own, the backup job. */
-static VkImageLock *
+static VkDomainLock *
 take_guard (const VkResticStore *store, const char *domain_name, const char *domain_uuid, GError **error)
 {
   g_autofree char *directory = g_build_filename (g_get_user_cache_dir (), "virt-keep", "restic", vk_restic_repo_id (store->repo), domain_uuid, NULL);
 
-  return vk_image_lock_take (directory, domain_name, error);
+  return vk_domain_lock_take (directory, 0700, domain_name, error);
 }
 
 static gboolean

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "store/image/image-lock.h"
+#include "store/domain-lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,11 +12,11 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "store/image/image-layout.h"
 
-struct VkImageLock
+struct VkDomainLock
 {
   char *directory;
+  mode_t mode; /* of the directory, if it has to be made */
   char *path;
   int fd;
 };
@@ -24,7 +24,7 @@ struct VkImageLock
 /* Whether the locked file is still the one that the path names: the process
  * that had the lock before may have removed the file with its directory. */
 static gboolean
-is_current (const VkImageLock *lock)
+is_current (const VkDomainLock *lock)
 {
   struct stat locked, named;
 
@@ -33,7 +33,7 @@ is_current (const VkImageLock *lock)
 }
 
 static void
-set_busy_error (const VkImageLock *lock, const char *domain_name, GError **error)
+set_busy_error (const VkDomainLock *lock, const char *domain_name, GError **error)
 {
   char holder[32] = "";
   gssize length = pread (lock->fd, holder, sizeof holder - 1, 0);
@@ -45,9 +45,9 @@ set_busy_error (const VkImageLock *lock, const char *domain_name, GError **error
 
 /* FALSE without *error: the file went away meanwhile, try again. */
 static gboolean
-try_lock (VkImageLock *lock, const char *domain_name, GError **error)
+try_lock (VkDomainLock *lock, const char *domain_name, GError **error)
 {
-  if (!vk_directory_make (lock->directory, VK_IMAGE_DIRECTORY_MODE, error))
+  if (!vk_directory_make (lock->directory, lock->mode, error))
     return FALSE;
   lock->fd = open (lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (lock->fd < 0)
@@ -66,7 +66,7 @@ try_lock (VkImageLock *lock, const char *domain_name, GError **error)
 }
 
 static void
-lock_free (VkImageLock *lock)
+lock_free (VkDomainLock *lock)
 {
   if (lock->fd >= 0)
     close (lock->fd);
@@ -75,17 +75,18 @@ lock_free (VkImageLock *lock)
   g_free (lock);
 }
 
-VkImageLock *
-vk_image_lock_take (const char *directory, const char *domain_name, GError **error)
+VkDomainLock *
+vk_domain_lock_take (const char *directory, mode_t mode, const char *domain_name, GError **error)
 {
-  VkImageLock *lock = g_new0 (VkImageLock, 1);
+  VkDomainLock *lock = g_new0 (VkDomainLock, 1);
   /* The process id is for people; what holds the lock is the open file, so
    * that no crash can leave it behind. */
   g_autofree char *holder = g_strdup_printf ("%d\n", (int) getpid ());
   g_autoptr (GError) failure = NULL;
 
   lock->directory = g_strdup (directory);
-  lock->path = g_build_filename (directory, VK_IMAGE_LOCK, NULL);
+  lock->mode = mode;
+  lock->path = g_build_filename (directory, VK_DOMAIN_LOCK, NULL);
   lock->fd = -1;
   while (!try_lock (lock, domain_name, &failure) && failure == NULL)
     ;
@@ -98,71 +99,26 @@ vk_image_lock_take (const char *directory, const char *domain_name, GError **err
   return NULL;
 }
 
-void
-vk_image_lock_release (VkImageLock *lock)
+/* But for the lock. */
+static gboolean
+is_empty (const char *directory)
 {
-  g_autoptr (GPtrArray) names = vk_image_directory_names (lock->directory, NULL);
+  g_autoptr (GDir) dir = g_dir_open (directory, 0, NULL);
+  const char *name;
 
-  if (names != NULL && names->len == 1)
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    if (strcmp (name, VK_DOMAIN_LOCK) != 0)
+      return FALSE;
+  return dir != NULL;
+}
+
+void
+vk_domain_lock_release (VkDomainLock *lock)
+{
+  if (is_empty (lock->directory))
     {
       unlink (lock->path);
       rmdir (lock->directory);
     }
   lock_free (lock);
-}
-
-struct VkImageClaims
-{
-  GArray *fds;
-};
-
-void
-vk_image_claims_free (VkImageClaims *claims)
-{
-  for (guint i = 0; i < claims->fds->len; i++)
-    close (g_array_index (claims->fds, int, i));
-  g_array_unref (claims->fds);
-  g_free (claims);
-}
-
-const GArray *
-vk_image_claims_fds (const VkImageClaims *claims)
-{
-  return claims->fds;
-}
-
-static gboolean
-claim_point (VkImageClaims *claims, const VkPoint *point, gboolean alone, GError **error)
-{
-  int fd = open (point->location, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  g_autofree char *name = NULL;
-
-  if (fd < 0)
-    return TRUE;
-  if (flock (fd, (alone ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-    {
-      g_array_append_val (claims->fds, fd);
-      return TRUE;
-    }
-  close (fd);
-  name = vk_point_name (point);
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, alone ? "the restore point '%s' is in use: a domain runs that was booted from it, or from one that builds on it"
-                                                     : "the restore point '%s' is just being removed", name);
-  return FALSE;
-}
-
-VkImageClaims *
-vk_image_claim (const GPtrArray *points, GHashTable *doomed, gboolean alone, GError **error)
-{
-  g_autoptr (VkImageClaims) claims = g_new0 (VkImageClaims, 1);
-
-  claims->fds = g_array_new (FALSE, FALSE, sizeof (int));
-  for (guint i = 0; i < points->len; i++)
-    {
-      const VkPoint *point = g_ptr_array_index (points, i);
-
-      if ((doomed == NULL || g_hash_table_contains (doomed, point->id)) && !claim_point (claims, point, alone, error))
-        return NULL;
-    }
-  return g_steal_pointer (&claims);
 }
