@@ -25,15 +25,25 @@ static const struct program_package packages[] = {
   { "restic", "restic" },
 };
 
-/* Runs in the child between fork and exec: async-signal-safe calls only.
- * Ctrl-C reaches the whole foreground process group, but it is for virt-keep to
- * end its children; that virt-keep ignores SIGPIPE is nothing to them. */
+/* Runs in the child between fork and exec: async-signal-safe calls only.  parent: the
+ * id of the process that forked, which may have been killed before the kernel was asked
+ * to tell.  That virt-keep ignores SIGPIPE is nothing to its children. */
 static void
-prepare_child (gpointer user_data)
+end_with (gpointer parent, int number)
 {
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
-  signal (SIGINT, SIG_IGN);
+  prctl (PR_SET_PDEATHSIG, number);
+  if (getppid () != GPOINTER_TO_INT (parent))
+    _exit (1);
   signal (SIGPIPE, SIG_DFL);
+}
+
+/* Ctrl-C reaches the whole foreground process group, but it is for virt-keep to end its
+ * children. */
+static void
+prepare_child (gpointer parent)
+{
+  end_with (parent, SIGTERM);
+  signal (SIGINT, SIG_IGN);
 }
 
 static GSubprocessLauncher *
@@ -41,7 +51,7 @@ make_launcher (GSubprocessFlags flags, const VkProcessSecrets *secrets)
 {
   GSubprocessLauncher *launcher = g_subprocess_launcher_new (flags);
 
-  g_subprocess_launcher_set_child_setup (launcher, prepare_child, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_child, GINT_TO_POINTER (getpid ()), NULL);
   /* qemu-nbd and qemu-img allocate a buffer for each request.  glibc maps and
    * unmaps those over 128 KiB anew each time, which costs more than the copy. */
   g_subprocess_launcher_setenv (launcher, "MALLOC_MMAP_THRESHOLD_", "4194304", FALSE);
@@ -103,10 +113,9 @@ vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const Vk
 /* Such a program has work of its own to take back, which restic before 0.17 does on
  * SIGINT alone: it may have that from the terminal, too. */
 static void
-prepare_shown (gpointer user_data)
+prepare_shown (gpointer parent)
 {
-  prctl (PR_SET_PDEATHSIG, SIGINT);
-  signal (SIGPIPE, SIG_DFL);
+  end_with (parent, SIGINT);
 }
 
 GSubprocess *
@@ -115,17 +124,16 @@ vk_process_start_shown (const char *const *argv, char **environment, GError **er
   g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_NONE);
 
   g_subprocess_launcher_set_environ (launcher, environment);
-  g_subprocess_launcher_set_child_setup (launcher, prepare_shown, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_shown, GINT_TO_POINTER (getpid ()), NULL);
   g_subprocess_launcher_take_stdout_fd (launcher, fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
   return launch (launcher, argv, error);
 }
 
 /* As prepare_child(), but for Ctrl-C. */
 static void
-prepare_command (gpointer user_data)
+prepare_command (gpointer parent)
 {
-  prctl (PR_SET_PDEATHSIG, SIGTERM);
-  signal (SIGPIPE, SIG_DFL);
+  end_with (parent, SIGTERM);
 }
 
 GSubprocess *
@@ -135,7 +143,7 @@ vk_process_start_command (const char *const *argv, const char *const *environmen
 
   for (gsize i = 0; environment[i] != NULL; i += 2)
     g_subprocess_launcher_setenv (launcher, environment[i], environment[i + 1], TRUE);
-  g_subprocess_launcher_set_child_setup (launcher, prepare_command, NULL, NULL);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_command, GINT_TO_POINTER (getpid ()), NULL);
   return launch (launcher, argv, error);
 }
 

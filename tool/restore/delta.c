@@ -14,7 +14,7 @@
 #include "transfer/delta-sink.h"
 #include "transfer/transfer.h"
 
-enum { MAX_CONNECTIONS = 4, TICK_MILLISECONDS = 200 };
+enum { MAX_CONNECTIONS = 4, TICK_MILLISECONDS = 200, HALF_ATTEMPTS = 50 };
 
 /* Beside the disk: it may build on other images, by relative path. */
 static char *
@@ -114,10 +114,36 @@ check_size (VkRestoreItem *item, VkNbdServer *server, GError **error)
   return FALSE;
 }
 
+/* The qemu-nbd of a run that was killed may still have to flush what it was given
+ * before it lets go of the image. */
+static VkNbdServer *
+open_place (VkRestore *restore, const VkRestoreItem *item, const char *place, GError **error)
+{
+  guint attempts = item->is_half ? HALF_ATTEMPTS : 1;
+  g_autoptr (GError) failure = NULL;
+
+  for (guint i = 0; i < attempts && !g_cancellable_is_cancelled (restore->cancellable); i++)
+    {
+      VkNbdServer *server;
+
+      if (i > 0)
+        g_usleep (TICK_MILLISECONDS * 1000);
+      g_clear_error (&failure);
+      server = vk_nbd_server_target (place, item->form.format, restore->work.path, &failure);
+      if (server != NULL)
+        return server;
+    }
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else
+    g_cancellable_set_error_if_cancelled (restore->cancellable, error);
+  return NULL;
+}
+
 static gboolean
 write_delta (VkRestore *restore, VkRestoreItem *item, const char *place, GError **error)
 {
-  g_autoptr (VkNbdServer) server = vk_nbd_server_target (place, item->form.format, restore->work.path, error);
+  g_autoptr (VkNbdServer) server = open_place (restore, item, place, error);
   gboolean done = server != NULL && check_size (item, server, error) && copy_differences (restore, item, server, error);
 
   if (done)
