@@ -40,8 +40,8 @@ for signal in KILL INT; do
     wait_for 30 reached "$moment" || bail "no $moment is seen"
     kill "-$signal" "$keeper"
     keep_ends 60
-    holds "SIG$signal at its $moment: a domain runs or no door is left" wait_for 30 boot_settles \
-      || diag "$(guest_state booted) $(doors | xargs -r ps -o pid,ppid,stat,etime,args -p)"
+    holds "SIG$signal at its $moment: a domain runs or no door is left" wait_for 30 boot_settles
+    boot_settles || diag "$(guest_state booted) $(doors | xargs -r ps -o pid,ppid,stat,etime,args -p)"
     [ "$signal" = INT ] && [ "$code" != 0 ] && is "$code$(ls -A "$boots")" 130 "and nothing else, when it could clean up"
     if [ "$(guest_state booted)" = running ]; then
       keep --json boot --discard booted

@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@
 
 /* systemd's first descriptor. */
 enum { LISTENER_FD = 3, PID_DIGITS = 20 };
+
+/* How often a program is told to end that need not last; then it is killed. */
+enum { TERM_ATTEMPTS = 50, TERM_AGAIN_MS = 100 };
 
 /* All that the child needs, made before fork(), after which nothing may be
  * allocated. */
@@ -110,17 +115,24 @@ become_program (Plan *plan)
 static void
 guard (pid_t pid, int pipe)
 {
+  struct pollfd program = { .events = POLLIN };
   char word;
   gssize got;
 
   if (pipe > 0)
     close_range (0, (unsigned int) pipe - 1, 0);
   close_range ((unsigned int) pipe + 1, ~0U, 0);
+  program.fd = (int) syscall (SYS_pidfd_open, pid, 0);
   do
     got = read (pipe, &word, 1);
   while (got < 0 && errno == EINTR);
-  if (got != 1)
-    kill (pid, SIGTERM);
+  /* qemu-nbd forgets a SIGTERM that comes just before its main loop. */
+  for (guint i = 0; got != 1 && i < TERM_ATTEMPTS; i++)
+    {
+      syscall (SYS_pidfd_send_signal, program.fd, i + 1 < TERM_ATTEMPTS ? SIGTERM : SIGKILL, NULL, 0);
+      if (poll (&program, 1, TERM_AGAIN_MS) > 0)
+        break;
+    }
   _exit (0);
 }
 

@@ -38,11 +38,12 @@ end_with (gpointer parent, int number)
 }
 
 /* Ctrl-C reaches the whole foreground process group, but it is for virt-keep to end its
- * children. */
+ * children.  SIGTERM will not do for those that outlive it: qemu-nbd forgets one that
+ * comes just before its main loop. */
 static void
 prepare_child (gpointer parent)
 {
-  end_with (parent, SIGTERM);
+  end_with (parent, SIGKILL);
   signal (SIGINT, SIG_IGN);
 }
 

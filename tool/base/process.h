@@ -6,7 +6,7 @@
 #include <gio/gio.h>
 
 /* Starts argv[0], searched in PATH, with the flags of GSubprocess.  The child
- * gets SIGTERM when the thread that started it ends.
+ * is killed when the thread that started it ends.
  * Returns: (transfer full), or NULL with VK_ERROR_REFUSED set to a sentence that names the
  * package to install when the program is missing, VK_ERROR_FAILED otherwise. */
 GSubprocess *vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error);
@@ -26,7 +26,7 @@ GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags fl
 
 /* The same with environment in the place of ours, standard output going where
  * standard error goes: the program's words are for people, ours may be for a
- * program.  What is SIGTERM above is SIGINT here, by which it is to be ended. */
+ * program.  It gets SIGINT when the thread ends, and is to be ended by that. */
 GSubprocess *vk_process_start_shown (const char *const *argv, char **environment, GError **error);
 
 /* Starts a program of the user's: with standard input and output of ours, and with

@@ -19,6 +19,7 @@ enum
 {
   START_TIMEOUT_MS = 30000,
   START_POLL_MS = 2,
+  TERM_AGAIN_MS = 200,
   MAX_CLIENTS = 16,
   /* Only the end of what the program says is kept. */
   MAX_WORDS = 4096,
@@ -339,13 +340,26 @@ vk_nbd_server_process (VkNbdServer *server)
   return server->process;
 }
 
+/* qemu-nbd forgets a SIGTERM that comes just before its main loop, so that it is told
+ * again. */
+static void
+end_program (VkNbdServer *server)
+{
+  for (guint ms = 0; !has_ended (server); ms += START_POLL_MS)
+    {
+      if (ms % TERM_AGAIN_MS == 0)
+        g_subprocess_send_signal (server->process, SIGTERM);
+      g_usleep (START_POLL_MS * 1000);
+    }
+  g_subprocess_wait (server->process, NULL, NULL);
+}
+
 void
 vk_nbd_server_explain (VkNbdServer *server, GError **error)
 {
   const char *words;
 
-  g_subprocess_send_signal (server->process, SIGTERM);
-  g_subprocess_wait (server->process, NULL, NULL);
+  end_program (server);
   words = last_words (server);
   if (*words == '\0')
     return;
@@ -358,8 +372,7 @@ vk_nbd_server_stop (VkNbdServer *server, GError **error)
 {
   gboolean ended_before = has_ended (server);
 
-  g_subprocess_send_signal (server->process, SIGTERM);
-  g_subprocess_wait (server->process, NULL, NULL);
+  end_program (server);
   if (!ended_before && g_subprocess_get_successful (server->process))
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s %s while it served '%s': %s", server->program, ended_before ? "ended" : "failed", server->path, words_or_none (server));
