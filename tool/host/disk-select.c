@@ -135,15 +135,11 @@ list_targets (const VkDomainXml *domain)
 static const VkDisk *
 find_disk (const VkDomainXml *domain, const char *target, GError **error)
 {
+  const VkDisk *disk = vk_domain_xml_find_disk (domain, target);
   g_autofree char *targets = NULL;
 
-  for (guint i = 0; i < domain->disks->len; i++)
-    {
-      const VkDisk *disk = g_ptr_array_index (domain->disks, i);
-
-      if (strcmp (disk->target, target) == 0)
-        return disk;
-    }
+  if (disk != NULL)
+    return disk;
   targets = list_targets (domain);
   g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "domain '%s' has no disk '%s'; %s",
                domain->name, target, domain->disks->len > 0 ? targets : "it has no disks at all");

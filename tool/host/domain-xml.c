@@ -41,6 +41,19 @@ vk_domain_xml_free (VkDomainXml *domain)
   g_free (domain);
 }
 
+const VkDisk *
+vk_domain_xml_find_disk (const VkDomainXml *domain, const char *target)
+{
+  for (guint i = 0; i < domain->disks->len; i++)
+    {
+      const VkDisk *disk = g_ptr_array_index (domain->disks, i);
+
+      if (strcmp (disk->target, target) == 0)
+        return disk;
+    }
+  return NULL;
+}
+
 xmlNode *
 vk_domain_xml_root (xmlDoc *doc, GError **error)
 {

@@ -75,6 +75,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDomainXml, vk_domain_xml_free)
  * is not a domain document, or not one that libvirt can have written. */
 VkDomainXml *vk_domain_xml_parse (const char *xml, GError **error);
 
+/* The disk with that target, or NULL.  (transfer none) */
+const VkDisk *vk_domain_xml_find_disk (const VkDomainXml *domain, const char *target);
+
 /* The <domain> element of doc, or NULL with VK_ERROR_FAILED set. */
 xmlNode *vk_domain_xml_root (xmlDoc *doc, GError **error);
 

@@ -20,19 +20,6 @@
 
 enum { MAX_LINKS = 8 };
 
-static const VkDisk *
-find_disk (const VkInPlace *in_place, const char *target)
-{
-  for (guint i = 0; i < in_place->xml->disks->len; i++)
-    {
-      const VkDisk *disk = g_ptr_array_index (in_place->xml->disks, i);
-
-      if (strcmp (disk->target, target) == 0)
-        return disk;
-    }
-  return NULL;
-}
-
 static gboolean
 refuse (VkRestoreItem *item, const char *why, GError **error)
 {
@@ -90,7 +77,7 @@ resolve (const char *path)
 gboolean
 vk_restore_plan_in_place (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
-  const VkDisk *disk = find_disk (restore->in_place, item->name);
+  const VkDisk *disk = vk_domain_xml_find_disk (restore->in_place->xml, item->name);
   const char *obstacle = find_obstacle (disk);
   struct stat status;
   gboolean is_block;

@@ -10,9 +10,8 @@
 
 /* --- one point ------------------------------------------------------------ */
 
-/* Whether what went wrong is a matter of the point, and not of the way to it. */
-static gboolean
-is_damage (const GError *failure)
+gboolean
+vk_restic_is_damage (const GError *failure)
 {
   return g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND);
 }
@@ -167,7 +166,7 @@ vk_restic_read_point (VkResticStore *store, const VkSnapshot *snapshot, GCancell
     base->manifest = copied_manifest (store, snapshot, base->location);
   if (snapshot->damage == NULL && base->manifest == NULL)
     base->manifest = find_manifest (store, snapshot, base->location, cancellable, &failure);
-  if (failure != NULL && !is_damage (failure))
+  if (failure != NULL && !vk_restic_is_damage (failure))
     {
       g_propagate_prefixed_error (error, g_steal_pointer (&failure), "%s: ", base->location);
       return NULL;

@@ -75,6 +75,9 @@ void vk_restic_store_unlock (VkResticStore *store);
  * lock, that they are not just being moved by a prune. */
 GPtrArray *vk_restic_list (VkResticStore *store, const char *domain, GCancellable *cancellable, GError **error);
 
+/* What is wrong with a point is a damage; that it cannot be found out is not. */
+gboolean vk_restic_is_damage (const GError *failure);
+
 /* What the snapshot is as a point, whatever its tags.  Returns: (transfer full),
  * damage set where it has to be; NULL when the repository cannot be reached. */
 VkResticPoint *vk_restic_read_point (VkResticStore *store, const VkSnapshot *snapshot, GCancellable *cancellable, GError **error);

@@ -25,19 +25,12 @@ typedef struct
 
 /* --- damages -------------------------------------------------------------- */
 
-/* What is wrong with a point is a damage; that it cannot be found out, a failure. */
-static gboolean
-is_damage (const GError *failure)
-{
-  return g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND);
-}
-
 static gboolean
 settle (Verify *verify, const VkPoint *point, const char *file, GError *failure, GError **error)
 {
   g_autofree char *message = NULL;
 
-  if (!is_damage (failure))
+  if (!vk_restic_is_damage (failure))
     {
       g_propagate_error (error, failure);
       return FALSE;
@@ -102,7 +95,7 @@ check_plain_file (Verify *verify, const GPtrArray *nodes, const VkManifestFile *
     return TRUE;
   if (found != NULL)
     g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
-  else if (is_damage (failure))
+  else if (vk_restic_is_damage (failure))
     return TRUE;
   else
     g_propagate_error (error, g_steal_pointer (&failure));
