@@ -5,6 +5,7 @@
 #include "backup/backup.h"
 #include "host/backup-job.h"
 #include "host/domain-xml.h"
+#include "host/freeze.h"
 #include "transfer/transfer.h"
 
 typedef struct
@@ -51,6 +52,8 @@ typedef struct
   GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
   VkPointWriter *writer;
   VkBackupJob *job;
+  VkFreeze *freeze;       /* while the guest is frozen */
+  gboolean still_frozen;  /* it could not be thawed */
   char *checkpoint;       /* name, once libvirt may have made it */
   char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
   char *scratch_dir;      /* private: scratch files */
@@ -73,6 +76,27 @@ void vk_backup_stop_paused (VkBackup *backup);
 
 /* Lists the points. */
 gboolean vk_backup_list_points (VkBackup *backup, GError **error);
+
+/* Says in the manifest whether the guest can be frozen, and why not.  FALSE with
+ * VK_ERROR_REFUSED when it has to be. */
+gboolean vk_backup_check_quiesce (VkBackup *backup, GError **error);
+
+/* Thaws what an earlier backup of the domain, which was killed, has left frozen. */
+void vk_backup_thaw_leftover (VkBackup *backup);
+
+/* Freezes the guest as was asked for.  TRUE also when it is not, and need not be. */
+gboolean vk_backup_freeze (VkBackup *backup, GError **error);
+
+/* Thaws it, whatever happened in between, and says in the manifest how that was.
+ * FALSE when it has to have been frozen all the time, and was not.  A guest that stays
+ * frozen is still_frozen. */
+gboolean vk_backup_thaw (VkBackup *backup, GError **error);
+
+/* Tries once more to thaw a guest that is still_frozen; VK_ERROR_FROZEN. */
+gboolean vk_backup_thaw_finally (VkBackup *backup, GError **error);
+
+/* The instant: freezes the guest, begins the job, thaws it. */
+gboolean vk_backup_take_instant (VkBackup *backup, GError **error);
 
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);

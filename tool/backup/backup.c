@@ -14,6 +14,7 @@
 enum { RECONNECT_SECONDS = 10 };
 
 const char *const vk_mode_words[] = { "push", "pull", NULL };
+const char *const vk_quiesce_words[] = { "auto", "require", "never", NULL };
 const char *const vk_level_words[] = { "full", "copy", "incremental", "differential", "auto", NULL };
 
 static void
@@ -124,6 +125,9 @@ run_steps (VkBackup *backup, GError **error)
 {
   if (!vk_backup_inspect (backup, TRUE, error))
     return FALSE;
+  vk_backup_thaw_leftover (backup);
+  if (!vk_backup_check_quiesce (backup, error))
+    return FALSE;
   if (!vk_backup_run_step (backup, begin_point, error))
     return FALSE;
   backup->manifest->id = g_strdup (backup->writer->id);
@@ -169,6 +173,19 @@ undo (VkBackup *backup)
     vk_backup_warn (backup, "not everything could be cleaned up, the next backup does it: %s", failure->message);
 }
 
+/* That the guest stands still is worse than whatever else went wrong. */
+static gboolean
+end_frozen (VkBackup *backup, gboolean done, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (!backup->still_frozen || vk_backup_thaw_finally (backup, &failure))
+    return done;
+  g_clear_error (error);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 static void
 release (VkBackup *backup)
 {
@@ -200,15 +217,17 @@ init (VkBackup *backup, VkHost *host, VkStore *store, const VkBackupRequest *req
 }
 
 gboolean
-vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
+vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, gboolean *stored, GCancellable *cancellable, GError **error)
 {
   VkBackup backup;
   gboolean done;
 
   init (&backup, host, store, request, reporter, manifest, cancellable);
   done = run_steps (&backup, error);
+  *stored = done;
   if (!done)
     undo (&backup);
+  done = end_frozen (&backup, done, error);
   g_clear_pointer (&backup.job, vk_backup_job_free);
   vk_backup_stop_paused (&backup);
   release (&backup);

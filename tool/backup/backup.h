@@ -24,8 +24,16 @@ typedef enum
   VK_LEVEL_AUTO,         /* incremental where that is sound, else full */
 } VkBackupLevel;
 
-/* The words of --mode and --level, in the order of the enums. */
+typedef enum
+{
+  VK_QUIESCE_AUTO,    /* freeze when the guest agent answers */
+  VK_QUIESCE_REQUIRE, /* no backup without */
+  VK_QUIESCE_NEVER,
+} VkQuiesce;
+
+/* The words of --mode, --level and --quiesce, in the order of the enums. */
 extern const char *const vk_mode_words[];
+extern const char *const vk_quiesce_words[];
 extern const char *const vk_level_words[];
 
 typedef struct
@@ -35,6 +43,9 @@ typedef struct
   VkBackupLevel level;
   const char *const *disks;       /* only these targets, or NULL */
   const char *const *excluded;    /* not these targets, or NULL */
+  VkQuiesce quiesce;
+  const char *const *freeze_mounts; /* where the file systems that are frozen are mounted in the guest; NULL: all */
+  guint freeze_limit;             /* seconds that they are frozen at most */
   const char *scratch_dir;        /* pull: where QEMU keeps what the guest overwrites, or NULL */
   const char *templates_dir;      /* or NULL */
   gboolean use_monitor;           /* ask QEMU through monitor passthrough */
@@ -65,8 +76,10 @@ GPtrArray *vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupR
 
 /* Backs up the domain into store.  manifest, given empty, is filled in as the
  * facts become known, so that a failed backup can be reported too; on success
- * it is what was stored.  On failure the guest runs on, nothing of the point
+ * it is what was stored.  *stored is whether there is a new point.  When there is
+ * none the guest runs on, nothing of the point
  * is left in the store, and the new checkpoint is deleted again.
  * VK_ERROR_UNCHANGED when less than the threshold would be moved.
+ * VK_ERROR_FROZEN when the guest may still be frozen, whether the point was stored or not.
  * The process must be allowed to be stopped through cancellable only. */
-gboolean vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error);
+gboolean vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, gboolean *stored, GCancellable *cancellable, GError **error);

@@ -43,7 +43,7 @@ vk_backup_pull (VkBackup *backup, GError **error)
       disk->scratch = g_build_filename (backup->scratch_dir, name, NULL);
       disk->bitmap_context = disk->base ? bitmap_context (disk->disk->target) : NULL;
     }
-  if (!vk_backup_run_step (backup, vk_backup_open_sinks, error) || !vk_backup_begin_job (backup, error))
+  if (!vk_backup_run_step (backup, vk_backup_open_sinks, error) || !vk_backup_take_instant (backup, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "reading the disks");
   return vk_backup_transfer (backup, export_uri, error)

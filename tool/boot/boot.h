@@ -39,10 +39,6 @@ typedef struct
   GPtrArray *warnings; /* of char *: what the domain lacks of what the point has */
 } VkBoot;
 
-/* STATE: where everything about machines that run from points is: $VIRT_KEEP_STATE_DIR,
- * root's /var/lib/virt-keep, or a user's own.  Returns: (transfer full). */
-char *vk_state_directory (void);
-
 void vk_boot_free (VkBoot *boot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkBoot, vk_boot_free)
 

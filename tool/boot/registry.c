@@ -11,27 +11,13 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "base/state.h"
 #include "boot/boot-private.h"
 
 /* QEMU's user passes through. */
 enum { REGISTRY_MODE = 0711, STATE_LIMIT = 1 << 20, STATE_VERSION = 1 };
 
 static const char state_format[] = "virt-keep boot";
-
-char *
-vk_state_directory (void)
-{
-  const char *named = g_getenv ("VIRT_KEEP_STATE_DIR");
-  const char *home = g_getenv ("XDG_STATE_HOME");
-
-  if (named != NULL && *named != '\0')
-    return g_canonicalize_filename (named, NULL);
-  if (geteuid () == 0)
-    return g_strdup (PKGSTATEDIR);
-  if (home != NULL && g_path_is_absolute (home))
-    return g_build_filename (home, "virt-keep", NULL);
-  return g_build_filename (g_get_home_dir (), ".local", "state", "virt-keep", NULL);
-}
 
 char *
 vk_boot_registry (GError **error)
@@ -63,10 +49,7 @@ vk_boot_lock (const char *directory, gboolean wait, GError **error)
 gboolean
 vk_boot_save (const VkBoot *boot, GError **error)
 {
-  g_autofree char *path = g_build_filename (boot->directory, "boot.json", NULL);
-  g_autofree char *temporary = g_build_filename (boot->directory, ".boot.json", NULL);
   g_autoptr (JsonObject) object = json_object_new ();
-  g_autofree char *text = NULL;
 
   vk_json_set_string (object, "format", state_format);
   json_object_set_int_member (object, "version", STATE_VERSION);
@@ -78,10 +61,7 @@ vk_boot_save (const VkBoot *boot, GError **error)
   vk_json_set_string (object, "overlays", boot->overlays);
   vk_json_set_string (object, "nvram", boot->nvram);
   vk_json_set_string (object, "finishing", boot->finishing);
-  text = vk_json_to_string (object, TRUE);
-  return vk_tree_remove (temporary, error)
-      && vk_file_write (temporary, text, strlen (text), error)
-      && vk_file_replace (temporary, path, error);
+  return vk_state_save (boot->directory, "boot.json", object, error);
 }
 
 static gboolean

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/state.h"
 #include "boot/start-private.h"
 
 /* QEMU's user passes through it to its own directory. */

@@ -9,13 +9,17 @@
 #include "command/command.h"
 #include "report/format.h"
 
-enum { DEFAULT_MAX_CHAIN = 60 };
+/* Windows thaws by itself after ten seconds. */
+enum { DEFAULT_MAX_CHAIN = 60, FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600 };
 
 typedef struct
 {
   char *mode;
   char *level;
   char **disks;
+  char *quiesce;
+  char **freeze_mounts;
+  char *freeze_limit;
   char **excluded;
   char *scratch_dir;
   char *templates_dir;
@@ -37,6 +41,9 @@ static const GOptionEntry backup_options[] = {
   { "level", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, level), "What to copy; copy is a full that leaves no checkpoint", "full|copy|incremental|differential|auto" },
   { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, disks), "Back up only this disk (repeatable)", "DEV" },
   { "exclude", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, excluded), "Leave this disk out (repeatable)", "DEV" },
+  { "quiesce", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, quiesce), "Whether the guest agent freezes the file systems at the instant", "auto|require|never" },
+  { "freeze-mount", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, freeze_mounts), "Freeze only what is mounted at PATH in the guest (repeatable)", "PATH" },
+  { "freeze-limit", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, freeze_limit), "How long they are frozen at most (10s)", "TIME" },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
   { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
@@ -118,6 +125,36 @@ parse_directory (const char *option, const char *value, const char **directory, 
 }
 
 static gboolean
+parse_quiesce (const BackupOptions *options, VkBackupRequest *request, GError **error)
+{
+  int choice;
+
+  request->freeze_limit = FREEZE_SECONDS;
+  if (!vk_parse_choice ("--quiesce", options->quiesce, vk_quiesce_words, VK_QUIESCE_AUTO, &choice, error)
+      || !vk_parse_seconds ("--freeze-limit", options->freeze_limit, &request->freeze_limit, error))
+    return FALSE;
+  if (request->freeze_limit < 1 || request->freeze_limit > MOST_FREEZE_SECONDS)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--freeze-limit cannot be '%s': it is a time from 1s to 1h", options->freeze_limit);
+      return FALSE;
+    }
+  if (choice == VK_QUIESCE_NEVER && (options->freeze_mounts != NULL || options->freeze_limit != NULL))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s has no meaning with --quiesce never", options->freeze_mounts ? "--freeze-mount" : "--freeze-limit");
+      return FALSE;
+    }
+  for (gsize i = 0; options->freeze_mounts != NULL && options->freeze_mounts[i] != NULL; i++)
+    if (options->freeze_mounts[i][0] == '\0')
+      {
+        g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--freeze-mount names no path");
+        return FALSE;
+      }
+  request->quiesce = (VkQuiesce) choice;
+  request->freeze_mounts = (const char *const *) options->freeze_mounts;
+  return TRUE;
+}
+
+static gboolean
 parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
 {
   static const char *const monitor_words[] = { "auto", "never", NULL };
@@ -129,7 +166,8 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
       || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
     return FALSE;
-  if (!parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
+  if (!parse_quiesce (options, request, error)
+      || !parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
   if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
@@ -180,11 +218,25 @@ fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store,
   add_times (result, manifest);
   json_object_set_array_member (result, "disks", vk_manifest_disks_to_json (manifest));
   json_object_set_array_member (result, "left_out", vk_manifest_left_out_to_json (manifest));
+  if (manifest->quiesce != NULL)
+    json_object_set_object_member (result, "quiesce", vk_manifest_quiesce_to_json (manifest));
   if (manifest->closed != NULL)
     json_object_set_object_member (result, "closed", json_object_ref (manifest->closed));
   json_object_set_array_member (result, "warnings", json_array_new ());
   for (guint i = 0; i < manifest->warnings->len; i++)
     vk_json_append_string (result, "warnings", g_ptr_array_index (manifest->warnings, i));
+}
+
+static void
+append_quiesce (GString *text, const VkManifest *manifest)
+{
+  const VkManifestQuiesce *quiesce = manifest->quiesce;
+
+  if (quiesce->frozen)
+    g_string_append_printf (text, "The guest agent had frozen %" G_GUINT64_FORMAT " file system%s for the instant, for %" G_GUINT64_FORMAT " ms in all.\n",
+                            quiesce->filesystems, quiesce->filesystems == 1 ? "" : "s", quiesce->milliseconds);
+  else
+    g_string_append_printf (text, "The file systems were not frozen for the instant: %s.\n", quiesce->reason);
 }
 
 static void
@@ -234,6 +286,7 @@ fill_text (GString *text, const VkManifest *manifest)
     g_string_append_printf (text, "The level is %s: %s.\n", manifest->level, manifest->reason);
   if (manifest->synthetic)
     g_string_append (text, "What had changed was copied, and the full images were made of it and of the chain, in the store.\n");
+  append_quiesce (text, manifest);
   append_closed (text, manifest);
 }
 
@@ -274,6 +327,14 @@ open_store (VkInvocation *invocation, gboolean create, GError **error)
   return store;
 }
 
+/* A guest that stands still must be heard of, whoever stopped us. */
+static void
+claim_error (VkInterrupt *interrupt, GError **error)
+{
+  if (!g_error_matches (*error, VK_ERROR, VK_ERROR_FROZEN))
+    vk_interrupt_claim_error (interrupt, error);
+}
+
 static gboolean
 run_backup (VkInvocation *invocation, GError **error)
 {
@@ -285,7 +346,7 @@ run_backup (VkInvocation *invocation, GError **error)
   g_autoptr (VkManifest) manifest = vk_manifest_new ();
   VkBackupRequest request = { 0 };
   VkProgressStyle style;
-  gboolean done;
+  gboolean done, stored = FALSE;
 
   if (!vk_require_store (invocation, error)
       || !parse_request (invocation, &request, error)
@@ -302,11 +363,11 @@ run_backup (VkInvocation *invocation, GError **error)
   if (options->estimate)
     done = run_estimate (invocation, host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
   else
-    done = vk_backup_run (host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
+    done = vk_backup_run (host, store, &request, reporter, manifest, &stored, vk_interrupt_cancellable (interrupt), error);
   if (!done)
-    vk_interrupt_claim_error (interrupt, error);
-  fill_json (invocation->result, manifest, store, done && !options->estimate);
-  if (done && !options->estimate)
+    claim_error (interrupt, error);
+  fill_json (invocation->result, manifest, store, stored);
+  if (stored)
     fill_text (invocation->text, manifest);
   vk_reporter_end (reporter, done ? NULL : *error);
   return done;

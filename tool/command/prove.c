@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "base/state.h"
 #include "boot/boot.h"
 #include "command/command.h"
 #include "prove/expect.h"

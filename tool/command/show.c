@@ -39,6 +39,17 @@ append_disks (GString *text, const VkManifest *manifest)
 }
 
 static void
+append_quiesce (GString *text, const VkManifestQuiesce *quiesce)
+{
+  if (quiesce == NULL)
+    return;
+  if (quiesce->frozen)
+    g_string_append_printf (text, "%-12s %" G_GUINT64_FORMAT " file system%s, for %" G_GUINT64_FORMAT " ms\n", "Frozen", quiesce->filesystems, quiesce->filesystems == 1 ? "" : "s", quiesce->milliseconds);
+  else
+    g_string_append_printf (text, "%-12s no: %s\n", "Frozen", quiesce->reason ? quiesce->reason : "-");
+}
+
+static void
 fill_text (GString *text, const VkPoint *point)
 {
   const VkManifest *manifest = point->manifest;
@@ -55,6 +66,7 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Merged", manifest->merged);
   append (text, "Synthetic", manifest->synthetic ? "yes" : NULL);
   append (text, "Mode", manifest->mode);
+  append_quiesce (text, manifest->quiesce);
   append (text, "Protected", point->is_protected ? "yes" : "no");
   append (text, "Note", point->note);
   append (text, "Proven", verdict);

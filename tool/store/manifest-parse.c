@@ -164,6 +164,24 @@ parse_warnings (VkManifest *manifest, JsonObject *root, GError **error)
 }
 
 static gboolean
+parse_quiesce (VkManifest *manifest, JsonObject *root, GError **error)
+{
+  VkManifestQuiesce *quiesce;
+  JsonObject *object;
+
+  if (!vk_json_get_object (root, "quiesce", &object, error))
+    return FALSE;
+  if (object == NULL)
+    return TRUE;
+  quiesce = vk_manifest_make_quiesce (manifest);
+  return vk_json_get_string (object, "requested", NULL, &quiesce->requested, error)
+      && vk_json_get_boolean (object, "frozen", FALSE, &quiesce->frozen, error)
+      && vk_json_get_uint64 (object, "filesystems", 0, &quiesce->filesystems, error)
+      && vk_json_get_uint64 (object, "milliseconds", 0, &quiesce->milliseconds, error)
+      && vk_json_get_string (object, "reason", NULL, &quiesce->reason, error);
+}
+
+static gboolean
 require_object (JsonObject *root, const char *member, JsonObject **object, GError **error)
 {
   if (!vk_json_get_object (root, member, object, error))
@@ -247,6 +265,7 @@ vk_manifest_parse (const char *text, const char *name, GError **error)
       || !parse_entries (manifest, root, "files", parse_file, error)
       || !parse_entries (manifest, root, "left_out", parse_left_out, error)
       || !parse_warnings (manifest, root, error)
+      || !parse_quiesce (manifest, root, error)
       || !vk_json_get_object (root, "closed", &closed, error))
     {
       g_prefix_error (error, "%s: ", name);

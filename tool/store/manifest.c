@@ -44,6 +44,14 @@ left_out_free (VkManifestLeftOut *left_out)
   g_free (left_out);
 }
 
+static void
+quiesce_free (VkManifestQuiesce *quiesce)
+{
+  g_free (quiesce->requested);
+  g_free (quiesce->reason);
+  g_free (quiesce);
+}
+
 VkManifest *
 vk_manifest_new (void)
 {
@@ -83,6 +91,7 @@ vk_manifest_free (VkManifest *manifest)
   g_ptr_array_unref (manifest->files);
   g_ptr_array_unref (manifest->left_out);
   g_ptr_array_unref (manifest->warnings);
+  g_clear_pointer (&manifest->quiesce, quiesce_free);
   g_clear_pointer (&manifest->closed, json_object_unref);
   g_free (manifest);
 }
@@ -112,6 +121,14 @@ vk_manifest_add_left_out (VkManifest *manifest)
 
   g_ptr_array_add (manifest->left_out, left_out);
   return left_out;
+}
+
+VkManifestQuiesce *
+vk_manifest_make_quiesce (VkManifest *manifest)
+{
+  if (manifest->quiesce == NULL)
+    manifest->quiesce = g_new0 (VkManifestQuiesce, 1);
+  return manifest->quiesce;
 }
 
 const VkManifestFile *
@@ -232,6 +249,23 @@ vk_manifest_left_out_to_json (const VkManifest *manifest)
   return array;
 }
 
+JsonObject *
+vk_manifest_quiesce_to_json (const VkManifest *manifest)
+{
+  const VkManifestQuiesce *quiesce = manifest->quiesce;
+  JsonObject *object;
+
+  if (quiesce == NULL)
+    return NULL;
+  object = json_object_new ();
+  vk_json_set_string (object, "requested", quiesce->requested);
+  json_object_set_boolean_member (object, "frozen", quiesce->frozen);
+  json_object_set_int_member (object, "filesystems", (gint64) quiesce->filesystems);
+  json_object_set_int_member (object, "milliseconds", (gint64) quiesce->milliseconds);
+  vk_json_set_string (object, "reason", quiesce->reason);
+  return object;
+}
+
 static JsonObject *
 times_to_json (const VkManifest *manifest)
 {
@@ -291,6 +325,8 @@ vk_manifest_to_json (const VkManifest *manifest)
   json_object_set_array_member (object, "disks", vk_manifest_disks_to_json (manifest));
   json_object_set_array_member (object, "left_out", vk_manifest_left_out_to_json (manifest));
   json_object_set_array_member (object, "files", files_to_json (manifest));
+  if (manifest->quiesce != NULL)
+    json_object_set_object_member (object, "quiesce", vk_manifest_quiesce_to_json (manifest));
   if (manifest->closed != NULL)
     json_object_set_object_member (object, "closed", json_object_ref (manifest->closed));
   for (guint i = 0; i < manifest->warnings->len; i++)

@@ -55,6 +55,16 @@ typedef struct
   char *message; /* sentence */
 } VkManifestLeftOut;
 
+/* Whether the guest's agent had frozen its file systems at the instant. */
+typedef struct
+{
+  char *requested;      /* "auto", "require", "never" */
+  gboolean frozen;      /* they were, all the time */
+  guint64 filesystems;  /* that were frozen, though maybe not long enough */
+  guint64 milliseconds; /* for which they were */
+  char *reason;         /* why not, or NULL */
+} VkManifestQuiesce;
+
 typedef struct
 {
   char *id;          /* "20261123T181400Z" */
@@ -82,6 +92,7 @@ typedef struct
   GPtrArray *files;    /* of VkManifestFile */
   GPtrArray *left_out; /* of VkManifestLeftOut */
   GPtrArray *warnings; /* of char * */
+  VkManifestQuiesce *quiesce; /* or NULL: not known */
   JsonObject *closed;  /* the proof that QEMU let go, or NULL */
 } VkManifest;
 
@@ -93,6 +104,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkManifest, vk_manifest_free)
 VkManifestDisk *vk_manifest_add_disk (VkManifest *manifest);
 VkManifestFile *vk_manifest_add_file (VkManifest *manifest);
 VkManifestLeftOut *vk_manifest_add_left_out (VkManifest *manifest);
+
+/* The entry, which is made when there is none yet (transfer none). */
+VkManifestQuiesce *vk_manifest_make_quiesce (VkManifest *manifest);
 
 /* The first file with this role, or NULL. */
 const VkManifestFile *vk_manifest_find_file (const VkManifest *manifest, const char *role);
@@ -123,6 +137,9 @@ VkManifest *vk_manifest_parse (const char *text, const char *name, GError **erro
 /* The JSON of one disk, file, left-out entry: shared with results. */
 JsonArray *vk_manifest_disks_to_json (const VkManifest *manifest);
 JsonArray *vk_manifest_left_out_to_json (const VkManifest *manifest);
+
+/* NULL when there is none. */
+JsonObject *vk_manifest_quiesce_to_json (const VkManifest *manifest);
 
 /* Now, in UTC, as in the manifest: "2026-11-23T18:14:00.123456Z". */
 char *vk_time_now (void);

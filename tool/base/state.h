@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What virt-keep writes down about this host: machines that run from restore points,
+ * guests whose file systems are frozen. */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* STATE: $VIRT_KEEP_STATE_DIR, root's /var/lib/virt-keep, or a user's own.
+ * Returns: (transfer full). */
+char *vk_state_directory (void);
+
+/* Writes object to DIRECTORY/NAME, whole or not at all, and durably; a file of that
+ * name is replaced.  VK_ERROR_STORE. */
+gboolean vk_state_save (const char *directory, const char *name, JsonObject *object, GError **error);
+
+/* Which process this is, in a way that no later one can be taken for it: process
+ * ids come again, also after the host was booted anew.
+ * Returns: (transfer full), one word. */
+char *vk_process_identity (void);
+
+/* Whether the process with that identity still runs; one that has ended and was not
+ * waited for does not. */
+gboolean vk_process_lives (const char *identity);
