@@ -23,6 +23,9 @@ typedef struct
   VkTransferProgress *progress; /* pull */
   char *bitmap_context;   /* pull: what marks changed blocks, or NULL */
   VkNbdServer *source;    /* shut off: what serves the disk */
+  guint64 max_rate;       /* its own limit in bytes per second; 0: none */
+  guint64 rate;           /* the one that holds now, for the progress; 0: none */
+  VkRateLimit *limit;     /* pull, shut off: of its transfer, or NULL */
   guint64 moved;          /* bytes */
 } VkBackupDisk;
 
@@ -50,6 +53,7 @@ typedef struct
   const VkPoint *base;    /* one of them, from which an incremental counts, or NULL */
   char *long_chain;       /* why the point is to be made a full one in the store, or NULL */
   GPtrArray *disks;       /* of VkBackupDisk: the ones the job is about */
+  VkRateLimit *limit;     /* pull, shut off: of all transfers together, or NULL */
   VkPointWriter *writer;
   VkBackupJob *job;
   VkFreeze *freeze;       /* while the guest is frozen */
@@ -73,6 +77,17 @@ gboolean vk_backup_inspect (VkBackup *backup, gboolean may_start, GError **error
 /* Stops a domain that the backup has started paused, unless somebody has let the
  * guest run. */
 void vk_backup_stop_paused (VkBackup *backup);
+
+/* Gives the disks the limits that the request has for them.  VK_ERROR_NOT_FOUND for one
+ * of a disk that is not taken. */
+gboolean vk_backup_take_rates (VkBackup *backup, GError **error);
+
+/* Makes the limits of the transfers. */
+void vk_backup_make_limits (VkBackup *backup);
+
+/* Push: has QEMU keep to the limits, which are divided anew among the disks that
+ * still run.  For the begin of the job, and for every now and then. */
+gboolean vk_backup_set_speeds (VkBackup *backup, GError **error);
 
 /* Lists the points. */
 gboolean vk_backup_list_points (VkBackup *backup, GError **error);

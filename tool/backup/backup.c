@@ -22,6 +22,7 @@ disk_free (VkBackupDisk *disk)
 {
   g_clear_pointer (&disk->sink, vk_sink_free);
   g_clear_pointer (&disk->progress, vk_transfer_progress_free);
+  g_clear_pointer (&disk->limit, vk_rate_limit_free);
   g_free (disk->image);
   g_free (disk->scratch);
   g_free (disk->reason);
@@ -191,6 +192,7 @@ release (VkBackup *backup)
 {
   g_clear_pointer (&backup->job, vk_backup_job_free);
   g_ptr_array_unref (backup->disks);
+  g_clear_pointer (&backup->limit, vk_rate_limit_free);
   /* The writer's servers have their sockets in the private directories. */
   g_clear_pointer (&backup->writer, vk_point_writer_free);
   vk_backup_remove_run_dirs (backup);

@@ -187,5 +187,5 @@ vk_backup_inspect (VkBackup *backup, gboolean may_start, GError **error)
       || (may_start && backup->request->start_paused && backup->state == VK_STATE_SHUT_OFF && !start_paused (backup, error)))
     return FALSE;
   describe_source (backup);
-  return choose_disks (backup, error);
+  return choose_disks (backup, error) && vk_backup_take_rates (backup, error);
 }

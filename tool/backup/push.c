@@ -20,6 +20,7 @@ disk_progress (VkBackup *backup, const VkBackupDisk *disk, VkProgressItem *item)
   item->disk = disk->disk->target;
   item->done = info.cur;
   item->total = info.end;
+  item->max_rate = disk->rate;
   return TRUE;
 }
 
@@ -31,6 +32,8 @@ show_progress (gpointer user_data)
   gsize n = 0;
   VkJobInfo info;
 
+  /* What a disk that is through does not need any more is for the others. */
+  vk_backup_set_speeds (backup, NULL);
   if (!vk_job_info_get (backup->domain, &info, NULL) || !info.has_disk_progress)
     return;
   for (guint i = 0; backup->disks->len > 1 && i < backup->disks->len; i++)
@@ -38,6 +41,7 @@ show_progress (gpointer user_data)
   items[n].disk = backup->disks->len == 1 ? ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->disk->target : NULL;
   items[n].done = info.processed;
   items[n].total = info.total;
+  items[n].max_rate = backup->disks->len == 1 ? ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->rate : backup->request->max_rate;
   vk_reporter_progress (backup->reporter, items, n + 1);
 }
 
@@ -67,7 +71,7 @@ make_images (VkBackup *backup, GError **error)
 gboolean
 vk_backup_push (VkBackup *backup, GError **error)
 {
-  if (!vk_backup_run_step (backup, make_images, error) || !vk_backup_take_instant (backup, error))
+  if (!vk_backup_run_step (backup, make_images, error) || !vk_backup_take_instant (backup, error) || !vk_backup_set_speeds (backup, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "QEMU writes the disks");
   if (!vk_backup_job_wait (backup->job, show_progress, backup, backup->cancellable, error))

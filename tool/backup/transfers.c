@@ -42,6 +42,7 @@ run_transfer (gpointer user_data)
     .uri = uri,
     .dirty_bitmap = transfer->disk->bitmap_context,
     .max_connections = EXPORT_CONNECTIONS,
+    .limit = transfer->disk->limit ? transfer->disk->limit : transfer->backup->limit,
   };
 
   if (!vk_transfer_run (&options, transfer->disk->sink, transfer->disk->progress, transfer->cancellable, &transfer->error))
@@ -64,10 +65,12 @@ show_progress (gpointer user_data)
 
       items[i].disk = disk->disk->target;
       items[i].total = disk->size;
+      items[i].max_rate = disk->rate;
       vk_transfer_progress_get (disk->progress, NULL, &items[i].done, NULL);
       total->done += items[i].done;
       total->total += items[i].total;
     }
+  total->max_rate = backup->request->max_rate;
   vk_reporter_progress (backup->reporter, items, n_disks == 1 ? 1 : n_disks + 1);
 }
 
@@ -123,6 +126,7 @@ vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **error)
   gboolean job_lives;
   guint running = n;
 
+  vk_backup_make_limits (backup);
   for (guint i = 0; i < n; i++)
     {
       transfers[i] = (Transfer) { .backup = backup, .disk = g_ptr_array_index (backup->disks, i), .uri_of = uri_of, .cancellable = together, .running = &running, .all_done = &all_done };

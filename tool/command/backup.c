@@ -3,6 +3,8 @@
 
 #include "backup/backup.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -31,6 +33,7 @@ typedef struct
   gboolean synthetic_full;
   gboolean estimate;
   char *threshold;
+  char **max_rates;
   int pack_size;
   char *compression;
   char *progress;
@@ -54,6 +57,7 @@ static const GOptionEntry backup_options[] = {
   { "synthetic-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, synthetic_full), "Make that full in the store, of the chain and an incremental", NULL },
   { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
   { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
+  { "max-rate", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, max_rates), "Copy no more than RATE bytes a second, or of one disk (repeatable)", "[DEV=]RATE" },
   { "pack-size", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, pack_size), "Restic store: make files of MIB mebibytes (16)", "MIB" },
   { "compression", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, compression), "Restic store: how to compress what is new", "auto|off|max" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
@@ -155,6 +159,34 @@ parse_quiesce (const BackupOptions *options, VkBackupRequest *request, GError **
 }
 
 static gboolean
+parse_rate (const char *text, VkBackupRequest *request, GError **error)
+{
+  const char *equals = strrchr (text, '=');
+  const char *rate = equals ? equals + 1 : text;
+  guint64 bytes;
+
+  if (!vk_parse_size (rate, 0, &bytes) || bytes == 0 || equals == text)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-rate cannot be '%s': it is a number of bytes a second such as 20M, or one for a disk such as vda=500K", text);
+      return FALSE;
+    }
+  if (equals == NULL)
+    request->max_rate = bytes;
+  else
+    g_hash_table_replace (request->max_rates, g_strndup (text, (gsize) (equals - text)), g_memdup2 (&bytes, sizeof bytes));
+  return TRUE;
+}
+
+static gboolean
+parse_rates (const BackupOptions *options, VkBackupRequest *request, GError **error)
+{
+  for (gsize i = 0; options->max_rates != NULL && options->max_rates[i] != NULL; i++)
+    if (!parse_rate (options->max_rates[i], request, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
 parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
 {
   static const char *const monitor_words[] = { "auto", "never", NULL };
@@ -171,7 +203,8 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
   if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
-      || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error))
+      || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error)
+      || !parse_rates (options, request, error))
     return FALSE;
   request->domain = invocation->arguments[0];
   request->level = (VkBackupLevel) level;
@@ -196,6 +229,28 @@ add_times (JsonObject *result, const VkManifest *manifest)
   vk_json_set_string (times, "instant", manifest->instant);
   vk_json_set_string (times, "finished", manifest->finished);
   json_object_set_object_member (result, "times", times);
+}
+
+static void
+add_rates (JsonObject *result, const VkBackupRequest *request)
+{
+  g_autoptr (GList) targets = g_list_sort (g_hash_table_get_keys (request->max_rates), (GCompareFunc) strcmp);
+  JsonArray *array;
+
+  if (request->max_rate > 0)
+    json_object_set_int_member (result, "max_rate", (gint64) request->max_rate);
+  else
+    json_object_set_null_member (result, "max_rate");
+  array = json_array_new ();
+  for (GList *target = targets; target != NULL; target = target->next)
+    {
+      JsonObject *object = json_object_new ();
+
+      vk_json_set_string (object, "target", target->data);
+      json_object_set_int_member (object, "max_rate", (gint64) *(const guint64 *) g_hash_table_lookup (request->max_rates, target->data));
+      json_array_add_object_element (array, object);
+    }
+  json_object_set_array_member (result, "max_rates", array);
 }
 
 static void
@@ -344,7 +399,8 @@ run_backup (VkInvocation *invocation, GError **error)
   g_autoptr (VkStore) store = NULL;
   g_autoptr (VkReporter) reporter = NULL;
   g_autoptr (VkManifest) manifest = vk_manifest_new ();
-  VkBackupRequest request = { 0 };
+  g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  VkBackupRequest request = { .max_rates = rates };
   VkProgressStyle style;
   gboolean done, stored = FALSE;
 
@@ -367,6 +423,7 @@ run_backup (VkInvocation *invocation, GError **error)
   if (!done)
     claim_error (interrupt, error);
   fill_json (invocation->result, manifest, store, stored);
+  add_rates (invocation->result, &request);
   if (stored)
     fill_text (invocation->text, manifest);
   vk_reporter_end (reporter, done ? NULL : *error);

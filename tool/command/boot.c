@@ -48,21 +48,10 @@ set_usage_error (GError **error, const char *message)
 static gboolean
 parse_memory (const char *text, guint64 *bytes, GError **error)
 {
-  static const char units[] = "KMGT";
-  char *end = NULL;
-  guint64 number = text ? g_ascii_strtoull (text, &end, 10) : 0;
-  const char *unit = end && *end ? strchr (units, g_ascii_toupper (*end)) : NULL;
-  /* Without a unit it is mebibytes, as virt-install has it. */
-  guint shift = unit ? 10 * (guint) (unit - units + 1) : 20;
-
   *bytes = 0;
-  if (text == NULL)
+  /* Without a unit it is mebibytes, as virt-install has it. */
+  if (text == NULL || (vk_parse_size (text, 20, bytes) && *bytes >= MEMORY_MIN))
     return TRUE;
-  if (g_ascii_isdigit (*text) && (*end == '\0' || (unit != NULL && end[1] == '\0')) && number <= (guint64) G_MAXINT64 >> shift && number << shift >= MEMORY_MIN)
-    {
-      *bytes = number << shift;
-      return TRUE;
-    }
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--memory cannot be '%s': it is a size of at least 1M, such as 2G", text);
   return FALSE;
 }

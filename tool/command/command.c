@@ -120,6 +120,21 @@ vk_parse_seconds (const char *option, const char *text, guint *seconds, GError *
   return FALSE;
 }
 
+gboolean
+vk_parse_size (const char *text, guint plain_shift, guint64 *bytes)
+{
+  static const char units[] = "KMGT";
+  char *end;
+  guint64 number = g_ascii_strtoull (text, &end, 10);
+  const char *unit = *end ? strchr (units, g_ascii_toupper (*end)) : NULL;
+  guint shift = unit ? 10 * (guint) (unit - units + 1) : plain_shift;
+
+  if (!g_ascii_isdigit (*text) || (*end != '\0' && (unit == NULL || end[1] != '\0')) || number > (guint64) G_MAXINT64 >> shift)
+    return FALSE;
+  *bytes = number << shift;
+  return TRUE;
+}
+
 static gboolean
 prepare_settings (VkInvocation *invocation, GError **error)
 {

@@ -85,6 +85,11 @@ gboolean vk_parse_progress (const VkInvocation *invocation, const char *value, V
  * option otherwise. */
 gboolean vk_parse_seconds (const char *option, const char *text, guint *seconds, GError **error);
 
+/* "4096", "64K", "20M", "1G" or "1T" in bytes; a number without a unit is shifted by
+ * plain_shift (20: it is mebibytes).  FALSE when text is no such size, or one over
+ * G_MAXINT64; the caller knows what to say. */
+gboolean vk_parse_size (const char *text, guint plain_shift, guint64 *bytes);
+
 /* The store that was named, or FALSE with VK_ERROR_USAGE. */
 gboolean vk_require_store (const VkInvocation *invocation, GError **error);
 

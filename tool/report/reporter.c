@@ -176,13 +176,15 @@ print_progress_json (VkReporter *reporter, const VkProgressItem *items, gsize n_
       json_object_set_int_member (fields, "bytes", (gint64) items[i].done);
       json_object_set_int_member (fields, "total", (gint64) items[i].total);
       json_object_set_int_member (fields, "bytes_per_second", (gint64) rate);
+      if (items[i].max_rate > 0)
+        json_object_set_int_member (fields, "max_rate", (gint64) items[i].max_rate);
       if (left >= 0)
         json_object_set_int_member (fields, "seconds_left", left);
       print_json (reporter, "progress", fields);
     }
 }
 
-/* "42 %, 430 MiB of 1.0 GiB, 210 MiB/s, 0:03 left" */
+/* "42 %, 430 MiB of 1.0 GiB, 210 MiB/s, 0:03 left", and the limit of the rate. */
 static char *
 describe (const VkReporter *reporter, const VkProgressItem *item)
 {
@@ -190,6 +192,7 @@ describe (const VkReporter *reporter, const VkProgressItem *item)
   g_autofree char *total = vk_format_bytes (item->total);
   g_autofree char *speed = NULL;
   g_autofree char *time = NULL;
+  g_autofree char *most = item->max_rate ? vk_format_bytes (item->max_rate) : NULL;
   guint64 rate;
   gint64 left;
 
@@ -198,8 +201,8 @@ describe (const VkReporter *reporter, const VkProgressItem *item)
   estimate (reporter, item, &rate, &left);
   speed = vk_format_bytes (rate);
   time = left >= 0 ? vk_format_seconds ((guint64) left) : NULL;
-  return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s%s", 100.0 * (double) item->done / (double) item->total,
-                          done, total, speed, time ? ", " : "", time ? time : "", time ? " left" : "");
+  return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s%s%s%s%s", 100.0 * (double) item->done / (double) item->total,
+                          done, total, speed, time ? ", " : "", time ? time : "", time ? " left" : "", most ? ", at most " : "", most ? most : "", most ? "/s" : "");
 }
 
 /* Rows and columns; of the usual terminal when stream is none. */

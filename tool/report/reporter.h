@@ -35,6 +35,7 @@ typedef struct
   const char *disk;
   guint64 done;
   guint64 total;
+  guint64 max_rate; /* bytes per second that are allowed; 0: any */
 } VkProgressItem;
 
 /* Shows the items; the last one stands for the whole.  Lines are printed every

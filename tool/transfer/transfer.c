@@ -58,6 +58,7 @@ struct transfer
   GQueue idle;
   GQueue arrived; /* read, to be put */
   guint zeroing;
+  gint64 wait; /* microseconds until the rate limit lets the next read be, 0: it does */
   GArray *fds;
   GError *failure; /* the sink's first */
 };
@@ -187,19 +188,35 @@ on_read (void *user_data, int *error)
   return 0;
 }
 
+/* Whether so much may be read now. */
+static gboolean
+is_within_rate (struct transfer *transfer, guint32 length)
+{
+  VkRateLimit *limit = transfer->options->limit;
+
+  transfer->wait = limit ? vk_rate_limit_take (limit, length, g_get_monotonic_time ()) : 0;
+  return transfer->wait == 0;
+}
+
 static gboolean
 start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, GError **error)
 {
-  struct slot *slot = g_queue_pop_head_link (&transfer->idle)->data;
-  struct nbd_handle *nbd = vk_nbd_pool_idlest (transfer->pool);
-  nbd_completion_callback completion = { .callback = on_read, .user_data = slot };
-  gint64 cookie;
-
   /* Requests end where multiples of their length are, so that those after
    * the first of an extent cover whole clusters. */
+  guint32 bytes = (guint32) MIN (transfer->read_bytes - extent->offset % transfer->read_bytes, extent->length);
+  nbd_completion_callback completion = { .callback = on_read };
+  struct nbd_handle *nbd;
+  struct slot *slot;
+  gint64 cookie;
+
+  if (!is_within_rate (transfer, bytes))
+    return TRUE;
+  slot = g_queue_pop_head_link (&transfer->idle)->data;
+  nbd = vk_nbd_pool_idlest (transfer->pool);
+  completion.user_data = slot;
   slot->offset = extent->offset;
-  slot->length = (guint32) MIN (transfer->read_bytes - extent->offset % transfer->read_bytes, extent->length);
-  *length = slot->length;
+  slot->length = bytes;
+  *length = bytes;
   cookie = nbd_aio_pread (nbd, slot->data, slot->length, slot->offset, completion, 0);
   return vk_nbd_pool_started (transfer->pool, nbd, cookie, error);
 }
@@ -242,6 +259,7 @@ start_extents (struct transfer *transfer, GError **error)
 {
   guint64 length;
 
+  transfer->wait = 0;
   do
     {
       const VkExtent *extent;
@@ -264,6 +282,13 @@ is_through (const struct transfer *transfer)
   return vk_extent_reader_at_end (transfer->extents) && transfer->idle.length == N_SLOTS && transfer->zeroing == 0;
 }
 
+/* For poll(): whole milliseconds, at least one when there is something to wait for. */
+static int
+milliseconds_to_wait (const struct transfer *transfer)
+{
+  return transfer->wait > 0 ? (int) MIN (transfer->wait / 1000 + 1, G_MAXINT) : -1;
+}
+
 /* Waits for the servers and takes in what they have to say. */
 static gboolean
 wait_and_dispatch (struct transfer *transfer, const GPollFD *cancel, GError **error)
@@ -281,7 +306,7 @@ wait_and_dispatch (struct transfer *transfer, const GPollFD *cancel, GError **er
   n_all = transfer->fds->len;
   g_array_append_val (transfer->fds, cancel_fd);
   fds = (const struct pollfd *) transfer->fds->data;
-  if (poll ((struct pollfd *) transfer->fds->data, transfer->fds->len, -1) < 0)
+  if (poll ((struct pollfd *) transfer->fds->data, transfer->fds->len, milliseconds_to_wait (transfer)) < 0)
     {
       if (errno == EINTR)
         return TRUE;
@@ -338,6 +363,9 @@ connect_source (struct transfer *transfer, GCancellable *cancellable, GError **e
   if (transfer->extents == NULL)
     return FALSE;
   transfer->read_bytes = (guint32) MIN (SLOT_BYTES, vk_nbd_pool_max_payload (transfer->pool));
+  /* A low rate is many small steps rather than a few large ones. */
+  while (transfer->options->limit != NULL && transfer->read_bytes > GRAIN_BYTES && transfer->read_bytes > vk_rate_limit_burst (transfer->options->limit))
+    transfer->read_bytes /= 2;
   if (transfer->progress != NULL)
     atomic_store_explicit (&transfer->progress->size, vk_nbd_pool_size (transfer->pool), memory_order_relaxed);
   return TRUE;

@@ -7,6 +7,7 @@
 
 #include <gio/gio.h>
 
+#include "transfer/rate-limit.h"
 #include "transfer/sink.h"
 
 /* How far a transfer is.  Written by the transfer's thread, read by any. */
@@ -28,6 +29,7 @@ typedef struct
   const char *dirty_bitmap; /* meta context that marks changed blocks, e.g.
                                "qemu:dirty-bitmap:backup-vda"; NULL to copy the whole disk */
   guint max_connections;    /* at most so many to the export; 1 or more */
+  VkRateLimit *limit;       /* of what is read from the export; NULL: none */
 } VkTransferOptions;
 
 /* The size in bytes of the export at uri, without copying anything. */
