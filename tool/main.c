@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -257,6 +259,22 @@ hold_standard_files (void)
     close (fd);
 }
 
+/* Memory holds passwords, keys and what is on the disks of guests: no crash writes it to a
+ * file, and no other process of this user reads it.  The limit is for our children, too; a
+ * program may raise it again. */
+static void
+keep_memory_private (void)
+{
+  struct rlimit core;
+
+  prctl (PR_SET_DUMPABLE, 0);
+  if (getrlimit (RLIMIT_CORE, &core) == 0)
+    {
+      core.rlim_cur = 0;
+      setrlimit (RLIMIT_CORE, &core);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -268,6 +286,7 @@ main (int argc, char **argv)
   int exit_code;
 
   hold_standard_files ();
+  keep_memory_private ();
   setlocale (LC_ALL, "");
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);

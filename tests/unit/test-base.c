@@ -324,6 +324,36 @@ test_process (void)
   g_assert_cmpstr (output, ==, "a b;$(id)'\"");
 }
 
+/* Which of the variables that open repositories a child sees. */
+static void
+test_environment (void)
+{
+  const char *const names[] = { "RESTIC_PASSWORD", "RESTIC_FROM_PASSWORD_FILE", "RESTIC_REST_PASSWORD", "AWS_SECRET_ACCESS_KEY", "VIRT_KEEP_STORE" };
+  const char *const show[] = { "env", NULL };
+  g_auto (GStrv) server = NULL;
+  g_autofree char *plain = NULL;
+  g_autofree char *whole = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_setenv (names[i], "canary", TRUE);
+  g_assert_true (vk_process_run (show, &plain, NULL, NULL));
+  g_assert_nonnull (strstr (plain, "PATH="));
+  g_assert_null (strstr (plain, "canary"));
+  g_assert_true (vk_process_run_command (show, &whole, NULL, NULL));
+  server = vk_process_environment (VK_PASS_SERVER);
+  g_assert_null (g_environ_getenv (server, "RESTIC_PASSWORD"));
+  g_assert_null (g_environ_getenv (server, "RESTIC_FROM_PASSWORD_FILE"));
+  g_assert_nonnull (g_environ_getenv (server, "RESTIC_REST_PASSWORD"));
+  g_assert_nonnull (g_environ_getenv (server, "AWS_SECRET_ACCESS_KEY"));
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *line = g_strconcat (names[i], "=canary", NULL);
+
+      g_assert_nonnull (strstr (whole, line));
+      g_unsetenv (names[i]);
+    }
+}
+
 #define ADD_WITH_DIRECTORY(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
 
 int
@@ -346,5 +376,6 @@ main (int argc, char **argv)
   g_test_add_func ("/error/exit-codes", test_exit_codes);
   g_test_add_func ("/format", test_format);
   g_test_add_func ("/process", test_process);
+  g_test_add_func ("/process/environment", test_environment);
   return g_test_run ();
 }

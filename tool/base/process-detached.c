@@ -270,11 +270,8 @@ vk_process_give_up (VkDetached *detached)
 static char **
 make_environment (const VkProcessDetached *how)
 {
-  static const char *const dropped[] = { "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND", "LISTEN_FDNAMES" };
-  char **environment = g_get_environ ();
+  char **environment = g_environ_unsetenv (vk_process_environment (how->secrets->pass), "LISTEN_FDNAMES");
 
-  for (gsize i = 0; i < G_N_ELEMENTS (dropped); i++)
-    environment = g_environ_unsetenv (environment, dropped[i]);
   for (gsize i = 0; how->variables[i] != NULL; i += 2)
     environment = g_environ_setenv (environment, how->variables[i], how->variables[i + 1], TRUE);
   for (gsize i = 0; how->secrets->environment != NULL && how->secrets->environment[i] != NULL; i += 2)

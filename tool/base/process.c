@@ -47,11 +47,40 @@ prepare_child (gpointer parent)
   signal (SIGINT, SIG_IGN);
 }
 
+/* Variables of which the first letters are these. */
+static const char *const of_passwords[] = { "RESTIC_PASSWORD", "RESTIC_FROM_PASSWORD", NULL };
+static const char *const of_repositories[] = { "RESTIC_", "AWS_", "VIRT_KEEP_STORE", NULL };
+
+static gboolean
+begins_with_any (const char *text, const char *const *beginnings)
+{
+  for (gsize i = 0; beginnings[i] != NULL; i++)
+    if (g_str_has_prefix (text, beginnings[i]))
+      return TRUE;
+  return FALSE;
+}
+
+char **
+vk_process_environment (VkPass pass)
+{
+  g_auto (GStrv) all = g_get_environ ();
+  g_autoptr (GPtrArray) passed = g_ptr_array_new ();
+  const char *const *kept_back = pass == VK_PASS_SERVER ? of_passwords : of_repositories;
+
+  for (gsize i = 0; all[i] != NULL; i++)
+    if (pass == VK_PASS_ALL || !begins_with_any (all[i], kept_back))
+      g_ptr_array_add (passed, g_strdup (all[i]));
+  g_ptr_array_add (passed, NULL);
+  return (char **) g_ptr_array_free (g_steal_pointer (&passed), FALSE);
+}
+
 static GSubprocessLauncher *
 make_launcher (GSubprocessFlags flags, const VkProcessSecrets *secrets)
 {
   GSubprocessLauncher *launcher = g_subprocess_launcher_new (flags);
+  g_auto (GStrv) environment = vk_process_environment (secrets->pass);
 
+  g_subprocess_launcher_set_environ (launcher, environment);
   g_subprocess_launcher_set_child_setup (launcher, prepare_child, GINT_TO_POINTER (getpid ()), NULL);
   /* qemu-nbd and qemu-img allocate a buffer for each request.  glibc maps and
    * unmaps those over 128 KiB anew each time, which costs more than the copy. */
@@ -159,11 +188,12 @@ last_line (char *text)
   return newline ? newline + 1 : text;
 }
 
-gboolean
-vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
+static gboolean
+run_passing (const char *const *argv, VkPass pass, char **output, GCancellable *cancellable, GError **error)
 {
+  VkProcessSecrets secrets = { .fd = -1, .pass = pass };
   GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE | (output ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
-  g_autoptr (GSubprocess) process = vk_process_start (argv, flags, error);
+  g_autoptr (GSubprocess) process = vk_process_start_with (argv, flags, &secrets, error);
   g_autofree char *out = NULL;
   g_autofree char *err = NULL;
 
@@ -183,4 +213,16 @@ vk_process_run (const char *const *argv, char **output, GCancellable *cancellabl
   if (output != NULL)
     *output = g_steal_pointer (&out);
   return TRUE;
+}
+
+gboolean
+vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
+{
+  return run_passing (argv, VK_PASS_NOTHING, output, cancellable, error);
+}
+
+gboolean
+vk_process_run_command (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
+{
+  return run_passing (argv, VK_PASS_ALL, output, cancellable, error);
 }

@@ -13,10 +13,19 @@ GSubprocess *vk_process_start (const char *const *argv, GSubprocessFlags flags, 
 
 /* What a child gets that must not stand among its arguments, where everybody on
  * the host can read it. */
+/* What of our environment a child gets that opens restic repositories. */
+typedef enum
+{
+  VK_PASS_NOTHING, /* neither passwords, nor what admits to a server, nor addresses that may hold that */
+  VK_PASS_SERVER,  /* what admits to the server of a repository, but not what opens the repository */
+  VK_PASS_ALL,     /* as it is: a program that the user named */
+} VkPass;
+
 typedef struct
 {
   const char *const *environment; /* names and values in turn, NULL-terminated; or NULL */
   int fd;                         /* taken over; the child has it as VK_PROCESS_FD.  -1: none */
+  VkPass pass;
 } VkProcessSecrets;
 
 enum { VK_PROCESS_FD = 3 };
@@ -30,7 +39,7 @@ GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags fl
 GSubprocess *vk_process_start_shown (const char *const *argv, char **environment, GError **error);
 
 /* Starts a program of the user's: with standard input and output of ours, and with
- * environment (names and values in turn, NULL-terminated) besides ours.  A Ctrl-C is
+ * environment (names and values in turn, NULL-terminated) besides all of ours.  A Ctrl-C is
  * for it as well.  Otherwise as vk_process_start(). */
 GSubprocess *vk_process_start_command (const char *const *argv, const char *const *environment, GError **error);
 
@@ -38,6 +47,9 @@ GSubprocess *vk_process_start_command (const char *const *argv, const char *cons
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */
 gboolean vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
+
+/* The same, for a program that the user names: with all of our environment. */
+gboolean vk_process_run_command (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
 
 /* A program that goes on after us, as the server of a socket. */
 typedef struct
@@ -52,8 +64,8 @@ typedef struct
 enum { VK_PROCESS_DETACHED_FD = 4 };
 
 /* Starts argv[0] in a session of its own, with nothing of ours open, and with the
- * socket in the way in which systemd hands over one.  Of our environment it does not
- * get what opens restic repositories.  It is no child of ours, but until
+ * socket in the way in which systemd hands over one.  Of our environment it gets
+ * what secrets->pass says.  It is no child of ours, but until
  * vk_process_let_go() a guard ends it when we end, even by SIGKILL.
  * Errors as above. */
 typedef struct
@@ -69,6 +81,9 @@ void vk_process_let_go (VkDetached *detached);
 
 /* Ends it, if it has not been let go. */
 void vk_process_give_up (VkDetached *detached);
+
+/* Our environment for a child.  Returns: (transfer full), for g_strfreev(). */
+char **vk_process_environment (VkPass pass);
 
 /* The path of a program, or NULL with VK_ERROR_REFUSED that names the package.
  * Returns: (transfer full). */

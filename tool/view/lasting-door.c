@@ -147,7 +147,7 @@ vk_lasting_door_restic (const VkNbdResticFile *file, const char *name, const VkD
   g_autofree char *key = g_strdup_printf ("master-key=-%d", VK_PROCESS_DETACHED_FD);
   const char *argv[] = { door->program, "--foreground", "--readonly", "--filter=exitlast", plugin, snapshot, path, chunk_size, key, "lock=true", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
-  VkProcessSecrets secrets = { .environment = environment, .fd = -1 };
+  VkProcessSecrets secrets = { .environment = environment, .fd = -1, .pass = VK_PASS_SERVER };
 
   if (plugin == NULL)
     return NULL;

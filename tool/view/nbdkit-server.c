@@ -70,7 +70,7 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
   const char *argv[] = { "nbdkit", "--foreground", "--readonly", "--exit-with-parent", "--unix", vk_nbd_server_socket (server),
                          "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, key, "lock=false", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
-  VkProcessSecrets secrets = { .environment = environment, .fd = vk_nbdkit_put_key (file->master_key, error) };
+  VkProcessSecrets secrets = { .environment = environment, .fd = vk_nbdkit_put_key (file->master_key, error), .pass = VK_PASS_SERVER };
 
   return secrets.fd >= 0 && vk_nbd_server_launch (server, argv, &secrets, error) && wait_for_file (server, error);
 }

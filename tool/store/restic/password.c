@@ -64,7 +64,7 @@ run_password_command (const char *command, GCancellable *cancellable, GError **e
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be split into words: %s", place, failure->message);
       return NULL;
     }
-  if (!vk_process_run ((const char *const *) argv, &password, cancellable, error))
+  if (!vk_process_run_command ((const char *const *) argv, &password, cancellable, error))
     {
       g_prefix_error (error, "%s: ", place);
       return NULL;
