@@ -140,9 +140,12 @@ const VkPoint *vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *
 gboolean vk_backup_make_run_dirs (VkBackup *backup, GError **error);
 void vk_backup_remove_run_dirs (VkBackup *backup);
 
-/* Removes such directories of a killed backup.  The lock of the domain in the
- * store makes sure that no other backup uses them. */
-void vk_backup_remove_stale_run_dirs (VkBackup *backup);
+/* Where they are made.  Not /tmp, which is often small and in memory: scratch files grow
+ * with what the guest overwrites.  Short, because of the 108 bytes of a socket address. */
+#define VK_RUN_DIR_PARENT "/var/tmp"
+
+/* What their names begin with.  Returns: (transfer full). */
+char *vk_run_dir_prefix (const char *store_id, const char *domain_uuid);
 
 /* Where QEMU listens in pull mode.  Returns: (transfer full). */
 char *vk_backup_socket_path (const VkBackup *backup);
@@ -154,6 +157,10 @@ gboolean vk_backup_add_guest_files (VkBackup *backup, GError **error);
 /* Ends what a killed backup of this domain into this store left: its job, its
  * checkpoints, its private directories. */
 gboolean vk_backup_clean_leftovers (VkBackup *backup, GError **error);
+
+/* VK_ERROR_STORE or VK_ERROR_REFUSED when QEMU could not get at the directories in which it
+ * is to write. */
+gboolean vk_backup_check_reach (VkBackup *backup, GError **error);
 
 /* Step 7: asks QEMU whether it has let go of the job's files.  FALSE with
  * VK_ERROR_NOT_CLOSED when it has not. */

@@ -136,6 +136,7 @@ run_steps (VkBackup *backup, GError **error)
   if (backup->job == NULL
       || !vk_backup_run_step (backup, vk_backup_list_points, error)
       || !vk_backup_clean_leftovers (backup, error)
+      || !vk_backup_check_reach (backup, error)
       || !vk_backup_run_step (backup, choose_level, error)
       || !reaches_threshold (backup, error)
       || !vk_backup_run_step (backup, open_point, error)

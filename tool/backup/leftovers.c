@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a killed backup left behind.  We hold the lock of this domain in this
- * store, so whatever carries the store's id has no owner any more. */
 #include "config.h"
+
+#include "backup/leftovers.h"
 
 #include <string.h>
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "host/checkpoint.h"
 #include "host/job-info.h"
 
@@ -20,62 +21,68 @@ enum
 /* Whether there is no job that may still be about to begin; *failure is why
  * libvirt does not say. */
 static gboolean
-is_past_begin (VkBackup *backup, GError **failure)
+is_past_begin (virDomainPtr domain, GError **failure)
 {
   VkJobInfo info;
 
   g_clear_error (failure);
-  return vk_job_info_get (backup->domain, &info, failure) && (!info.is_backup || info.elapsed >= BEGUN_MILLISECONDS);
+  return vk_job_info_get (domain, &info, failure) && (!info.is_backup || info.elapsed >= BEGUN_MILLISECONDS);
 }
 
 /* libvirtd goes on with the request to begin a job when whoever sent it has been
  * killed.  Its checkpoint is listed by then, and deleting that, or aborting the
  * job, in the middle of the request makes libvirtd 9.0 crash. */
 static gboolean
-let_begin_finish (VkBackup *backup, GError **error)
+let_begin_finish (virDomainPtr domain, GCancellable *cancellable, GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + BEGIN_SECONDS * G_USEC_PER_SEC;
   g_autoptr (GError) failure = NULL;
   gboolean never = FALSE;
 
-  while (!is_past_begin (backup, &failure))
+  while (!is_past_begin (domain, &failure))
     {
-      if (g_cancellable_set_error_if_cancelled (backup->cancellable, error))
+      if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
       if (failure != NULL && g_get_monotonic_time () > deadline)
         {
           g_propagate_error (error, g_steal_pointer (&failure));
           return FALSE;
         }
-      vk_host_run_until (&never, NULL, g_get_monotonic_time () + POLL_MILLISECONDS * 1000, backup->cancellable);
+      vk_host_run_until (&never, NULL, g_get_monotonic_time () + POLL_MILLISECONDS * 1000, cancellable);
     }
   return TRUE;
 }
 
-/* Whether path lies in a directory of ours. */
-static gboolean
-is_ours (const VkBackup *backup, const char *path)
+gboolean
+vk_leftover_is_ours (const VkLeftoverPlace *place, const char *path)
 {
-  g_autofree char *private_part = g_strdup_printf ("/virt-keep-%s-", backup->store->id);
+  g_autofree char *private_part = g_strdup_printf ("/virt-keep-%s-", place->store_id);
 
   return strstr (path, private_part) != NULL
-      || (backup->writer->directory != NULL && g_str_has_prefix (path, backup->writer->directory));
+      || (place->directory != NULL && g_str_has_prefix (path, place->directory));
 }
 
-static gboolean
-end_stale_job (VkBackup *backup, GError **error)
+const char *
+vk_leftover_job (const VkLeftoverPlace *place)
 {
   const char *mode;
   g_auto (GStrv) targets = NULL;
-  gboolean ours = FALSE;
 
-  vk_job_backup_details (backup->domain, &mode, &targets);
+  vk_job_backup_details (place->domain, &mode, &targets);
   for (gsize i = 0; targets != NULL && targets[i] != NULL; i++)
-    ours = ours || is_ours (backup, targets[i]);
-  if (!ours)
-    return TRUE;
-  vk_backup_warn (backup, "a %s job of an earlier backup, which was killed, still ran and was aborted", mode);
-  return vk_backup_job_end_stale (backup->job, error);
+    if (vk_leftover_is_ours (place, targets[i]))
+      return mode;
+  return NULL;
+}
+
+gboolean
+vk_leftover_job_end (const VkLeftoverPlace *place, VkBackupJob *job, const char **mode, GCancellable *cancellable, GError **error)
+{
+  *mode = NULL;
+  if (!let_begin_finish (place->domain, cancellable, error))
+    return FALSE;
+  *mode = vk_leftover_job (place);
+  return *mode == NULL || vk_backup_job_end_stale (job, error);
 }
 
 static gboolean
@@ -92,10 +99,58 @@ belongs_to_point (const GPtrArray *points, const char *checkpoint)
   return FALSE;
 }
 
-static gboolean
-delete_orphan_checkpoints (VkBackup *backup, GError **error)
+GPtrArray *
+vk_leftover_checkpoints (const VkLeftoverPlace *place, const GPtrArray *points, GError **error)
 {
-  g_autoptr (GPtrArray) names = vk_checkpoint_list (backup->domain, backup->store->id, error);
+  GPtrArray *names = vk_checkpoint_list (place->domain, place->store_id, error);
+
+  for (guint i = names ? names->len : 0; i-- > 0;)
+    if (belongs_to_point (points, g_ptr_array_index (names, i)))
+      g_ptr_array_remove_index (names, i);
+  return names;
+}
+
+static void
+add_directories (GPtrArray *paths, const char *parent, const char *prefix)
+{
+  g_autoptr (GDir) directory = g_dir_open (parent, 0, NULL);
+  const char *name;
+
+  while (directory != NULL && (name = g_dir_read_name (directory)) != NULL)
+    if (g_str_has_prefix (name, prefix))
+      g_ptr_array_add (paths, g_build_filename (parent, name, NULL));
+}
+
+GPtrArray *
+vk_leftover_directories (const VkLeftoverPlace *place)
+{
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+  g_autofree char *prefix = vk_run_dir_prefix (place->store_id, place->uuid);
+
+  add_directories (paths, VK_RUN_DIR_PARENT, prefix);
+  if (place->scratch_dir != NULL)
+    add_directories (paths, place->scratch_dir, prefix);
+  return paths;
+}
+
+/* --- what a backup does about them ---------------------------------------- */
+
+static gboolean
+end_stale_job (VkBackup *backup, const VkLeftoverPlace *place, GError **error)
+{
+  const char *mode;
+
+  if (!vk_leftover_job_end (place, backup->job, &mode, backup->cancellable, error))
+    return FALSE;
+  if (mode != NULL)
+    vk_backup_warn (backup, "a %s job of an earlier backup, which was killed, still ran and was aborted", mode);
+  return TRUE;
+}
+
+static gboolean
+delete_dead_checkpoints (VkBackup *backup, const VkLeftoverPlace *place, GError **error)
+{
+  g_autoptr (GPtrArray) names = vk_leftover_checkpoints (place, backup->points, error);
 
   if (names == NULL)
     return FALSE;
@@ -103,8 +158,6 @@ delete_orphan_checkpoints (VkBackup *backup, GError **error)
     {
       const char *name = g_ptr_array_index (names, i);
 
-      if (belongs_to_point (backup->points, name))
-        continue;
       if (!vk_checkpoint_delete (backup->domain, name, error))
         return FALSE;
       vk_backup_warn (backup, "the checkpoint '%s' of an earlier backup, which was not finished, was deleted", name);
@@ -115,14 +168,20 @@ delete_orphan_checkpoints (VkBackup *backup, GError **error)
 gboolean
 vk_backup_clean_leftovers (VkBackup *backup, GError **error)
 {
+  const VkLeftoverPlace place = {
+    .domain = backup->domain,
+    .uuid = backup->xml->uuid,
+    .store_id = backup->store->id,
+    .directory = backup->writer->directory,
+    .scratch_dir = backup->request->scratch_dir,
+  };
+  g_autoptr (GPtrArray) directories = NULL;
+
   /* Without QEMU there is no job, and libvirt deletes no checkpoint. */
-  if (backup->state == VK_STATE_SHUT_OFF)
-    {
-      vk_backup_remove_stale_run_dirs (backup);
-      return TRUE;
-    }
-  if (!let_begin_finish (backup, error) || !end_stale_job (backup, error) || !delete_orphan_checkpoints (backup, error))
+  if (backup->state != VK_STATE_SHUT_OFF && (!end_stale_job (backup, &place, error) || !delete_dead_checkpoints (backup, &place, error)))
     return FALSE;
-  vk_backup_remove_stale_run_dirs (backup);
+  directories = vk_leftover_directories (&place);
+  for (guint i = 0; i < directories->len; i++)
+    vk_tree_remove (g_ptr_array_index (directories, i), NULL);
   return TRUE;
 }

@@ -13,24 +13,20 @@
 #include "base/error.h"
 #include "base/files.h"
 
-/* Not /tmp, which is often small and in memory: scratch files grow with what
- * the guest overwrites.  Short, because of the 108 bytes of a socket address. */
-static const char default_parent[] = "/var/tmp";
-
 enum { REMOVE_ATTEMPTS = 100, REMOVE_STEP_MILLISECONDS = 50 };
 
-static char *
-directory_prefix (const VkBackup *backup)
+char *
+vk_run_dir_prefix (const char *store_id, const char *domain_uuid)
 {
-  g_autofree char *uuid_start = g_strndup (backup->xml->uuid, 8);
+  g_autofree char *uuid_start = g_strndup (domain_uuid, 8);
 
-  return g_strdup_printf ("virt-keep-%s-%s-", backup->store->id, uuid_start);
+  return g_strdup_printf ("virt-keep-%s-%s-", store_id, uuid_start);
 }
 
 static char *
 make_private_dir (VkBackup *backup, const char *parent, GError **error)
 {
-  g_autofree char *prefix = directory_prefix (backup);
+  g_autofree char *prefix = vk_run_dir_prefix (backup->store->id, backup->xml->uuid);
   g_autofree char *path = vk_directory_make_private (parent, prefix, "name another place with --scratch-dir", error);
 
   if (path == NULL)
@@ -49,7 +45,7 @@ vk_backup_make_run_dirs (VkBackup *backup, GError **error)
 {
   const char *chosen = backup->request->scratch_dir;
 
-  backup->run_dir = make_private_dir (backup, default_parent, error);
+  backup->run_dir = make_private_dir (backup, VK_RUN_DIR_PARENT, error);
   if (backup->run_dir == NULL)
     return FALSE;
   if (chosen == NULL)
@@ -86,29 +82,4 @@ vk_backup_remove_run_dirs (VkBackup *backup)
     remove_when_empty (backup->run_dir);
   g_clear_pointer (&backup->scratch_dir, g_free);
   g_clear_pointer (&backup->run_dir, g_free);
-}
-
-static void
-remove_stale_dirs (const char *parent, const char *prefix)
-{
-  g_autoptr (GDir) directory = g_dir_open (parent, 0, NULL);
-  const char *name;
-
-  while (directory != NULL && (name = g_dir_read_name (directory)) != NULL)
-    if (g_str_has_prefix (name, prefix))
-      {
-        g_autofree char *path = g_build_filename (parent, name, NULL);
-
-        vk_tree_remove (path, NULL);
-      }
-}
-
-void
-vk_backup_remove_stale_run_dirs (VkBackup *backup)
-{
-  g_autofree char *prefix = directory_prefix (backup);
-
-  remove_stale_dirs (default_parent, prefix);
-  if (backup->request->scratch_dir != NULL)
-    remove_stale_dirs (backup->request->scratch_dir, prefix);
 }

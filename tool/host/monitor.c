@@ -5,14 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libvirt/libvirt-qemu.h>
-#include <libvirt/virterror.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "host/qmp.h"
 
 /* libvirt reports the end of a job a moment before it has taken its block
  * nodes away; what is still there after this time stayed behind. */
@@ -48,122 +46,73 @@ proof_new (void)
   return proof;
 }
 
-/* Runs one QMP command.  Returns: (transfer full) its answer; NULL when
- * libvirt refuses passthrough or QEMU answers with an error. */
-static JsonObject *
-run_qmp (virDomainPtr domain, const char *command, JsonObject *arguments, GError **error)
-{
-  g_autoptr (JsonObject) request = json_object_new ();
-  g_autoptr (JsonObject) answer = NULL;
-  g_autofree char *text = NULL;
-  char *reply = NULL;
-  JsonObject *failure;
-
-  vk_json_set_string (request, "execute", command);
-  if (arguments != NULL)
-    json_object_set_object_member (request, "arguments", arguments);
-  text = vk_json_to_string (request, FALSE);
-  if (virDomainQemuMonitorCommand (domain, text, &reply, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "QEMU monitor command %s", command);
-      return NULL;
-    }
-  answer = vk_json_parse (reply, command, error);
-  free (reply);
-  if (answer == NULL || !vk_json_get_object (answer, "error", &failure, error))
-    return NULL;
-  if (failure != NULL)
-    {
-      g_autofree char *words = NULL;
-
-      vk_json_get_string (failure, "desc", "no description", &words, NULL);
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "QEMU monitor command %s: %s", command, words ? words : "");
-      return NULL;
-    }
-  return g_steal_pointer (&answer);
-}
-
-/* The objects that a query command returns. */
-static GPtrArray *
-query (virDomainPtr domain, const char *command, JsonObject *arguments, GError **error)
-{
-  g_autoptr (JsonObject) answer = run_qmp (domain, command, arguments, error);
-  GPtrArray *objects;
-  JsonArray *list = NULL;
-
-  if (answer == NULL || !vk_json_get_array (answer, "return", &list, error))
-    return NULL;
-  objects = g_ptr_array_new_with_free_func ((GDestroyNotify) json_object_unref);
-  for (guint i = 0; list != NULL && i < json_array_get_length (list); i++)
-    {
-      JsonNode *node = json_array_get_element (list, i);
-
-      if (JSON_NODE_HOLDS_OBJECT (node))
-        g_ptr_array_add (objects, json_object_ref (json_node_get_object (node)));
-    }
-  return objects;
-}
-
-/* "" when the member is missing. */
-static char *
-string_member (JsonObject *object, const char *member)
-{
-  char *value = NULL;
-
-  return vk_json_get_string (object, member, "", &value, NULL) ? value : g_strdup ("");
-}
-
-static gboolean json_names_file (JsonNode *node, const char *const *files);
+static void add_strings (JsonNode *node, GPtrArray *strings);
 
 static void
-check_member (JsonObject *object, const char *member, JsonNode *node, gpointer user_data)
+add_member (JsonObject *object, const char *member, JsonNode *node, gpointer strings)
 {
-  gpointer *state = user_data;
-
-  if (json_names_file (node, state[0]))
-    state[1] = GINT_TO_POINTER (TRUE);
+  add_strings (node, strings);
 }
 
-/* Whether a "json:" file name of QEMU's mentions one of files anywhere. */
-static gboolean
-json_names_file (JsonNode *node, const char *const *files)
+/* All strings anywhere in a "json:" file name of QEMU's: one may be a file. */
+static void
+add_strings (JsonNode *node, GPtrArray *strings)
 {
-  gpointer state[2] = { (gpointer) files, GINT_TO_POINTER (FALSE) };
-
   if (JSON_NODE_HOLDS_OBJECT (node))
-    json_object_foreach_member (json_node_get_object (node), check_member, state);
+    json_object_foreach_member (json_node_get_object (node), add_member, strings);
   else if (json_node_get_value_type (node) == G_TYPE_STRING)
-    return g_strv_contains (files, json_node_get_string (node));
-  return GPOINTER_TO_INT (state[1]);
+    g_ptr_array_add (strings, g_strdup (json_node_get_string (node)));
 }
 
-static gboolean
-names_file (const char *name, const char *const *files)
+/* Adds what QEMU calls the file of a block node, as far as it is one. */
+static void
+add_file_names (const char *name, GPtrArray *names)
 {
   g_autoptr (JsonNode) node = NULL;
 
   if (g_str_has_prefix (name, "json:"))
     node = json_from_string (name + strlen ("json:"), NULL);
-  return node ? json_names_file (node, files) : g_strv_contains (files, name);
+  if (node != NULL)
+    add_strings (node, names);
+  else
+    g_ptr_array_add (names, g_strdup (name));
+}
+
+static gboolean
+names_file (const char *name, const char *const *files)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+
+  add_file_names (name, names);
+  for (guint i = 0; i < names->len; i++)
+    if (g_strv_contains (files, g_ptr_array_index (names, i)))
+      return TRUE;
+  return FALSE;
+}
+
+static GPtrArray *
+query_nodes (virDomainPtr domain, GError **error)
+{
+  JsonObject *flat = json_object_new ();
+
+  json_object_set_boolean_member (flat, "flat", TRUE);
+  return vk_qmp_query (domain, "query-named-block-nodes", flat, error);
 }
 
 /* Collects the nodes that have one of files open, and all names. */
 static gboolean
 find_nodes (virDomainPtr domain, const char *const *files, VkClosedProof *proof, GError **error)
 {
-  JsonObject *flat = json_object_new ();
-  g_autoptr (GPtrArray) nodes = NULL;
+  g_autoptr (GPtrArray) nodes = query_nodes (domain, error);
 
-  json_object_set_boolean_member (flat, "flat", TRUE);
-  nodes = query (domain, "query-named-block-nodes", flat, error);
   if (nodes == NULL)
     return FALSE;
   g_ptr_array_set_size (proof->nodes, 0);
   g_ptr_array_set_size (proof->nodes_left, 0);
   for (guint i = 0; i < nodes->len; i++)
     {
-      g_autofree char *name = string_member (g_ptr_array_index (nodes, i), "node-name");
-      g_autofree char *file = string_member (g_ptr_array_index (nodes, i), "file");
+      g_autofree char *name = vk_qmp_string (g_ptr_array_index (nodes, i), "node-name");
+      g_autofree char *file = vk_qmp_string (g_ptr_array_index (nodes, i), "file");
 
       g_ptr_array_add (proof->nodes, g_strdup (name));
       if (names_file (file, files))
@@ -175,23 +124,23 @@ find_nodes (virDomainPtr domain, const char *const *files, VkClosedProof *proof,
 static gboolean
 find_jobs (virDomainPtr domain, VkClosedProof *proof, GError **error)
 {
-  g_autoptr (GPtrArray) block_jobs = query (domain, "query-block-jobs", NULL, error);
-  g_autoptr (GPtrArray) jobs = block_jobs ? query (domain, "query-jobs", NULL, error) : NULL;
+  g_autoptr (GPtrArray) block_jobs = vk_qmp_query (domain, "query-block-jobs", NULL, error);
+  g_autoptr (GPtrArray) jobs = block_jobs ? vk_qmp_query (domain, "query-jobs", NULL, error) : NULL;
 
   if (jobs == NULL)
     return FALSE;
   g_ptr_array_set_size (proof->jobs_left, 0);
   for (guint i = 0; i < block_jobs->len; i++)
     {
-      g_autofree char *type = string_member (g_ptr_array_index (block_jobs, i), "type");
+      g_autofree char *type = vk_qmp_string (g_ptr_array_index (block_jobs, i), "type");
 
       if (strcmp (type, "backup") == 0)
-        g_ptr_array_add (proof->jobs_left, string_member (g_ptr_array_index (block_jobs, i), "device"));
+        g_ptr_array_add (proof->jobs_left, vk_qmp_string (g_ptr_array_index (block_jobs, i), "device"));
     }
   for (guint i = 0; i < jobs->len; i++)
     {
-      g_autofree char *type = string_member (g_ptr_array_index (jobs, i), "type");
-      g_autofree char *id = string_member (g_ptr_array_index (jobs, i), "id");
+      g_autofree char *type = vk_qmp_string (g_ptr_array_index (jobs, i), "type");
+      g_autofree char *id = vk_qmp_string (g_ptr_array_index (jobs, i), "id");
 
       if (strcmp (type, "backup") == 0 && !g_ptr_array_find_with_equal_func (proof->jobs_left, id, g_str_equal, NULL))
         g_ptr_array_add (proof->jobs_left, g_steal_pointer (&id));
@@ -202,17 +151,17 @@ find_jobs (virDomainPtr domain, VkClosedProof *proof, GError **error)
 static gboolean
 find_exports (virDomainPtr domain, VkClosedProof *proof, GError **error)
 {
-  g_autoptr (GPtrArray) exports = query (domain, "query-block-exports", NULL, error);
+  g_autoptr (GPtrArray) exports = vk_qmp_query (domain, "query-block-exports", NULL, error);
 
   if (exports == NULL)
     return FALSE;
   g_ptr_array_set_size (proof->exports_left, 0);
   for (guint i = 0; i < exports->len; i++)
     {
-      g_autofree char *node = string_member (g_ptr_array_index (exports, i), "node-name");
+      g_autofree char *node = vk_qmp_string (g_ptr_array_index (exports, i), "node-name");
 
       if (g_ptr_array_find_with_equal_func (proof->nodes_left, node, g_str_equal, NULL))
-        g_ptr_array_add (proof->exports_left, string_member (g_ptr_array_index (exports, i), "id"));
+        g_ptr_array_add (proof->exports_left, vk_qmp_string (g_ptr_array_index (exports, i), "id"));
     }
   return TRUE;
 }
@@ -243,7 +192,7 @@ remove_nodes (virDomainPtr domain, VkClosedProof *proof)
           g_autoptr (JsonObject) answer = NULL;
 
           vk_json_set_string (arguments, "node-name", name);
-          answer = run_qmp (domain, "blockdev-del", arguments, NULL);
+          answer = vk_qmp_run (domain, "blockdev-del", arguments, NULL);
           if (answer == NULL)
             continue;
           g_ptr_array_add (proof->removed_nodes, g_strdup (name));
@@ -329,10 +278,28 @@ vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean use_mon
   return proof;
 }
 
+GPtrArray *
+vk_monitor_open_files (virDomainPtr domain, GError **error)
+{
+  g_autoptr (GPtrArray) nodes = query_nodes (domain, error);
+  GPtrArray *names;
+
+  if (nodes == NULL)
+    return NULL;
+  names = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < nodes->len; i++)
+    {
+      g_autofree char *file = vk_qmp_string (g_ptr_array_index (nodes, i), "file");
+
+      add_file_names (file, names);
+    }
+  return names;
+}
+
 char *
 vk_monitor_qemu_version (virDomainPtr domain)
 {
-  g_autoptr (JsonObject) answer = run_qmp (domain, "query-version", NULL, NULL);
+  g_autoptr (JsonObject) answer = vk_qmp_run (domain, "query-version", NULL, NULL);
   JsonObject *result = NULL, *version = NULL;
   guint64 major, minor, micro;
 

@@ -29,6 +29,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkClosedProof, vk_closed_proof_free)
  * Returns: (transfer full); what could not be proven is in it, not an error. */
 VkClosedProof *vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean use_monitor);
 
+/* What QEMU's block nodes lie on: paths of files, and names of what is none.
+ * Returns: (transfer full) of char *, or NULL with *error when it cannot be asked. */
+GPtrArray *vk_monitor_open_files (virDomainPtr domain, GError **error);
+
 /* The version of the domain's QEMU, "7.2.22", from its monitor.
  * Returns: (transfer full), or NULL when it cannot be asked. */
 char *vk_monitor_qemu_version (virDomainPtr domain);

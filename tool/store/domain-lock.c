@@ -13,6 +13,10 @@
 #include "base/error.h"
 #include "base/files.h"
 
+/* Whoever only looks whether the lock is held (vk_domain_lock_is_held()) has it for a
+ * moment; more often than this nobody looks. */
+enum { LOOK_ATTEMPTS = 5, LOOK_MILLISECONDS = 10 };
+
 struct VkDomainLock
 {
   char *directory;
@@ -32,15 +36,36 @@ is_current (const VkDomainLock *lock)
       && locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
 }
 
+/* What the holder has written into the file, "" for nothing.  Returns: (transfer full). */
+static char *
+read_holder (int fd)
+{
+  char holder[32] = "";
+  gssize length = pread (fd, holder, sizeof holder - 1, 0);
+
+  return g_strdup (length > 0 ? g_strchomp (holder) : "");
+}
+
 static void
 set_busy_error (const VkDomainLock *lock, const char *domain_name, GError **error)
 {
-  char holder[32] = "";
-  gssize length = pread (lock->fd, holder, sizeof holder - 1, 0);
+  g_autofree char *holder = read_holder (lock->fd);
 
-  g_strchomp (holder);
   g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another virt-keep is at work on '%s' in this store%s%s: wait for it, or see virt-keep status (lock: %s)", domain_name,
-               length > 0 ? ", process " : "", length > 0 ? holder : "", lock->path);
+               *holder ? ", process " : "", holder, lock->path);
+}
+
+/* Goes on after a process that only looks. */
+static gboolean
+lock_file (const VkDomainLock *lock)
+{
+  for (guint i = 0; i < LOOK_ATTEMPTS; i++)
+    {
+      if (flock (lock->fd, LOCK_EX | LOCK_NB) == 0)
+        return TRUE;
+      g_usleep (LOOK_MILLISECONDS * 1000);
+    }
+  return FALSE;
 }
 
 /* FALSE without *error: the file went away meanwhile, try again. */
@@ -56,7 +81,7 @@ try_lock (VkDomainLock *lock, const char *domain_name, GError **error)
         g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", lock->path, g_strerror (errno));
       return FALSE;
     }
-  if (flock (lock->fd, LOCK_EX | LOCK_NB) == 0 && is_current (lock))
+  if (lock_file (lock) && is_current (lock))
     return TRUE;
   if (is_current (lock))
     set_busy_error (lock, domain_name, error);
@@ -121,4 +146,20 @@ vk_domain_lock_release (VkDomainLock *lock)
       rmdir (lock->directory);
     }
   lock_free (lock);
+}
+
+gboolean
+vk_domain_lock_is_held (const char *directory, char **holder)
+{
+  g_autofree char *path = g_build_filename (directory, VK_DOMAIN_LOCK, NULL);
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  gboolean held = fd >= 0 && flock (fd, LOCK_SH | LOCK_NB) < 0;
+  g_autofree char *process = held ? read_holder (fd) : NULL;
+
+  *holder = NULL;
+  if (held)
+    *holder = *process ? g_strdup_printf ("process %s", process) : g_strdup ("another process");
+  if (fd >= 0)
+    close (fd);
+  return held;
 }

@@ -16,6 +16,10 @@ typedef struct VkDomainLock VkDomainLock;
  * Returns: (transfer full), or NULL with VK_ERROR_BUSY, VK_ERROR_STORE. */
 VkDomainLock *vk_domain_lock_take (const char *directory, mode_t mode, const char *domain_name, GError **error);
 
+/* Whether somebody holds the lock there, without taking it or making anything; *holder
+ * (transfer full) is then "process 4711", or "another process". */
+gboolean vk_domain_lock_is_held (const char *directory, char **holder);
+
 /* Gives it back; a domain's directory that holds nothing else goes, too. */
 void vk_domain_lock_release (VkDomainLock *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDomainLock, vk_domain_lock_release)

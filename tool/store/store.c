@@ -82,6 +82,43 @@ vk_store_free (VkStore *store)
   store->ops->free (store);
 }
 
+void
+vk_store_leftover_free (VkStoreLeftover *leftover)
+{
+  g_free (leftover->place);
+  g_free (leftover->text);
+  g_free (leftover->advice);
+  g_free (leftover);
+}
+
+VkDomainLock *
+vk_store_lock_domain (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+{
+  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid);
+
+  return vk_domain_lock_take (directory, store->ops->lock_mode, domain_name, error);
+}
+
+gboolean
+vk_store_is_busy (VkStore *store, const char *domain_name, const char *domain_uuid, char **holder)
+{
+  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid);
+
+  return vk_domain_lock_is_held (directory, holder);
+}
+
+GPtrArray *
+vk_store_find_leftovers (VkStore *store, const char *domain_uuid, GError **error)
+{
+  return store->ops->find_leftovers (store, domain_uuid, error);
+}
+
+gboolean
+vk_store_clear_leftover (VkStore *store, const VkStoreLeftover *leftover, GError **error)
+{
+  return store->ops->clear_leftover (store, leftover, error);
+}
+
 GPtrArray *
 vk_store_list (VkStore *store, const char *domain, GError **error)
 {

@@ -5,6 +5,7 @@
 
 #include <gio/gio.h>
 
+#include "store/domain-lock.h"
 #include "store/manifest.h"
 #include "store/verdict.h"
 #include "transfer/sink.h"
@@ -62,6 +63,18 @@ typedef struct
   const char *method; /* "in-place", "clone" or "copy": how the bottom of the new image was made */
 } VkMerge;
 
+/* Something that a process that is gone has left in a store. */
+typedef struct
+{
+  const char *kind;   /* "half-point", "removal" or "lock": a stable word */
+  char *place;        /* the directory of a domain, or the name of a lock */
+  char *text;         /* a sentence, without its full stop */
+  char *advice;       /* what to do */
+  gboolean can_clear; /* by vk_store_clear_leftover(): it is certain what it is */
+} VkStoreLeftover;
+
+void vk_store_leftover_free (VkStoreLeftover *leftover);
+
 /* What removing points has done, also when it failed halfway. */
 typedef struct
 {
@@ -91,6 +104,15 @@ typedef struct
   /* See vk_store_begin_point(); a store of whole points needs no rebase_disk and no
    * push_target. */
   VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
+
+  /* Where the lock of a domain lies, which whoever changes its points holds, and the mode
+   * of that directory, if it has to be made. */
+  char *(*lock_directory) (VkStore *store, const char *domain_name, const char *domain_uuid);
+  mode_t lock_mode;
+
+  /* See vk_store_find_leftovers() and vk_store_clear_leftover(). */
+  GPtrArray *(*find_leftovers) (VkStore *store, const char *domain_uuid, GError **error);
+  gboolean (*clear_leftover) (VkStore *store, const VkStoreLeftover *leftover, GError **error);
 
   /* What comes through the door of open_disk has been compared with its digests. */
   gboolean door_checks;
@@ -159,6 +181,21 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkStore, vk_store_free)
 
 /* Returns: (transfer full) of VkPoint; domain may be NULL for all. */
 GPtrArray *vk_store_list (VkStore *store, const char *domain, GError **error);
+
+/* The lock of a domain in this store.  Returns: (transfer full), or NULL with VK_ERROR_BUSY. */
+VkDomainLock *vk_store_lock_domain (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+
+/* Whether somebody has that lock, and who in *holder: see vk_domain_lock_is_held(). */
+gboolean vk_store_is_busy (VkStore *store, const char *domain_name, const char *domain_uuid, char **holder);
+
+/* What killed processes have left: unfinished points, removals that were interrupted,
+ * locks.  What a process that lives works on is not among it.  domain_uuid: only of this domain, as
+ * far as it is of any; or NULL.
+ * Returns: (transfer full) of VkStoreLeftover. */
+GPtrArray *vk_store_find_leftovers (VkStore *store, const char *domain_uuid, GError **error);
+
+/* Removes or finishes it.  VK_ERROR_BUSY when somebody has begun to work there. */
+gboolean vk_store_clear_leftover (VkStore *store, const VkStoreLeftover *leftover, GError **error);
 
 /* Where in the name of a point its time or "latest" begins, behind the last @;
  * NULL when nothing like that ends it, so that all of it is a domain. */

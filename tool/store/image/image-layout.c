@@ -66,6 +66,19 @@ vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GEr
   return NULL;
 }
 
+char *
+vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid)
+{
+  const VkImageStore *image = (const VkImageStore *) store;
+  char *directory = vk_image_find_domain_directory (image, domain_uuid, NULL);
+  g_autofree char *name = NULL;
+
+  if (directory != NULL)
+    return directory;
+  name = vk_image_domain_directory_name (domain_name, domain_uuid);
+  return g_build_filename (image->path, name, NULL);
+}
+
 gboolean
 vk_image_is_point_name (const char *name)
 {

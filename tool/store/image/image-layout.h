@@ -46,6 +46,9 @@ char *vk_image_domain_directory_name (const char *name, const char *uuid);
  * was made; NULL when there is none.  Returns: (transfer full) its path. */
 char *vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GError **error);
 
+/* The same, or where it is to be made.  Returns: (transfer full). */
+char *vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid);
+
 /* Whether name is that of a restore point: YYYYMMDDTHHMMSSZ. */
 gboolean vk_image_is_point_name (const char *name);
 
@@ -74,6 +77,13 @@ void vk_image_read_annotations (VkPoint *point);
 /* See vk_store_remove() and vk_store_finish(). */
 gboolean vk_image_remove (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
 gboolean vk_image_finish (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
+
+/* The same for one domain's directory. */
+gboolean vk_image_finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancellable, GError **error);
+
+/* See vk_store_find_leftovers() and vk_store_clear_leftover(). */
+GPtrArray *vk_image_find_leftovers (VkStore *store, const char *domain_uuid, GError **error);
+gboolean vk_image_clear_leftover (VkStore *store, const VkStoreLeftover *leftover, GError **error);
 
 /* Whether the domain's directory of that name, in which point is, belongs
  * to what the user calls domain (a name or UUID; NULL: any). */

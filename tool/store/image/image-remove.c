@@ -182,8 +182,8 @@ is_of_domain (const char *directory, const char *directory_name, const char *dom
   return FALSE;
 }
 
-static gboolean
-finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancellable, GError **error)
+gboolean
+vk_image_finish_domain (const char *directory, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
   g_autoptr (VkDomainLock) lock = vk_domain_lock_take (directory, VK_IMAGE_DIRECTORY_MODE, directory, error);
   g_autoptr (GPtrArray) points = NULL;
@@ -219,7 +219,7 @@ vk_image_finish (VkStore *base, const char *domain, VkRemoval *removal, GCancell
       GError *failure = NULL;
 
       if (*name != '.' && vk_image_is_directory (directory) && is_of_domain (directory, name, domain)
-          && !finish_domain (directory, removal, cancellable, &failure) && !keep_failure (&kept, failure, cancellable))
+          && !vk_image_finish_domain (directory, removal, cancellable, &failure) && !keep_failure (&kept, failure, cancellable))
         break;
     }
   if (kept != NULL)

@@ -253,6 +253,10 @@ image_free (VkStore *base)
 static const VkStoreOps image_ops = {
   .list = image_list,
   .begin_point = image_begin_point,
+  .lock_directory = vk_image_lock_directory,
+  .lock_mode = VK_IMAGE_DIRECTORY_MODE,
+  .find_leftovers = vk_image_find_leftovers,
+  .clear_leftover = vk_image_clear_leftover,
   .open_disk = image_open_disk,
   .open_lasting = image_open_lasting,
   .describe_disk = image_describe_disk,

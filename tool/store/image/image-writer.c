@@ -280,13 +280,10 @@ vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *d
   ImageWriter *writer = g_new0 (ImageWriter, 1);
   g_autoptr (VkPointWriter) base = &writer->base;
   g_autofree char *partial_name = NULL;
-  g_autofree char *new_name = vk_image_domain_directory_name (domain_name, domain_uuid);
 
   writer->base.ops = &image_writer_ops;
   writer->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
-  writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, NULL);
-  if (writer->base.directory == NULL)
-    writer->base.directory = g_build_filename (store->path, new_name, NULL);
+  writer->base.directory = vk_image_lock_directory (&store->base, domain_name, domain_uuid);
   writer->lock = vk_domain_lock_take (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, domain_name, error);
   if (writer->lock == NULL)
     return NULL;

@@ -41,8 +41,8 @@ vk_lock_holder_parse (const void *text, gsize length, GError **error)
   return NULL;
 }
 
-static gboolean
-is_stale (const VkLockHolder *holder)
+gboolean
+vk_lock_holder_is_stale (const VkLockHolder *holder)
 {
   g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (holder->time, NULL);
 
@@ -57,7 +57,7 @@ set_held_error (VkRestic *repo, const VkLockHolder *holder, GError **error)
 {
   g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "%s is locked%s by %s on %s, process %" G_GUINT64_FORMAT ", since %s: %s",
                vk_restic_backend (repo)->location, holder->exclusive ? " exclusively" : "", holder->username, holder->hostname, holder->pid, holder->time,
-               is_stale (holder) ? "it seems to be dead, and `restic unlock' removes its lock" : "wait for it, for example with --retry-lock");
+               vk_lock_holder_is_stale (holder) ? "it seems to be dead, and `restic unlock' removes its lock" : "wait for it, for example with --retry-lock");
 }
 
 /* An unreadable lock may be an exclusive one. */
@@ -69,23 +69,28 @@ set_unreadable_error (VkRestic *repo, const char *name, const GError *failure, G
   return FALSE;
 }
 
+VkLockHolder *
+vk_lock_holder_load (VkRestic *repo, const char *name, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GBytes) text = vk_unpacked_load (vk_restic_backend (repo), vk_restic_crypto (repo), VK_RESTIC_LOCK, name, VK_LOCK_LIMIT, cancellable, error);
+
+  return text ? vk_lock_holder_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), error) : NULL;
+}
+
 /* A lock that went away meanwhile is none. */
 static gboolean
 refuse_conflict (VkRestic *repo, gboolean exclusive, const char *name, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GError) failure = NULL;
-  g_autoptr (VkLockHolder) holder = NULL;
-  g_autoptr (GBytes) text = vk_unpacked_load (vk_restic_backend (repo), vk_restic_crypto (repo), VK_RESTIC_LOCK, name, VK_LOCK_LIMIT, cancellable, &failure);
+  g_autoptr (VkLockHolder) holder = vk_lock_holder_load (repo, name, cancellable, &failure);
 
-  if (text == NULL && g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+  if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
     return TRUE;
-  if (text == NULL && !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
+  if (holder == NULL && !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
     {
       g_propagate_error (error, g_steal_pointer (&failure));
       return FALSE;
     }
-  if (text != NULL)
-    holder = vk_lock_holder_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), &failure);
   if (holder == NULL)
     return set_unreadable_error (repo, name, failure, error);
   if (!exclusive && !holder->exclusive)

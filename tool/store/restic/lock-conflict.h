@@ -23,6 +23,13 @@ VkLockHolder *vk_lock_holder_parse (const void *text, gsize length, GError **err
 void vk_lock_holder_free (VkLockHolder *holder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkLockHolder, vk_lock_holder_free)
 
+/* The same for the lock's file of that name.  VK_ERROR_NOT_FOUND when it has gone. */
+VkLockHolder *vk_lock_holder_load (VkRestic *repo, const char *name, GCancellable *cancellable, GError **error);
+
+/* Whether restic would take it for dead: it is older than half an hour, or of a process of
+ * this host that is gone. */
+gboolean vk_lock_holder_is_stale (const VkLockHolder *holder);
+
 /* VK_ERROR_BUSY, with who holds it in the sentence, when a lock other than own
  * (a file's name, or NULL) is in the way of a shared or an exclusive one. */
 gboolean vk_lock_refuse_conflicts (VkRestic *repo, gboolean exclusive, const char *own, GCancellable *cancellable, GError **error);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "store/restic/manifest-cache.h"
 #include "store/restic/password.h"
+#include "store/restic/restic-leftovers.h"
 #include "store/restic/restic-remove.h"
 #include "store/restic/restic-writer.h"
 
@@ -66,6 +67,10 @@ restic_begin_point (VkStore *base, const char *domain_name, const char *domain_u
 static const VkStoreOps restic_ops = {
   .whole_points = TRUE,
   .begin_point = restic_begin_point,
+  .lock_directory = vk_restic_lock_directory,
+  .lock_mode = 0700,
+  .find_leftovers = vk_restic_find_leftovers,
+  .clear_leftover = vk_restic_clear_leftover,
   .list = restic_list,
   .open_disk = vk_restic_open_disk,
   .open_lasting = vk_restic_open_lasting,

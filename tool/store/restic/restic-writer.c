@@ -335,12 +335,10 @@ forward_cancel (GCancellable *cancellable, gpointer user_data)
 
 /* Two backups of one domain from this host; for those of two hosts libvirt has a
  * lock of its own, the backup job. */
-static VkDomainLock *
-take_guard (const VkResticStore *store, const char *domain_name, const char *domain_uuid, GError **error)
+char *
+vk_restic_lock_directory (VkStore *base, const char *domain_name, const char *domain_uuid)
 {
-  g_autofree char *directory = g_build_filename (g_get_user_cache_dir (), "virt-keep", "restic", vk_restic_repo_id (store->repo), domain_uuid, NULL);
-
-  return vk_domain_lock_take (directory, 0700, domain_name, error);
+  return g_build_filename (g_get_user_cache_dir (), "virt-keep", "restic", vk_restic_repo_id (((VkResticStore *) base)->repo), domain_uuid, NULL);
 }
 
 static gboolean
@@ -362,7 +360,7 @@ choose_id (ResticWriter *writer, GError **error)
 static gboolean
 begin (ResticWriter *writer, GError **error)
 {
-  writer->guard = take_guard (writer->store, writer->domain_name, writer->domain_uuid, error);
+  writer->guard = vk_store_lock_domain (&writer->store->base, writer->domain_name, writer->domain_uuid, error);
   if (writer->guard == NULL)
     return FALSE;
   writer->lock = vk_restic_store_lock (writer->store, writer->stop, error);
