@@ -34,7 +34,7 @@ repository_is_sound ()
 # snapshot_of POINT: the id of its snapshot, as restic lists it: by its time.
 snapshot_of ()
 {
-  restic_json snapshots | perl -MJSON::PP -e '
+  restic_json snapshots --tag virt-keep | perl -MJSON::PP -e '
     my ($point) = @ARGV;
     $point =~ s/.*@//;
     for (@{JSON::PP->new->utf8->decode (join "", <STDIN>)}) {

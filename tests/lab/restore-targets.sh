@@ -69,11 +69,11 @@ exits 3 "a disk that is not in the point is not found"
 
 # ---- what an NBD server exports ------------------------------------------------
 
-# serve FILE: $uri is its export.  It is full of other bytes before.
+# serve FILE SIZE [NAME]: $uri is its export.  It is full of other bytes before.
 serve ()
 {
   tr '\0' '\377' </dev/zero | head -c "$2" >"$1"
-  qemu-nbd --fork --persistent --pid-file="$1.pid" --format=raw --socket="$1.sock" "$1" || bail "qemu-nbd does not serve $1"
+  qemu-nbd --fork --persistent --pid-file="$1.pid" --format=raw --export-name="${3:-}" --socket="$1.sock" "$1" || bail "qemu-nbd does not serve $1"
   cleanup_fn kill "$(cat "$1.pid")"
   uri="nbd+unix:///?socket=$1.sock"
 }
@@ -90,8 +90,20 @@ like "$(json .error.message)" "67108864" "with the size that is needed"
 is "$(digest "$lab/small")" "$before" "and untouched"
 keep --store "$store" --json restore guest --target "vda=nbd+unix:///?socket=$lab/nobody"
 exits 9 "one that nobody serves cannot be written"
-keep --store "$store" --json restore guest --target "vda=$uri" --define --name other
-exits 2 "--define says that it does not know how to write down a URI"
+keep --store "$store" --json restore guest --target "vda=ssh://127.0.0.1/$lab/other" --define --name other
+exits 5 "--define refuses a URI that libvirt has no words for"
+like "$(json .error.message)" "^a domain cannot be defined with a disk at 'ssh://" "before anything is written"
+serve "$lab/a b" 64M web
+chmod 0777 "$lab/a b.sock"
+keep --store "$store" --json restore guest --target "vda=nbd+unix:///web?socket=$lab/a%20b.sock" --to "$lab/to/networked" --define --name networked --start
+exits 0 "a domain is defined with a disk on an NBD export, and started"
+cleanup_fn remove_domain networked
+is "$(guest_state networked)" running "it runs"
+like "$(virsh dumpxml --inactive networked)" "<source protocol='nbd' name='web'>"$'\n'" *<host transport='unix' socket='$lab/a b.sock'/>" "from there"
+guest_write networked vda 0x5a 63M 1M
+cp "$lab/vda.raw" "$lab/written.raw"
+qemu-io -f raw -c "write -P 0x5a 63M 1M" "$lab/written.raw" >/dev/null
+holds "the export has what was restored, and what the guest writes" cmp "$lab/a b" "$lab/written.raw"
 
 # ---- a block device ------------------------------------------------------------
 

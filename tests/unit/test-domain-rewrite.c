@@ -453,6 +453,76 @@ test_block_device (void)
   g_assert_nonnull (strstr (xml, "type=\"raw\""));
 }
 
+/* text without the line breaks and what follows them between elements. */
+static char *
+without_indentation (const char *text)
+{
+  g_autoptr (GRegex) break_and_spaces = g_regex_new ("\n *", 0, 0, NULL);
+
+  return g_regex_replace_literal (break_and_spaces, text, -1, 0, "", 0, NULL);
+}
+
+/* The <source> that a URI makes of the disk, or NULL with *error. */
+static char *
+rewrite_to_uri (const char *uri, GError **error)
+{
+  g_autoptr (GHashTable) disks = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) network = g_hash_table_new (g_str_hash, g_str_equal);
+  VkDomainRewrite rewrite = { .disks = disks, .network = network, .disk_format = "qcow2" };
+  g_autofree char *xml = NULL;
+  g_autofree char *whole = NULL;
+  const char *source;
+
+  g_hash_table_insert (disks, "vda", (gpointer) uri);
+  g_hash_table_add (network, "vda");
+  xml = rewrite_interfaces (&rewrite, error);
+  if (xml == NULL)
+    return NULL;
+  whole = without_indentation (xml);
+  g_assert_nonnull (strstr (whole, "<disk type=\"network\""));
+  g_assert_nonnull (strstr (whole, "<driver name=\"qemu\" type=\"raw\"/>"));
+  source = strstr (whole, "<source protocol");
+  g_assert_nonnull (source);
+  return g_strndup (source, (gsize) (strstr (source, "<target") - source));
+}
+
+static void
+test_network_disk (void)
+{
+  const struct { const char *uri; const char *source; } places[] = {
+    { "nbd://store.example:10810/web%20a%26b", "<source protocol=\"nbd\" name=\"web a&amp;b\"><host name=\"store.example\" port=\"10810\"/></source>" },
+    { "nbd+tcp://[::1]", "<source protocol=\"nbd\"><host name=\"::1\"/></source>" },
+    { "nbd+unix:///web?socket=/run/a%3Fb", "<source protocol=\"nbd\" name=\"web\"><host transport=\"unix\" socket=\"/run/a?b\"/></source>" },
+    { "nbd:unix:/run/x:y:exportname=a:b", "<source protocol=\"nbd\" name=\"a:b\"><host transport=\"unix\" socket=\"/run/x:y\"/></source>" },
+    { "nbd:[::1]:10809", "<source protocol=\"nbd\"><host name=\"::1\" port=\"10809\"/></source>" },
+    { "iscsi://store/iqn.2026-11.example:web/1", "<source protocol=\"iscsi\" name=\"iqn.2026-11.example:web/1\"><host name=\"store\"/></source>" },
+    { "rbd:pool/web", "<source protocol=\"rbd\" name=\"pool/web\"/>" },
+    { "rbd:pool/a\\:b:conf=/etc/ceph/other.conf", "<source protocol=\"rbd\" name=\"pool/a:b\"><config file=\"/etc/ceph/other.conf\"/></source>" },
+  };
+  static const char *const refused[] = {
+    "rbd:web", "rbd:pool/web@then", "rbd:pool/web:id=me", "rbd:pool/web:conf=/a:key=secret", "iscsi://me%25secret@store/iqn.x/1", "iscsi://store/iqn.x",
+    "nbd:store", "nbd:store:0", "nbd:unix:", "nbd+unix:///web", "nbd+unix:///web?socket=/a&other=b", "nbd:///web", "nbd://store/%01",
+    "ssh://store/web.raw", "https://store/web.raw", "json:{\"driver\":\"null-co\"}", "nbd://store/%zz",
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *source = rewrite_to_uri (places[i].uri, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpstr (source, ==, places[i].source);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (refused); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *source = rewrite_to_uri (refused[i], &error);
+
+      g_assert_null (source);
+      g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -471,5 +541,6 @@ main (int argc, char **argv)
   g_test_add_func ("/domain-rewrite/networks", test_networks);
   g_test_add_func ("/domain-rewrite/new-parts", test_new_parts);
   g_test_add_func ("/domain-rewrite/block-device", test_block_device);
+  g_test_add_func ("/domain-rewrite/network-disk", test_network_disk);
   return g_test_run ();
 }

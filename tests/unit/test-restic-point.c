@@ -13,6 +13,7 @@
 #include "point-fixture.h"
 #include "restic-fixture.h"
 #include "store/restic/restic-store.h"
+#include "store/restic/restic-verdict.h"
 
 enum
 {
@@ -80,23 +81,48 @@ back_up (Fixture *fixture)
 
 /* --- verdicts ------------------------------------------------------------- */
 
-/* A verdict is recorded with a point whose tags somebody has changed meanwhile, and
- * does not change what the snapshot holds. */
+/* How many snapshots the repository has. */
+static guint
+count_snapshots (Fixture *fixture)
+{
+  g_autoptr (GPtrArray) snapshots = vk_snapshot_list (((VkResticStore *) fixture->store)->repo, NULL, NULL);
+
+  return snapshots->len;
+}
+
+/* What removing the points would take away beside them. */
+static guint
+count_idle (Fixture *fixture, const GPtrArray *gone)
+{
+  g_autoptr (GPtrArray) snapshots = vk_snapshot_list (((VkResticStore *) fixture->store)->repo, NULL, NULL);
+  g_autoptr (GPtrArray) points = vk_store_list (fixture->store, NULL, NULL);
+  g_autoptr (GPtrArray) ids = g_ptr_array_new_with_free_func (g_free);
+
+  vk_restic_add_idle_verdicts (points, gone, snapshots, ids);
+  return ids->len;
+}
+
+/* A verdict is recorded of a point whose tags somebody has changed meanwhile, while others
+ * have the repository locked, and changes nothing of the point; the newest counts. */
 static void
 test_verdict (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (VkPoint) before = back_up (fixture);
   g_autoptr (VkVerdict) bad = vk_verdict_new (99, "it hangs, alas");
   g_autoptr (VkVerdict) good = vk_verdict_new (4210, NULL);
+  g_autoptr (GBytes) screenshot = g_bytes_new_static ("png", 3);
   g_autoptr (VkPoint) after = NULL;
+  g_autoptr (VkResticLock) other = NULL;
   g_autoptr (GError) error = NULL;
 
   g_assert_null (before->verdict);
   g_assert_true (vk_store_annotate (fixture->store, before, TRUE, "keep", NULL));
-  g_assert_true (vk_store_record_verdict (fixture->store, before, bad, NULL, &error));
+  other = vk_restic_lock_take (((VkResticStore *) fixture->store)->repo, FALSE, 0, NULL, NULL);
+  g_assert_true (vk_store_record_verdict (fixture->store, before, bad, screenshot, &error));
   g_assert_no_error (error);
   g_assert_true (vk_store_record_verdict (fixture->store, before, good, NULL, &error));
   g_assert_no_error (error);
+  g_assert_cmpuint (count_snapshots (fixture), ==, 3);
   after = vk_store_find_point (fixture->store, TEST_DOMAIN_UUID, NULL);
   g_assert_true (after->verdict->proven);
   g_assert_cmpuint (after->verdict->milliseconds, ==, 4210);
@@ -104,12 +130,50 @@ test_verdict (Fixture *fixture, gconstpointer data)
   g_assert_true (after->is_protected);
   g_assert_cmpstr (after->note, ==, "keep");
   g_assert_true (vk_restic_id_equal (&((VkResticPoint *) after)->tree, &((VkResticPoint *) before)->tree));
+  g_clear_pointer (&other, vk_restic_lock_free);
   g_assert_true (vk_store_annotate (fixture->store, after, FALSE, NULL, NULL));
   g_clear_pointer (&after, vk_point_free);
   after = vk_store_find_point (fixture->store, TEST_DOMAIN_UUID, NULL);
   g_assert_false (after->is_protected);
   g_assert_null (after->note);
   g_assert_true (after->verdict->proven);
+}
+
+/* Verdicts are no points, one of an older virt-keep is read out of the tags of its point, and
+ * those that tell nothing any more are known. */
+static void
+test_verdicts (Fixture *fixture, gconstpointer data)
+{
+  VkRestic *repo = ((VkResticStore *) fixture->store)->repo;
+  g_autoptr (VkPoint) point = back_up (fixture);
+  g_autoptr (VkVerdict) verdict = vk_verdict_new (99, "it hangs");
+  g_autoptr (VkSnapshot) snapshot = vk_snapshot_load (repo, &((VkResticPoint *) point)->snapshot, NULL, NULL);
+  g_autoptr (GPtrArray) points = NULL;
+  g_autoptr (GPtrArray) none = g_ptr_array_new ();
+  const char *tags[] = { VK_RESTIC_TAG, TEST_DOMAIN_UUID, VK_RESTIC_TAG_PROVEN "2026-01-01T00:00:00Z 7 0.1", NULL };
+  VkResticId id;
+
+  g_strfreev (snapshot->tags);
+  snapshot->tags = g_strdupv ((char **) tags);
+  g_assert_true (vk_snapshot_save (repo, NULL, snapshot, &id, NULL, NULL));
+  g_assert_true (vk_snapshot_remove (repo, &((VkResticPoint *) point)->snapshot, NULL, NULL));
+  points = vk_store_list (fixture->store, NULL, NULL);
+  g_assert_cmpuint (points->len, ==, 1);
+  g_assert_cmpuint (((VkPoint *) g_ptr_array_index (points, 0))->verdict->milliseconds, ==, 7);
+
+  g_assert_true (vk_store_record_verdict (fixture->store, point, verdict, NULL, NULL));
+  g_clear_pointer (&points, g_ptr_array_unref);
+  points = vk_store_list (fixture->store, NULL, NULL);
+  g_assert_cmpuint (points->len, ==, 1);
+  g_assert_cmpstr (((VkPoint *) g_ptr_array_index (points, 0))->verdict->reason, ==, "it hangs");
+  g_assert_cmpuint (count_idle (fixture, none), ==, 0);
+  g_assert_cmpuint (count_idle (fixture, points), ==, 1);
+  g_assert_true (vk_store_record_verdict (fixture->store, point, verdict, NULL, NULL));
+  g_assert_cmpuint (count_idle (fixture, none), ==, 1);
+  g_assert_cmpuint (count_idle (fixture, points), ==, 2);
+  g_assert_true (vk_snapshot_remove (repo, &id, NULL, NULL));
+  g_assert_cmpuint (count_idle (fixture, none), ==, 2);
+  g_assert_false (vk_store_record_verdict (fixture->store, point, verdict, NULL, NULL));
 }
 
 /* --- listing -------------------------------------------------------------- */
@@ -651,6 +715,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("list", test_list);
   ADD ("verdict", test_verdict);
+  ADD ("verdicts", test_verdicts);
   ADD ("damaged-point", test_damaged_point);
   ADD ("wrong-password", test_wrong_password);
   ADD ("no-repository", test_no_repository);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "command/command.h"
+#include "host/network-source.h"
 
 /* "A=B" into table; what: how the option calls them. */
 static gboolean
@@ -112,12 +113,10 @@ check_define (const VkRestoreOptions *options, const VkRestoreRequest *restore, 
   g_hash_table_iter_init (&iter, restore->targets);
   while (g_hash_table_iter_next (&iter, NULL, &place))
     {
-      const char *colon = strchr (place, ':');
+      g_autoptr (VkNetworkSource) source = NULL;
 
-      if (colon == NULL || strchr (place, '/') < colon)
-        continue;
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--define cannot tell libvirt about '%s': leave it out, and define a copy of the point's domain-inactive.xml", (const char *) place);
-      return FALSE;
+      if (!vk_restore_is_path (place) && (source = vk_network_source_parse (place, error)) == NULL)
+        return FALSE;
     }
   return check_name (options->name, error);
 }

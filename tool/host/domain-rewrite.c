@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/xml-edit.h"
 #include "host/domain-xml.h"
+#include "host/network-source.h"
 
 /* The child element name of element, added at the end when there is none. */
 static xmlNode *
@@ -54,18 +55,42 @@ set_block_source (xmlNode *disk, const char *path)
   vk_xml_set_attribute (source, "dev", path);
 }
 
-static void
-rewrite_restored_disk (xmlNode *disk, const char *path, const char *format, gboolean is_block)
+/* Makes what set_file_source() has made a disk of the network. */
+static gboolean
+set_network_source (xmlNode *disk, const char *uri, GError **error)
+{
+  g_autoptr (VkNetworkSource) network = vk_network_source_parse (uri, error);
+
+  if (network == NULL)
+    return FALSE;
+  vk_xml_remove_all (disk, "source/@*");
+  vk_network_source_write (network, disk);
+  return TRUE;
+}
+
+/* Where the data of a restored disk is: in a file, or raw in a block device or behind a URI. */
+typedef enum
+{
+  IN_FILE,
+  IN_DEVICE,
+  IN_NETWORK,
+} Kind;
+
+static gboolean
+rewrite_restored_disk (xmlNode *disk, const char *place, Kind kind, const char *format, GError **error)
 {
   xmlNode *driver = ensure_child (disk, "driver");
 
-  set_file_source (disk, path, NULL);
-  if (is_block)
-    set_block_source (disk, path);
+  set_file_source (disk, place, NULL);
+  if (kind == IN_DEVICE)
+    set_block_source (disk, place);
+  else if (kind == IN_NETWORK && !set_network_source (disk, place, error))
+    return FALSE;
   vk_xml_remove_all (disk, "encryption");
   vk_xml_set_attribute (driver, "name", "qemu");
   vk_xml_set_attribute (driver, "type", format);
   drop_unfit_driver_options (driver, format);
+  return TRUE;
 }
 
 /* The copy is the same bytes, so slices and encryption are as before. */
@@ -116,25 +141,37 @@ rewrite_other_disk (xmlNode *disk, const char *target, GPtrArray *removed)
 }
 
 static gboolean
+is_in (GHashTable *targets, const char *target)
+{
+  return targets != NULL && g_hash_table_contains (targets, target);
+}
+
+static gboolean
+rewrite_to_place (xmlNode *disk, const VkDomainRewrite *rewrite, const char *target, const char *place, GError **error)
+{
+  Kind kind = is_in (rewrite->block, target) ? IN_DEVICE : is_in (rewrite->network, target) ? IN_NETWORK : IN_FILE;
+
+  return rewrite_restored_disk (disk, place, kind, kind == IN_FILE ? rewrite->disk_format : "raw", error);
+}
+
+static gboolean
 rewrite_disk (xmlNode *disk, const VkDomainRewrite *rewrite, GHashTable *seen, GPtrArray *removed, GError **error)
 {
   g_autofree char *target = vk_domain_xml_disk_target (disk, error);
   const char *restored = NULL;
   const char *copied = NULL;
-  gboolean is_block = FALSE;
 
   if (target == NULL)
     return FALSE;
   restored = rewrite->disks ? g_hash_table_lookup (rewrite->disks, target) : NULL;
   copied = rewrite->copied ? g_hash_table_lookup (rewrite->copied, target) : NULL;
-  is_block = rewrite->block != NULL && g_hash_table_contains (rewrite->block, target);
   if (!vk_xml_check_value (restored, "the path of a restored disk", error) || !vk_xml_check_value (copied, "the path of a restored image", error))
     return FALSE;
-  if (restored != NULL)
-    rewrite_restored_disk (disk, restored, is_block ? "raw" : rewrite->disk_format, is_block);
-  else if (copied != NULL)
+  if (restored != NULL && !rewrite_to_place (disk, rewrite, target, restored, error))
+    return FALSE;
+  if (restored == NULL && copied != NULL)
     rewrite_copied_disk (disk, copied);
-  else
+  else if (restored == NULL)
     rewrite_other_disk (disk, target, removed);
   g_hash_table_add (seen, g_steal_pointer (&target));
   return TRUE;

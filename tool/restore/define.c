@@ -131,6 +131,8 @@ sort_paths (const VkPoint *point, const GPtrArray *restored, VkDomainRewrite *re
         g_hash_table_insert (rewrite->disks, disk->target, found->path);
       if (found != NULL && found->is_block)
         g_hash_table_add (rewrite->block, disk->target);
+      if (found != NULL && !found->is_path)
+        g_hash_table_add (rewrite->network, disk->target);
     }
   for (guint i = 0; i < point->manifest->files->len; i++)
     {
@@ -185,6 +187,7 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkD
 {
   g_autoptr (GHashTable) disks = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) block = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) network = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) media = g_hash_table_new (g_str_hash, g_str_equal);
   g_autofree char *text = load_xml (store, point, error);
   g_autofree char *xml = NULL;
@@ -200,6 +203,7 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkD
     .disks = disks,
     .disk_format = format,
     .block = block,
+    .network = network,
     .copied = media,
     .nvram = path_of_role (point, restored, "nvram"),
     .kernel = path_of_role (point, restored, "kernel"),

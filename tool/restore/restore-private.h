@@ -62,9 +62,6 @@ gboolean vk_restore_prepare_target (VkRestore *restore, VkRestoreItem *item, GEr
 /* VK_ERROR_REFUSED when somebody uses the item's block device. */
 gboolean vk_restore_check_unused (const VkRestoreItem *item, GError **error);
 
-/* Whether the place is a path rather than QEMU's URI of an image. */
-gboolean vk_restore_is_path (const char *place);
-
 /* Opens the doors to the disks that are still to be copied, and looks whether the
  * file systems have room for them.  VK_ERROR_STORE when one has not. */
 gboolean vk_restore_check_space (VkRestore *restore, GError **error);

@@ -23,6 +23,9 @@ typedef struct
   VkImageForm form;         /* of new images */
 } VkRestoreRequest;
 
+/* Whether the place is a path rather than QEMU's URI of an image. */
+gboolean vk_restore_is_path (const char *place);
+
 /* Something that was restored. */
 typedef struct
 {

@@ -265,8 +265,8 @@ enum { VK_NOTE_LIMIT = 1000 };
 gboolean vk_store_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
 
 /* Keeps the verdict, in the place of an earlier one, and screenshot (PNG; NULL: none)
- * beside it where the store can; it says nothing where it cannot.  VK_ERROR_NOT_FOUND when the
- * point has been removed meanwhile. */
+ * beside it, while others may be at work in the store.  VK_ERROR_NOT_FOUND when the point has
+ * been removed meanwhile. */
 gboolean vk_store_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error);
 
 /* Copies points (of VkPoint), all of them for NULL, into the store at url, opened

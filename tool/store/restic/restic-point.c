@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "store/restic/manifest-cache.h"
 #include "store/restic/restic-store.h"
+#include "store/restic/restic-verdict.h"
 
 /* --- one point ------------------------------------------------------------ */
 
@@ -109,28 +110,14 @@ find_uuid (const VkSnapshot *snapshot)
   return NULL;
 }
 
-/* The verdict that a tag holds, or NULL.  Returns: (transfer full). */
-static VkVerdict *
-verdict_of_tag (const char *tag)
-{
-  if (g_str_has_prefix (tag, VK_RESTIC_TAG_PROVEN))
-    return vk_verdict_from_line (tag + strlen (VK_RESTIC_TAG_PROVEN), TRUE);
-  if (g_str_has_prefix (tag, VK_RESTIC_TAG_NOT_PROVEN))
-    return vk_verdict_from_line (tag + strlen (VK_RESTIC_TAG_NOT_PROVEN), FALSE);
-  return NULL;
-}
-
 static void
 read_annotations (VkPoint *point, const VkSnapshot *snapshot)
 {
   point->is_protected = vk_snapshot_has_tag (snapshot, VK_RESTIC_TAG_PROTECTED);
+  point->verdict = vk_restic_read_verdict (snapshot);
   for (char **tag = snapshot->tags; tag != NULL && *tag != NULL; tag++)
-    {
-      if (point->note == NULL && g_str_has_prefix (*tag, VK_RESTIC_TAG_NOTE))
-        point->note = g_strdup (*tag + strlen (VK_RESTIC_TAG_NOTE));
-      if (point->verdict == NULL)
-        point->verdict = verdict_of_tag (*tag);
-    }
+    if (point->note == NULL && g_str_has_prefix (*tag, VK_RESTIC_TAG_NOTE))
+      point->note = g_strdup (*tag + strlen (VK_RESTIC_TAG_NOTE));
 }
 
 /* Names a point that cannot name itself. */
@@ -321,6 +308,7 @@ list_once (struct list *list, const char *domain, GError **error)
   if (!read_points (list, slots, error) || !collect (slots, domain, points, error))
     return NULL;
   sweep_manifests (list->store, snapshots);
+  vk_restic_apply_verdicts (points, snapshots);
   g_ptr_array_sort (points, compare);
   return g_steal_pointer (&points);
 }

@@ -7,10 +7,7 @@
 
 #include "base/error.h"
 #include "store/restic/restic-program.h"
-
-/* What was found out in minutes is not thrown away for a lock of a moment: how long
- * it is waited for at least, in seconds. */
-enum { VERDICT_LOCK_SECONDS = 10 };
+#include "store/restic/restic-verdict.h"
 
 /* --- removing --------------------------------------------------------------- */
 
@@ -48,10 +45,13 @@ add_snapshot (const GPtrArray *points, const VkPoint *wanted, GPtrArray *argumen
   return FALSE;
 }
 
+/* With those that are wanted their verdicts go, and others that are of no use.  Whose
+ * verdicts there are is found out first: a point that comes later has none among them. */
 static gboolean
 forget (VkResticStore *store, const GPtrArray *wanted, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GPtrArray) points = vk_restic_list (store, NULL, cancellable, error);
+  g_autoptr (GPtrArray) snapshots = vk_snapshot_list (store->repo, cancellable, error);
+  g_autoptr (GPtrArray) points = snapshots ? vk_restic_list (store, NULL, cancellable, error) : NULL;
   g_autoptr (GPtrArray) arguments = g_ptr_array_new_with_free_func (g_free);
 
   if (points == NULL)
@@ -60,6 +60,9 @@ forget (VkResticStore *store, const GPtrArray *wanted, GCancellable *cancellable
   for (guint i = 0; i < wanted->len; i++)
     if (!add_snapshot (points, g_ptr_array_index (wanted, i), arguments, error))
       return FALSE;
+  vk_restic_add_idle_verdicts (points, wanted, snapshots, arguments);
+  if (arguments->len == 1)
+    return TRUE;
   g_ptr_array_add (arguments, NULL);
   return vk_restic_program_run (store, (const char *const *) arguments->pdata, cancellable, error);
 }
@@ -70,7 +73,7 @@ vk_restic_remove (VkStore *base, const GPtrArray *points, VkRemoval *removal, GC
   static const char *const prune[] = { "prune", NULL };
   VkResticStore *store = (VkResticStore *) base;
 
-  if (points->len > 0 && !forget (store, points, cancellable, error))
+  if ((points->len > 0 || removal->reclaim) && !forget (store, points, cancellable, error))
     return FALSE;
   for (guint i = 0; i < points->len; i++)
     g_ptr_array_add (removal->removed, vk_point_name (g_ptr_array_index (points, i)));
@@ -154,33 +157,28 @@ vk_restic_annotate (VkStore *base, const VkPoint *point, gboolean is_protected, 
   return replace_snapshot (store, snapshot, lock, error);
 }
 
-/* A prove takes long enough for somebody to change the tags meanwhile: the
- * snapshot is looked for again.  A snapshot has no room for a screenshot. */
-gboolean
-vk_restic_record_verdict (VkStore *base, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error)
-{
-  static const char *const old[] = { VK_RESTIC_TAG_PROVEN, VK_RESTIC_TAG_NOT_PROVEN, NULL };
-  VkResticStore *store = (VkResticStore *) base;
-  g_autoptr (GPtrArray) points = vk_restic_list (store, NULL, NULL, error);
-  const VkResticPoint *now = points ? find_again (points, point) : NULL;
-  g_autofree char *name = vk_point_name (point);
-  g_autofree char *line = vk_verdict_to_line (verdict);
-  g_autoptr (VkResticLock) lock = NULL;
-  g_autoptr (VkSnapshot) snapshot = NULL;
-
-  if (points != NULL && now == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
-  vk_restic_store_unlock (store);
-  lock = now ? vk_restic_lock_take (store->repo, TRUE, MAX (store->retry_lock, VERDICT_LOCK_SECONDS), NULL, error) : NULL;
-  snapshot = lock ? vk_snapshot_load (store->repo, &now->snapshot, NULL, error) : NULL;
-  if (snapshot == NULL)
-    return FALSE;
-  remove_tags (snapshot, old);
-  add_tag (snapshot, verdict->proven ? VK_RESTIC_TAG_PROVEN : VK_RESTIC_TAG_NOT_PROVEN, line);
-  return replace_snapshot (store, snapshot, lock, error);
-}
-
 /* --- copying and mounting ----------------------------------------------------- */
+
+/* Points (NULL: all of them) and the verdicts on them. */
+static gboolean
+add_what_to_copy (VkResticStore *store, const GPtrArray *points, GPtrArray *arguments, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GPtrArray) snapshots = NULL;
+
+  if (points == NULL)
+    {
+      g_ptr_array_add (arguments, g_strdup ("--tag=" VK_RESTIC_TAG));
+      g_ptr_array_add (arguments, g_strdup ("--tag=" VK_RESTIC_TAG_VERDICT));
+      return TRUE;
+    }
+  snapshots = vk_snapshot_list (store->repo, cancellable, error);
+  if (snapshots == NULL)
+    return FALSE;
+  for (guint i = 0; i < points->len; i++)
+    g_ptr_array_add (arguments, vk_restic_id_to_string (&((const VkResticPoint *) g_ptr_array_index (points, i))->snapshot));
+  vk_restic_add_verdicts_of (points, snapshots, arguments);
+  return TRUE;
+}
 
 gboolean
 vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error)
@@ -196,10 +194,8 @@ vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const V
       return FALSE;
     }
   g_ptr_array_add (arguments, g_strdup ("copy"));
-  if (points == NULL)
-    g_ptr_array_add (arguments, g_strdup ("--tag=" VK_RESTIC_TAG));
-  for (guint i = 0; points != NULL && i < points->len; i++)
-    g_ptr_array_add (arguments, vk_restic_id_to_string (&((const VkResticPoint *) g_ptr_array_index (points, i))->snapshot));
+  if (!add_what_to_copy ((VkResticStore *) base, points, arguments, cancellable, error))
+    return FALSE;
   g_ptr_array_add (arguments, NULL);
   return vk_restic_program_copy ((VkResticStore *) base, (VkResticStore *) target, (const char *const *) arguments->pdata, cancellable, error);
 }

@@ -7,6 +7,5 @@
 gboolean vk_restic_remove (VkStore *store, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error);
 gboolean vk_restic_finish (VkStore *store, const char *domain, VkRemoval *removal, GCancellable *cancellable, GError **error);
 gboolean vk_restic_annotate (VkStore *store, const VkPoint *point, gboolean is_protected, const char *note, GError **error);
-gboolean vk_restic_record_verdict (VkStore *store, const VkPoint *point, const VkVerdict *verdict, GBytes *screenshot, GError **error);
 gboolean vk_restic_copy (VkStore *store, const GPtrArray *points, const char *url, const VkStoreSettings *settings, GCancellable *cancellable, GError **error);
 gboolean vk_restic_mount (VkStore *store, const char *directory, GCancellable *cancellable, GError **error);

@@ -10,6 +10,7 @@
 #include "store/restic/password.h"
 #include "store/restic/restic-leftovers.h"
 #include "store/restic/restic-remove.h"
+#include "store/restic/restic-verdict.h"
 #include "store/restic/restic-writer.h"
 
 /* Digits of the repository's id that make the store's. */

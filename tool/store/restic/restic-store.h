@@ -2,8 +2,9 @@
 /* The restic store: a restic repository in which some of the snapshots are
  * restore points.  A point is a snapshot with the tag VK_RESTIC_TAG, in whose
  * root directory are VK_RESTIC_MANIFEST and what the manifest names: a raw file
- * of the disk's size for each disk ("vda.raw"), and the other files.  Everything
- * else in the repository is somebody else's.  Documented in virt-keep-store(5). */
+ * of the disk's size for each disk ("vda.raw"), and the other files.  Other
+ * snapshots are verdicts, see restic-verdict.h; everything else in the repository is
+ * somebody else's.  Documented in virt-keep-store(5). */
 #pragma once
 
 #include "store/restic/disk-reader.h"
@@ -22,10 +23,6 @@
 
 /* Before a note. */
 #define VK_RESTIC_TAG_NOTE "virt-keep:note:"
-
-/* Before a verdict, as a line: see store/verdict.h. */
-#define VK_RESTIC_TAG_PROVEN "virt-keep:proven:"
-#define VK_RESTIC_TAG_NOT_PROVEN "virt-keep:not-proven:"
 
 #define VK_RESTIC_MANIFEST "manifest.json"
 

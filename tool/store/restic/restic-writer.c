@@ -4,7 +4,6 @@
 #include "store/restic/restic-writer.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -259,18 +258,9 @@ describe (const ResticWriter *writer, const VkManifest *manifest)
 {
   const char *tags[] = { VK_RESTIC_TAG, writer->domain_name, writer->domain_uuid, manifest->level, NULL };
   g_autofree char *path = g_strconcat ("/", writer->domain_name, NULL);
-  const char *paths[] = { path, NULL };
-  VkSnapshot *snapshot = vk_snapshot_new ();
+  VkSnapshot *snapshot = vk_snapshot_new_own (writer->time, manifest->host, path, tags);
 
-  snapshot->time = g_strdup (writer->time);
   snapshot->parent = g_strdup (writer->parent);
-  snapshot->paths = g_strdupv ((char **) paths);
-  snapshot->tags = g_strdupv ((char **) tags);
-  snapshot->hostname = g_strdup (manifest->host ? manifest->host : g_get_host_name ());
-  snapshot->username = g_strdup (g_get_user_name ());
-  snapshot->uid = getuid ();
-  snapshot->gid = getgid ();
-  snapshot->program_version = g_strdup (PACKAGE_NAME " " PACKAGE_VERSION);
   return snapshot;
 }
 

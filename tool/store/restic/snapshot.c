@@ -4,6 +4,7 @@
 #include "store/restic/snapshot.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -13,6 +14,23 @@ VkSnapshot *
 vk_snapshot_new (void)
 {
   return g_new0 (VkSnapshot, 1);
+}
+
+VkSnapshot *
+vk_snapshot_new_own (const char *time, const char *hostname, const char *path, const char *const *tags)
+{
+  const char *paths[] = { path, NULL };
+  VkSnapshot *snapshot = vk_snapshot_new ();
+
+  snapshot->time = g_strdup (time);
+  snapshot->paths = g_strdupv ((char **) paths);
+  snapshot->tags = g_strdupv ((char **) tags);
+  snapshot->hostname = g_strdup (hostname ? hostname : g_get_host_name ());
+  snapshot->username = g_strdup (g_get_user_name ());
+  snapshot->uid = getuid ();
+  snapshot->gid = getgid ();
+  snapshot->program_version = g_strdup (PACKAGE_NAME " " PACKAGE_VERSION);
+  return snapshot;
 }
 
 void

@@ -26,6 +26,10 @@ typedef struct
 } VkSnapshot;
 
 VkSnapshot *vk_snapshot_new (void);
+
+/* A snapshot that this program makes now, of one path: time is RFC 3339, hostname may be NULL
+ * for this host, tags are NULL-terminated.  Returns: (transfer full), without a tree. */
+VkSnapshot *vk_snapshot_new_own (const char *time, const char *hostname, const char *path, const char *const *tags);
 void vk_snapshot_free (VkSnapshot *snapshot);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkSnapshot, vk_snapshot_free)
 
