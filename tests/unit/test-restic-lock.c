@@ -19,7 +19,7 @@ typedef struct
   VkRestic *repo;
 } Fixture;
 
-static const VkResticLockTimes fast = { .refresh_ms = 50, .retry_ms = 20, .expiry_ms = 600 };
+static const VkResticLockTimes fast = { .settle_ms = 200, .refresh_ms = 50, .retry_ms = 20, .expiry_ms = 600 };
 
 static void
 set_up (Fixture *fixture, gconstpointer data)
@@ -47,7 +47,7 @@ static VkResticLock *
 take (Fixture *fixture, gboolean exclusive, const VkResticLockTimes *times)
 {
   g_autoptr (GError) error = NULL;
-  VkResticLock *lock = vk_restic_lock_take_timed (fixture->repo, exclusive, 0, times, NULL, &error);
+  VkResticLock *lock = vk_restic_lock_take_timed (fixture->repo, exclusive, FALSE, 0, times, NULL, &error);
 
   g_assert_no_error (error);
   return lock;
@@ -205,7 +205,7 @@ test_expiry (Fixture *fixture, gconstpointer data)
 static void
 test_short_trouble (Fixture *fixture, gconstpointer data)
 {
-  static const VkResticLockTimes times = { .refresh_ms = 50, .retry_ms = 20, .expiry_ms = 20000 };
+  static const VkResticLockTimes times = { .settle_ms = 200, .refresh_ms = 50, .retry_ms = 20, .expiry_ms = 20000 };
   VkResticLock *lock = take (fixture, FALSE, &times);
   g_autofree char *aside = g_strconcat (fixture->locks, ".aside", NULL);
   g_autofree char *names = NULL;
@@ -243,6 +243,54 @@ test_others (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (g_mkdir (fixture->locks, 0700), ==, 0);
   g_assert_true (g_file_set_contents (unreadable, "rubbish", -1, NULL));
   expect_busy (fixture, FALSE, "cannot be read");
+}
+
+/* Whoever wrote an exclusive one at the same time: it was not there at the first look. */
+static void
+test_early_conflict (Fixture *fixture, gconstpointer data)
+{
+  static const VkResticLockTimes slow = { .settle_ms = 5000, .refresh_ms = 60000, .retry_ms = 60000, .expiry_ms = 120000 };
+  g_autoptr (GError) error = NULL;
+  VkResticLock *lock = vk_restic_lock_take_timed (fixture->repo, FALSE, TRUE, 0, &slow, NULL, &error);
+  VkResticSaverOptions options = { .lock = lock };
+  g_autoptr (VkResticSaver) saver = NULL;
+  g_autoptr (GPtrArray) packs = NULL;
+  g_autofree char *names = NULL;
+  VkResticId id;
+
+  g_assert_no_error (error);
+  write_lock (fixture, "{\"time\":\"2026-11-24T00:00:00Z\",\"exclusive\":true,\"hostname\":\"elsewhere\",\"username\":\"him\",\"pid\":13}");
+  saver = vk_restic_saver_new (fixture->repo, &options, NULL);
+  g_assert_true (vk_restic_saver_add (saver, VK_BLOB_DATA, "bytes", 5, &id, NULL));
+  g_assert_false (vk_restic_saver_flush (saver, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_BUSY);
+  g_assert_nonnull (strstr (error->message, "exclusively by him on elsewhere"));
+  packs = vk_backend_list (vk_restic_backend (fixture->repo), VK_RESTIC_DATA, NULL, NULL);
+  g_assert_cmpuint (packs->len, ==, 0);
+  /* Ours is not in the way of the other any more. */
+  names = lock_names (fixture);
+  g_assert_cmpuint (strlen (names), ==, VK_RESTIC_ID_DIGITS);
+  vk_restic_lock_free (lock);
+}
+
+/* Nobody came: it is a lock like any other, from the beginning on. */
+static void
+test_early (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  VkResticLock *lock = vk_restic_lock_take_early (fixture->repo, 0, NULL, &error);
+  g_autofree char *names = NULL;
+
+  g_assert_no_error (error);
+  expect_busy (fixture, TRUE, "is locked by ");
+  g_assert_true (vk_restic_lock_check (lock, &error));
+  g_assert_no_error (error);
+  expect_busy (fixture, TRUE, "is locked by ");
+  vk_restic_lock_free (lock);
+  /* Given back before it counts. */
+  vk_restic_lock_free (vk_restic_lock_take_early (fixture->repo, 0, NULL, NULL));
+  names = lock_names (fixture);
+  g_assert_cmpstr (names, ==, "");
 }
 
 static gpointer
@@ -305,6 +353,8 @@ main (int argc, char **argv)
   add ("it is lost when it cannot be refreshed", test_expiry);
   add ("it is not lost at once", test_short_trouble);
   add ("others' locks are respected and named", test_others);
+  add ("one that is taken early counts", test_early);
+  add ("nothing is written when another came at the same time", test_early_conflict);
   add ("it can be waited for", test_retry);
   add ("waiting can be cancelled", test_retry_cancelled);
   return g_test_run ();

@@ -104,10 +104,11 @@ vk_host_cache_put (VkHostCache *cache, const char *name, GBytes *content)
   g_autofree char *path = g_build_filename (cache->directory, name, NULL);
   g_autoptr (GError) failure = NULL;
   gsize size = g_bytes_get_size (content);
+  /* Not synced, as there is no such file yet: whoever gets it checks it. */
+  GFileSetContentsFlags flags = G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_ONLY_EXISTING;
 
-  /* Not synced: whoever gets it checks it. */
   if (make_room (cache, size)
-      && !g_file_set_contents_full (path, g_bytes_get_data (content, NULL), (gssize) size, G_FILE_SET_CONTENTS_CONSISTENT, FILE_MODE, &failure))
+      && !g_file_set_contents_full (path, g_bytes_get_data (content, NULL), (gssize) size, flags, FILE_MODE, &failure))
     g_debug ("no copy can be kept: %s", failure->message);
 }
 

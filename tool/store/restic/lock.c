@@ -13,13 +13,12 @@
 #include "store/restic/lock-conflict.h"
 #include "store/restic/unpacked.h"
 
-/* How long others are given to see a new lock before it counts, and how often
- * locks in the way are looked at again. */
-enum { SETTLE_MS = 200, RETRY_MS = 5000 };
+/* How often locks in the way are looked at again. */
+enum { RETRY_MS = 5000 };
 
 /* restic's: others take a lock for dead after 30 minutes, and whoever holds it
  * stops well before. */
-const VkResticLockTimes vk_restic_lock_times_default = { .refresh_ms = 5 * 60 * 1000, .retry_ms = 30 * 1000, .expiry_ms = 45 * 60 * 1000 / 2 };
+const VkResticLockTimes vk_restic_lock_times_default = { .settle_ms = 200, .refresh_ms = 5 * 60 * 1000, .retry_ms = 30 * 1000, .expiry_ms = 45 * 60 * 1000 / 2 };
 
 struct VkResticLock
 {
@@ -31,8 +30,10 @@ struct VkResticLock
   GThread *thread;
 
   GMutex lock;       /* over what follows */
-  GCond wake;        /* stop was set */
+  GCond wake;        /* stop was set, or settling is over */
   gboolean stop;
+  gboolean settling; /* others have not had the time to see the lock */
+  GError *conflict;  /* what was found then: the lock is none */
   gint64 refreshed;  /* when the lock was last written; see now() */
   gboolean removed;  /* by somebody else */
 
@@ -134,17 +135,31 @@ refuse_conflicts (VkResticLock *lock, GCancellable *cancellable, GError **error)
 /* Others that write theirs at the same time are seen by one of the two sides,
  * or by both. */
 static gboolean
-try_to_take (VkResticLock *lock, GCancellable *cancellable, GError **error)
+settle (VkResticLock *lock, GCancellable *cancellable, GError **error)
 {
-  if (refuse_conflicts (lock, cancellable, error) && write_file (lock, cancellable, error)
-      && sleep_for (SETTLE_MS, cancellable, error) && refuse_conflicts (lock, cancellable, error))
-    return TRUE;
+  return sleep_for (lock->times.settle_ms, cancellable, error) && refuse_conflicts (lock, cancellable, error);
+}
+
+/* With early, the thread settles it.  Not when so much time has gone by that an
+ * exclusive lock may have come and gone since its last look: whoever held that has not
+ * seen ours, and may have removed what is about to be read. */
+static gboolean
+try_to_take (VkResticLock *lock, gboolean early, GCancellable *cancellable, GError **error)
+{
+  gint64 begun = now ();
+
+  if (refuse_conflicts (lock, cancellable, error) && write_file (lock, cancellable, error))
+    {
+      lock->settling = early && now () - begun < (gint64) lock->times.settle_ms * 1000;
+      if (lock->settling || settle (lock, cancellable, error))
+        return TRUE;
+    }
   remove_files (lock, 0);
   return FALSE;
 }
 
 static gboolean
-take (VkResticLock *lock, guint retry_seconds, GCancellable *cancellable, GError **error)
+take (VkResticLock *lock, gboolean early, guint retry_seconds, GCancellable *cancellable, GError **error)
 {
   gint64 deadline = g_get_monotonic_time () + (gint64) retry_seconds * G_USEC_PER_SEC;
 
@@ -153,7 +168,7 @@ take (VkResticLock *lock, guint retry_seconds, GCancellable *cancellable, GError
       g_autoptr (GError) failure = NULL;
       gint64 left;
 
-      if (try_to_take (lock, cancellable, &failure))
+      if (try_to_take (lock, early, cancellable, &failure))
         return TRUE;
       left = (deadline - g_get_monotonic_time ()) / 1000;
       if (left <= 0 || !g_error_matches (failure, VK_ERROR, VK_ERROR_BUSY))
@@ -218,14 +233,32 @@ hold_for (VkResticLock *lock, guint ms)
   return !stop;
 }
 
+/* FALSE when the lock is none, and does not stand in others' way any more. */
+static gboolean
+settle_late (VkResticLock *lock)
+{
+  GError *conflict = NULL;
+  gboolean ok = settle (lock, lock->stop_cancellable, &conflict);
+
+  if (!ok)
+    remove_files (lock, 0);
+  g_mutex_lock (&lock->lock);
+  lock->settling = FALSE;
+  lock->conflict = conflict;
+  g_cond_broadcast (&lock->wake);
+  g_mutex_unlock (&lock->lock);
+  return ok;
+}
+
 /* Refreshes the lock until it is given back or lost. */
 static gpointer
 run (gpointer user_data)
 {
   VkResticLock *lock = user_data;
   gboolean fresh = TRUE;
+  gboolean held = !lock->settling || settle_late (lock);
 
-  while (hold_for (lock, fresh ? lock->times.refresh_ms : lock->times.retry_ms) && !vk_restic_lock_is_lost (lock))
+  while (held && hold_for (lock, fresh ? lock->times.refresh_ms : lock->times.retry_ms) && !vk_restic_lock_is_lost (lock))
     fresh = refresh (lock);
   if (vk_restic_lock_is_lost (lock))
     g_cancellable_cancel (lock->lost_cancellable);
@@ -240,13 +273,14 @@ release (VkResticLock *lock)
   g_object_unref (lock->lost_cancellable);
   g_object_unref (lock->stop_cancellable);
   g_ptr_array_unref (lock->names);
+  g_clear_error (&lock->conflict);
   g_mutex_clear (&lock->lock);
   g_cond_clear (&lock->wake);
   g_free (lock);
 }
 
 VkResticLock *
-vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_seconds, const VkResticLockTimes *times, GCancellable *cancellable, GError **error)
+vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, gboolean early, guint retry_seconds, const VkResticLockTimes *times, GCancellable *cancellable, GError **error)
 {
   VkResticLock *lock = g_new0 (VkResticLock, 1);
 
@@ -258,7 +292,7 @@ vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_secon
   lock->names = g_ptr_array_new_with_free_func (g_free);
   g_mutex_init (&lock->lock);
   g_cond_init (&lock->wake);
-  if (!take (lock, retry_seconds, cancellable, error))
+  if (!take (lock, early, retry_seconds, cancellable, error))
     {
       release (lock);
       return NULL;
@@ -270,7 +304,14 @@ vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_secon
 VkResticLock *
 vk_restic_lock_take (VkRestic *repo, gboolean exclusive, guint retry_seconds, GCancellable *cancellable, GError **error)
 {
-  return vk_restic_lock_take_timed (repo, exclusive, retry_seconds, &vk_restic_lock_times_default, cancellable, error);
+  return vk_restic_lock_take_timed (repo, exclusive, FALSE, retry_seconds, &vk_restic_lock_times_default, cancellable, error);
+}
+
+/* Who wants to wait for a lock waits for it, too: it may take more than one try. */
+VkResticLock *
+vk_restic_lock_take_early (VkRestic *repo, guint retry_seconds, GCancellable *cancellable, GError **error)
+{
+  return vk_restic_lock_take_timed (repo, FALSE, retry_seconds == 0, retry_seconds, &vk_restic_lock_times_default, cancellable, error);
 }
 
 void
@@ -298,13 +339,21 @@ gboolean
 vk_restic_lock_check (VkResticLock *lock, GError **error)
 {
   const char *why = NULL;
+  gboolean conflict;
 
   g_mutex_lock (&lock->lock);
-  if (lock->removed)
+  while (lock->settling)
+    g_cond_wait (&lock->wake, &lock->lock);
+  conflict = lock->conflict != NULL;
+  if (conflict)
+    g_propagate_error (error, g_error_copy (lock->conflict));
+  else if (lock->removed)
     why = "somebody removed it";
   else if (now () - lock->refreshed > (gint64) lock->times.expiry_ms * 1000)
     why = "it could not be refreshed in time";
   g_mutex_unlock (&lock->lock);
+  if (conflict)
+    return FALSE;
   if (why == NULL)
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the lock on %s is lost, since %s: nothing more is written there; run the command again",

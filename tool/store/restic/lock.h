@@ -17,19 +17,27 @@ typedef struct VkResticLock VkResticLock;
  * it. */
 VkResticLock *vk_restic_lock_take (VkRestic *repo, gboolean exclusive, guint retry_seconds, GCancellable *cancellable, GError **error);
 
-/* How long a lock goes without being refreshed, in milliseconds. */
+/* What a lock waits for, in milliseconds. */
 typedef struct
 {
-  guint refresh_ms; /* from one time to the next */
+  guint settle_ms;  /* until others have seen it, and it counts */
+  guint refresh_ms; /* from one refresh to the next */
   guint retry_ms;   /* after one that failed */
   guint expiry_ms;  /* then the lock is lost */
 } VkResticLockTimes;
 
-/* As restic: 5 minutes, and 22.5 minutes. */
+/* As restic: a fifth of a second, 5 minutes, and 22.5 minutes. */
 extern const VkResticLockTimes vk_restic_lock_times_default;
 
-/* The same with other times, for tests. */
-VkResticLock *vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, guint retry_seconds, const VkResticLockTimes *times, GCancellable *cancellable, GError **error);
+/* Takes a shared lock, and comes back before others have had the time to see it, which
+ * vk_restic_lock_check() waits for.  Until then things can be read: whoever removes some
+ * has found this lock, or had one that was found.  What has been read counts, and
+ * anything is written, only after that check: it fails with VK_ERROR_BUSY when a lock
+ * has come in the way.  With retry_seconds it is the same as vk_restic_lock_take(). */
+VkResticLock *vk_restic_lock_take_early (VkRestic *repo, guint retry_seconds, GCancellable *cancellable, GError **error);
+
+/* Either, with other times. */
+VkResticLock *vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, gboolean early, guint retry_seconds, const VkResticLockTimes *times, GCancellable *cancellable, GError **error);
 
 /* Removes it from the repository; a failure to is a message in the log, since
  * the lock becomes stale by itself. */
@@ -41,7 +49,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkResticLock, vk_restic_lock_free)
  * any more. */
 gboolean vk_restic_lock_is_lost (VkResticLock *lock);
 
-/* The same as VK_ERROR_STORE with a sentence; FALSE when it is lost. */
+/* The same as VK_ERROR_STORE with a sentence; FALSE when it is lost.  Waits, a fifth of
+ * a second at most and for the backend, for a lock that was taken early. */
 gboolean vk_restic_lock_check (VkResticLock *lock, GError **error);
 
 /* Cancelled when the lock is lost.  (transfer none) */

@@ -327,11 +327,15 @@ vk_restic_list (VkResticStore *store, const char *domain, GCancellable *cancella
 {
   struct list list = { store, cancellable };
   GPtrArray *points = list_once (&list, domain, error);
+  VkResticLock *lock;
 
   if (points == NULL || !any_is_damaged (points))
     return points;
   /* A prune may just have moved what they are made of: look again while there
    * can be none. */
   g_ptr_array_unref (points);
-  return vk_restic_store_lock (store, cancellable, error) ? list_once (&list, domain, error) : NULL;
+  lock = vk_restic_store_lock (store, cancellable, error);
+  if (lock == NULL || !vk_restic_lock_check (lock, error))
+    return NULL;
+  return list_once (&list, domain, error);
 }

@@ -16,17 +16,31 @@
 /* Digits of the repository's id that make the store's. */
 enum { STORE_ID_DIGITS = 8 };
 
-VkResticLock *
-vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **error)
+/* One is enough, whoever takes it. */
+static VkResticLock *
+take_lock (VkResticStore *store, gboolean early, GCancellable *cancellable, GError **error)
 {
   VkResticLock *lock;
 
   g_mutex_lock (&store->mutex);
   if (store->lock == NULL)
-    store->lock = vk_restic_lock_take (store->repo, FALSE, store->retry_lock, cancellable, error);
+    store->lock = early ? vk_restic_lock_take_early (store->repo, store->retry_lock, cancellable, error)
+                        : vk_restic_lock_take (store->repo, FALSE, store->retry_lock, cancellable, error);
   lock = store->lock;
   g_mutex_unlock (&store->mutex);
   return lock;
+}
+
+VkResticLock *
+vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **error)
+{
+  return take_lock (store, FALSE, cancellable, error);
+}
+
+VkResticLock *
+vk_restic_store_lock_early (VkResticStore *store, GCancellable *cancellable, GError **error)
+{
+  return take_lock (store, TRUE, cancellable, error);
 }
 
 void

@@ -65,6 +65,9 @@ VkStore *vk_restic_store_create (const char *location, const VkStoreSettings *se
  * backend says. */
 VkResticLock *vk_restic_store_lock (VkResticStore *store, GCancellable *cancellable, GError **error);
 
+/* The same, but see vk_restic_lock_take_early(): for a writer. */
+VkResticLock *vk_restic_store_lock_early (VkResticStore *store, GCancellable *cancellable, GError **error);
+
 /* Gives up the lock, if there is one. */
 void vk_restic_store_unlock (VkResticStore *store);
 

@@ -346,14 +346,15 @@ choose_id (ResticWriter *writer, GError **error)
 }
 
 /* The lock comes first: from then on nothing that the points refer to goes away,
- * and what was known of the index before may have. */
+ * and what was known of the index before may have.  Nothing is written before
+ * vk_restic_lock_check(). */
 static gboolean
 begin (ResticWriter *writer, GError **error)
 {
   writer->guard = vk_store_lock_domain (&writer->store->base, writer->domain_name, writer->domain_uuid, error);
   if (writer->guard == NULL)
     return FALSE;
-  writer->lock = vk_restic_store_lock (writer->store, writer->stop, error);
+  writer->lock = vk_restic_store_lock_early (writer->store, writer->stop, error);
   if (writer->lock == NULL)
     return FALSE;
   vk_restic_forget_index (writer->store->repo);
