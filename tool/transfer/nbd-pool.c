@@ -128,11 +128,11 @@ notify (struct nbd_handle *nbd, const struct pollfd *fd, char **words)
     result = nbd_aio_notify_read (nbd);
   else if (fd->revents != 0)
     result = nbd_aio_notify_write (nbd);
+  /* libnbd's words are of the last call, whichever it was. */
+  if (result != 0 || is_lost (nbd))
+    *words = last_words (result != 0);
   retire_commands (nbd);
-  if (result == 0 && !is_lost (nbd))
-    return TRUE;
-  *words = last_words (result != 0);
-  return FALSE;
+  return *words == NULL;
 }
 
 /* Waits until the connection is through with its handshake. */
@@ -215,11 +215,7 @@ connect_first (VkNbdPool *pool, GCancellable *cancellable, GError **error)
     return FALSE;
   size = nbd_get_size (first.nbd);
   if (size < 0)
-    {
-      g_autofree char *words = last_words (TRUE);
-
-      return set_connect_error (pool, words, error);
-    }
+    return set_connect_error (pool, "it gives no size that a disk can have", error);
   max_payload = nbd_get_block_size (first.nbd, LIBNBD_SIZE_MAXIMUM);
   pool->size = (guint64) size;
   pool->max_payload = max_payload > 0 ? MIN ((guint64) max_payload, DEFAULT_MAX_PAYLOAD) : DEFAULT_MAX_PAYLOAD;

@@ -40,6 +40,7 @@ struct slot
   guint8 *data; /* SLOT_BYTES */
   guint64 offset;
   guint32 length;
+  guint64 seen;  /* bytes of it that were sent */
   guint pending; /* parts of it the sink has still to write */
   int failure;   /* errno of the read */
 };
@@ -181,11 +182,22 @@ put_arrived (struct transfer *transfer, GError **error)
 }
 
 static int
+on_chunk (void *user_data, const void *data, size_t length, uint64_t offset, unsigned status, int *error)
+{
+  struct slot *slot = user_data;
+
+  if (status != LIBNBD_READ_ERROR)
+    slot->seen += length;
+  return 0;
+}
+
+/* libnbd takes a reply that ends before all was sent for a good one. */
+static int
 on_read (void *user_data, int *error)
 {
   struct slot *slot = user_data;
 
-  slot->failure = *error;
+  slot->failure = *error == 0 && slot->seen != slot->length ? EPROTO : *error;
   g_queue_push_tail_link (&slot->transfer->arrived, &slot->link);
   return 0;
 }
@@ -195,6 +207,7 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
 {
   struct slot *slot = g_queue_pop_head_link (&transfer->idle)->data;
   struct nbd_handle *nbd = vk_nbd_pool_idlest (transfer->pool);
+  nbd_chunk_callback chunk = { .callback = on_chunk, .user_data = slot };
   nbd_completion_callback completion = { .callback = on_read, .user_data = slot };
   gint64 cookie;
 
@@ -203,7 +216,8 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   slot->offset = extent->offset;
   slot->length = (guint32) MIN (transfer->read_bytes - extent->offset % transfer->read_bytes, extent->length);
   *length = slot->length;
-  cookie = nbd_aio_pread (nbd, slot->data, slot->length, slot->offset, completion, 0);
+  slot->seen = 0;
+  cookie = nbd_aio_pread_structured (nbd, slot->data, slot->length, slot->offset, chunk, completion, 0);
   return vk_nbd_pool_started (transfer->pool, nbd, cookie, error);
 }
 
