@@ -58,6 +58,9 @@ make_guest ()
   virsh -q start "$name" >"$lab/define" 2>&1 || bail "start: $(cat "$lab/define")"
 }
 
+# XML of devices that guests have besides; a test may set it first.
+guest_devices=
+
 guest_xml ()
 {
   cat <<EOT
@@ -65,6 +68,7 @@ guest_xml ()
 <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
 <devices>
 $(disk_xml "$1" vda:qcow2)
+$guest_devices
 <serial type='file'><source path='$(xml_text "$lab/$1.console")'/></serial>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <video><model type='vga'/></video>

@@ -60,9 +60,10 @@ monitor_close ()
 
 # catch_push DOMAIN, catch_pull DOMAIN: say before a backup starts that it is to be
 # held, so that there is time to act; caught waits until it is, false when no job
-# came.  A push job of vda is slowed to a crawl, by QEMU; of a pull job the
+# came.  A push job of $held_disk is slowed to a crawl, by QEMU; of a pull job the
 # qemu-nbd that writes the images is stopped (SIGSTOP), as if the store hung.  Use
-# make_big_domain for either.
+# make_big_domain for either, or a disk that is as big.
+held_disk=vda
 catch_push ()
 {
   local command
@@ -89,12 +90,12 @@ catch_pull ()
 {
   catching=pull
   perl -MFile::Glob=:bsd_glob -e '
-    my ($store, $seconds) = @ARGV;
+    my ($store, $disk, $seconds) = @ARGV;
     $store =~ s/([\\{}\[\]*?~])/\\$1/g;
     for (my $end = time + $seconds; time < $end; select undef, undef, undef, 0.001) {
-      (-s $_) > 1 << 20 && exit for bsd_glob "$store/*/.partial-*/vda.qcow2"
+      (-s $_) > 1 << 20 && exit for bsd_glob "$store/*/.partial-*/$disk.qcow2"
     }
-    exit 1' "$store" 30 &
+    exit 1' "$store" "$held_disk" 30 &
   catcher=$!
 }
 
@@ -139,14 +140,14 @@ let_go ()
 }
 
 # push_speed DOMAIN BYTES-PER-SECOND: the command that sets the speed of the push
-# job of vda.  The name of the job is known beforehand from the number that
+# job of $held_disk.  The name of the job is known beforehand from the number that
 # libvirt gives the disk; asking QEMU for it first would cost the time to be in
 # time.
 push_speed ()
 {
   local node
-  node=$(virsh dumpxml "$1" | perl -0ne 'print $1 if m{<source [^>]*index=.(\d+)(?:(?!</disk>).)*<target dev=.vda.}s')
-  echo "{\"execute\":\"block-job-set-speed\",\"arguments\":{\"device\":\"backup-vda-libvirt-$node-format\",\"speed\":$2}}"
+  node=$(virsh dumpxml "$1" | held_disk=$held_disk perl -0ne 'print $1 if m{<source [^>]*index=.(\d+)(?:(?!</disk>).)*<target dev=.$ENV{held_disk}.}s')
+  echo "{\"execute\":\"block-job-set-speed\",\"arguments\":{\"device\":\"backup-$held_disk-libvirt-$node-format\",\"speed\":$2}}"
 }
 
 # monitor_until SECONDS JSON TEXT: asks until the answer has TEXT.
