@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "host/job-info.h"
 
@@ -32,8 +33,12 @@ struct VkBackupJob
   gboolean paused;        /* the guest is paused for an I/O error */
   char *io_error;         /* its reason */
   gboolean lost;          /* the connection broke */
+  gboolean stalled;       /* it has written nothing for patience */
   gboolean over;          /* any of the above: nothing to wait for */
   gint64 last_poll;       /* monotonic microseconds */
+  guint64 patience;       /* seconds; 0: its progress is not watched */
+  guint64 processed;      /* bytes */
+  gint64 last_progress;   /* monotonic microseconds */
 };
 
 static void
@@ -61,7 +66,7 @@ on_event (const VkEvent *event, gpointer user_data)
       g_free (job->io_error);
       job->io_error = g_strdup_printf ("%s%s%s", event->word, event->disk ? " on " : "", event->disk ? event->disk : "");
     }
-  job->over = job->completed || job->stopped || job->paused || job->lost;
+  job->over = job->completed || job->stopped || job->paused || job->lost || job->stalled;
   if (job->func != NULL)
     job->func (event, job->user_data);
 }
@@ -174,7 +179,24 @@ vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *check
   return TRUE;
 }
 
-/* Notices the end of a job or of a guest whose event never came. */
+/* Notices that QEMU does not get on, as with a store on a network that has gone. */
+static void
+watch_progress (VkBackupJob *job, const VkJobInfo *info)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (info->processed != job->processed || job->last_progress == 0)
+    {
+      job->processed = info->processed;
+      job->last_progress = now;
+    }
+  if (job->patience == 0 || now - job->last_progress < (gint64) job->patience * G_USEC_PER_SEC)
+    return;
+  job->stalled = TRUE;
+  job->over = TRUE;
+}
+
+/* Notices the end of a job or of a guest whose event never came, and one without end. */
 static void
 poll_state (VkBackupJob *job)
 {
@@ -187,7 +209,11 @@ poll_state (VkBackupJob *job)
       job->stopped = TRUE;
       job->over = TRUE;
     }
-  else if (vk_job_info_get (job->domain, &info, NULL) && !info.is_backup)
+  else if (!vk_job_info_get (job->domain, &info, NULL))
+    return;
+  else if (info.is_backup)
+    watch_progress (job, &info);
+  else
     {
       /* Give an event that is on its way a turn of the main context first. */
       gint64 soon = g_get_monotonic_time () + G_USEC_PER_SEC / 2;
@@ -224,6 +250,8 @@ set_outcome_error (VkBackupJob *job, GError **error)
     g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
   else if (job->paused)
     g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room for its disks, or in pull mode for --scratch-dir, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
+  else if (job->stalled)
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU has written nothing of the backup of '%s' for %" G_GUINT64_FORMAT " seconds: is the store, or the network to it, still there?", name, job->patience);
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
     g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
   else if (strstr (words, "No space left") != NULL || strstr (words, "Input/output error") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
@@ -240,7 +268,7 @@ wait_for_cause (VkBackupJob *job)
 {
   gint64 deadline = g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC;
 
-  if (job->stopped || job->lost || job->paused)
+  if (job->stopped || job->lost || job->paused || job->stalled)
     return;
   if (job->message != NULL && strstr (job->message, "Operation canceled") == NULL)
     return;
@@ -277,6 +305,8 @@ run_while_alive (VkBackupJob *job, const gboolean *done, VkTickFunc tick, gpoint
 gboolean
 vk_backup_job_wait (VkBackupJob *job, VkTickFunc tick, gpointer user_data, GCancellable *cancellable, GError **error)
 {
+  if (!vk_copy_patience (&job->patience, error))
+    return FALSE;
   if (!run_while_alive (job, &job->over, tick, user_data, cancellable, error))
     return FALSE;
   if (job->completed && job->success && !job->stopped)

@@ -334,9 +334,9 @@ delta_dispatch (VkSink *base, const struct pollfd *fds, guint n_fds, GError **er
 }
 
 static gboolean
-delta_finish (VkSink *base, GError **error)
+delta_finish (VkSink *base, GCancellable *cancellable, GError **error)
 {
-  return vk_nbd_pool_finish (((VkDeltaSink *) base)->pool, error);
+  return vk_nbd_pool_finish (((VkDeltaSink *) base)->pool, cancellable, error);
 }
 
 static void

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "base/environment.h"
+
 enum
 {
   CONNECT_TIMEOUT_MS = 30000,
@@ -27,6 +29,8 @@ struct VkNbdPool
   guint64 size;
   guint64 max_payload;
   GArray *connections; /* of struct connection; the first one is always ready */
+  gboolean flushed;
+  int flush_failure; /* errno */
 };
 
 static struct connection *
@@ -124,11 +128,11 @@ notify (struct nbd_handle *nbd, const struct pollfd *fd, char **words)
     result = nbd_aio_notify_read (nbd);
   else if (fd->revents != 0)
     result = nbd_aio_notify_write (nbd);
+  /* libnbd's words are of the last call, whichever it was. */
+  if (result != 0 || is_lost (nbd))
+    *words = last_words (result != 0);
   retire_commands (nbd);
-  if (result == 0 && !is_lost (nbd))
-    return TRUE;
-  *words = last_words (result != 0);
-  return FALSE;
+  return *words == NULL;
 }
 
 /* Waits until the connection is through with its handshake. */
@@ -211,11 +215,7 @@ connect_first (VkNbdPool *pool, GCancellable *cancellable, GError **error)
     return FALSE;
   size = nbd_get_size (first.nbd);
   if (size < 0)
-    {
-      g_autofree char *words = last_words (TRUE);
-
-      return set_connect_error (pool, words, error);
-    }
+    return set_connect_error (pool, "it gives no size that a disk can have", error);
   max_payload = nbd_get_block_size (first.nbd, LIBNBD_SIZE_MAXIMUM);
   pool->size = (guint64) size;
   pool->max_payload = max_payload > 0 ? MIN ((guint64) max_payload, DEFAULT_MAX_PAYLOAD) : DEFAULT_MAX_PAYLOAD;
@@ -344,26 +344,71 @@ vk_nbd_pool_dispatch (VkNbdPool *pool, const struct pollfd *fds, guint n_fds, GE
   return TRUE;
 }
 
+static int
+on_flushed (void *user_data, int *error)
+{
+  VkNbdPool *pool = user_data;
+
+  pool->flush_failure = *error;
+  pool->flushed = TRUE;
+  return 0;
+}
+
+/* Waits for on_flushed(). */
+static gboolean
+await_flush (VkNbdPool *pool, guint64 patience, GCancellable *cancellable, GError **error)
+{
+  gint64 deadline = g_get_monotonic_time () + (gint64) patience * G_USEC_PER_SEC;
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
+  GPollFD cancel = { .fd = -1 };
+  gboolean has_cancel_fd = g_cancellable_make_pollfd (cancellable, &cancel);
+  struct pollfd cancel_fd = { .fd = cancel.fd, .events = POLLIN };
+  gboolean ok = TRUE;
+
+  while (ok && !pool->flushed)
+    {
+      gint64 left = deadline - g_get_monotonic_time ();
+
+      if (left <= 0)
+        {
+          ok = FALSE;
+          g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server could not finish: no answer within %" G_GUINT64_FORMAT " seconds", pool->name, patience);
+          break;
+        }
+      g_array_set_size (fds, 0);
+      vk_nbd_pool_prepare (pool, fds);
+      g_array_append_val (fds, cancel_fd);
+      if (poll ((struct pollfd *) fds->data, fds->len, (int) MIN (left / 1000 + 1, G_MAXINT)) > 0)
+        ok = vk_nbd_pool_dispatch (pool, (const struct pollfd *) fds->data, fds->len - 1, error);
+      ok = ok && !g_cancellable_set_error_if_cancelled (cancellable, error);
+    }
+  if (has_cancel_fd)
+    g_cancellable_release_fd (cancellable);
+  return ok;
+}
+
 gboolean
-vk_nbd_pool_finish (VkNbdPool *pool, GError **error)
+vk_nbd_pool_finish (VkNbdPool *pool, GCancellable *cancellable, GError **error)
 {
   struct nbd_handle *first = vk_nbd_pool_first (pool);
-  gboolean ok = nbd_can_flush (first) != 1 || nbd_flush (first, 0) == 0;
+  nbd_completion_callback completion = { .callback = on_flushed, .user_data = pool };
+  guint64 patience;
 
-  for (guint i = 0; ok && i < pool->connections->len; i++)
+  if (nbd_can_flush (first) == 1)
     {
-      struct connection *connection = connection_at (pool, i);
-
-      if (connection->ready)
-        ok = nbd_shutdown (connection->nbd, 0) == 0;
+      pool->flushed = FALSE;
+      if (!vk_flush_patience (&patience, error)
+          || !vk_nbd_pool_started (pool, first, nbd_aio_flush (first, completion, 0), error)
+          || !await_flush (pool, patience, cancellable, error))
+        return FALSE;
     }
-  if (!ok)
+  if (pool->flush_failure != 0)
     {
-      g_autofree char *words = last_words (TRUE);
-
-      g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server could not finish: %s", pool->name, words);
+      g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server could not finish: %s", pool->name, g_strerror (pool->flush_failure));
+      return FALSE;
     }
-  return ok;
+  vk_nbd_pool_disconnect (pool);
+  return TRUE;
 }
 
 void

@@ -55,8 +55,8 @@ void vk_nbd_pool_prepare (VkNbdPool *pool, GArray *fds);
 gboolean vk_nbd_pool_dispatch (VkNbdPool *pool, const struct pollfd *fds, guint n_fds, GError **error);
 
 /* With nothing in flight: has the server make all writes durable in its sense,
- * and takes leave of it.  Blocks. */
-gboolean vk_nbd_pool_finish (VkNbdPool *pool, GError **error);
+ * and takes leave of it.  Blocks, but not for longer than vk_flush_patience(). */
+gboolean vk_nbd_pool_finish (VkNbdPool *pool, GCancellable *cancellable, GError **error);
 
 /* With nothing in flight: takes leave of the server without waiting for it. */
 void vk_nbd_pool_disconnect (VkNbdPool *pool);

@@ -146,9 +146,9 @@ nbd_sink_dispatch (VkSink *base, const struct pollfd *fds, guint n_fds, GError *
 }
 
 static gboolean
-nbd_sink_finish (VkSink *base, GError **error)
+nbd_sink_finish (VkSink *base, GCancellable *cancellable, GError **error)
 {
-  return vk_nbd_pool_finish (((VkNbdSink *) base)->pool, error);
+  return vk_nbd_pool_finish (((VkNbdSink *) base)->pool, cancellable, error);
 }
 
 static void

@@ -77,7 +77,7 @@ null_abandon (VkSink *base)
 }
 
 static gboolean
-null_finish (VkSink *base, GError **error)
+null_finish (VkSink *base, GCancellable *cancellable, GError **error)
 {
   return TRUE;
 }

@@ -32,7 +32,7 @@ typedef struct
   gboolean (*dispatch) (VkSink *sink, const struct pollfd *fds, guint n_fds, GError **error);
 
   /* Everything was put: makes the sink hold the complete disk.  Blocks. */
-  gboolean (*finish) (VkSink *sink, GError **error);
+  gboolean (*finish) (VkSink *sink, GCancellable *cancellable, GError **error);
 
   /* The transfer has failed: drops all work in progress at once.  Nothing that
    * was put is touched and no done called from here on; free() comes next. */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "transfer/extents.h"
 #include "transfer/nbd-pool.h"
@@ -39,6 +40,7 @@ struct slot
   guint8 *data; /* SLOT_BYTES */
   guint64 offset;
   guint32 length;
+  guint64 seen;  /* bytes of it that were sent */
   guint pending; /* parts of it the sink has still to write */
   int failure;   /* errno of the read */
 };
@@ -60,7 +62,9 @@ struct transfer
   guint zeroing;
   gint64 wait; /* microseconds until the rate limit lets the next read be, 0: it does */
   GArray *fds;
-  GError *failure; /* the sink's first */
+  guint64 patience; /* seconds without a sign of life from either side */
+  gint64 last_sign; /* monotonic microseconds */
+  GError *failure;  /* the sink's first */
 };
 
 VkTransferProgress *
@@ -179,11 +183,22 @@ put_arrived (struct transfer *transfer, GError **error)
 }
 
 static int
+on_chunk (void *user_data, const void *data, size_t length, uint64_t offset, unsigned status, int *error)
+{
+  struct slot *slot = user_data;
+
+  if (status != LIBNBD_READ_ERROR)
+    slot->seen += length;
+  return 0;
+}
+
+/* libnbd takes a reply that ends before all was sent for a good one. */
+static int
 on_read (void *user_data, int *error)
 {
   struct slot *slot = user_data;
 
-  slot->failure = *error;
+  slot->failure = *error == 0 && slot->seen != slot->length ? EPROTO : *error;
   g_queue_push_tail_link (&slot->transfer->arrived, &slot->link);
   return 0;
 }
@@ -204,6 +219,7 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   /* Requests end where multiples of their length are, so that those after
    * the first of an extent cover whole clusters. */
   guint32 bytes = (guint32) MIN (transfer->read_bytes - extent->offset % transfer->read_bytes, extent->length);
+  nbd_chunk_callback chunk = { .callback = on_chunk };
   nbd_completion_callback completion = { .callback = on_read };
   struct nbd_handle *nbd;
   struct slot *slot;
@@ -217,7 +233,9 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   slot->offset = extent->offset;
   slot->length = bytes;
   *length = bytes;
-  cookie = nbd_aio_pread (nbd, slot->data, slot->length, slot->offset, completion, 0);
+  slot->seen = 0;
+  chunk.user_data = slot;
+  cookie = nbd_aio_pread_structured (nbd, slot->data, slot->length, slot->offset, chunk, completion, 0);
   return vk_nbd_pool_started (transfer->pool, nbd, cookie, error);
 }
 
@@ -282,11 +300,36 @@ is_through (const struct transfer *transfer)
   return vk_extent_reader_at_end (transfer->extents) && transfer->idle.length == N_SLOTS && transfer->zeroing == 0;
 }
 
-/* For poll(): whole milliseconds, at least one when there is something to wait for. */
+/* For poll(). */
 static int
 milliseconds_to_wait (const struct transfer *transfer)
 {
-  return transfer->wait > 0 ? (int) MIN (transfer->wait / 1000 + 1, G_MAXINT) : -1;
+  gint64 left = transfer->last_sign + (gint64) transfer->patience * G_USEC_PER_SEC - g_get_monotonic_time ();
+
+  if (transfer->wait > 0)
+    left = MIN (left, transfer->wait);
+  return (int) CLAMP (left / 1000 + 1, 0, G_MAXINT);
+}
+
+/* Whether either side has given a sign of life lately.  As long as the sink has work
+ * of ours it is the one that is waited for: all that was read comes to it. */
+static gboolean
+is_alive (struct transfer *transfer, gboolean sign, GError **error)
+{
+  gint64 now = g_get_monotonic_time ();
+  gboolean sink_has_work = transfer->zeroing > 0;
+
+  if (sign)
+    transfer->last_sign = now;
+  if (now - transfer->last_sign < (gint64) transfer->patience * G_USEC_PER_SEC)
+    return TRUE;
+  for (guint i = 0; i < N_SLOTS; i++)
+    sink_has_work = sink_has_work || transfer->slots[i].pending > 0;
+  if (sink_has_work)
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: what it is copied to has taken nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->patience);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: its NBD server has sent nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->patience);
+  return FALSE;
 }
 
 /* Waits for the servers and takes in what they have to say. */
@@ -298,6 +341,7 @@ wait_and_dispatch (struct transfer *transfer, const GPollFD *cancel, GError **er
   const struct pollfd *fds;
   guint n_source;
   guint n_all;
+  int n_ready;
 
   g_array_set_size (transfer->fds, 0);
   vk_nbd_pool_prepare (transfer->pool, transfer->fds);
@@ -306,14 +350,17 @@ wait_and_dispatch (struct transfer *transfer, const GPollFD *cancel, GError **er
   n_all = transfer->fds->len;
   g_array_append_val (transfer->fds, cancel_fd);
   fds = (const struct pollfd *) transfer->fds->data;
-  if (poll ((struct pollfd *) transfer->fds->data, transfer->fds->len, milliseconds_to_wait (transfer)) < 0)
+  n_ready = poll ((struct pollfd *) transfer->fds->data, transfer->fds->len, milliseconds_to_wait (transfer));
+  if (n_ready < 0)
     {
       if (errno == EINTR)
         return TRUE;
       g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: cannot wait for the NBD servers: %s", transfer->name, g_strerror (errno));
       return FALSE;
     }
-  if (!sink->ops->dispatch (sink, fds + n_source, n_all - n_source, error)
+  /* Waiting for the rate to allow more is no stall. */
+  if (!is_alive (transfer, n_ready > 0 || transfer->wait > 0, error)
+      || !sink->ops->dispatch (sink, fds + n_source, n_all - n_source, error)
       || !vk_nbd_pool_dispatch (transfer->pool, fds, n_source, error))
     return FALSE;
   if (transfer->failure == NULL)
@@ -329,6 +376,7 @@ copy (struct transfer *transfer, GCancellable *cancellable, GError **error)
   gboolean has_cancel_fd = g_cancellable_make_pollfd (cancellable, &cancel);
   gboolean ok = TRUE;
 
+  transfer->last_sign = g_get_monotonic_time ();
   while (ok)
     {
       ok = !g_cancellable_set_error_if_cancelled (cancellable, error)
@@ -410,11 +458,11 @@ vk_transfer_run (const VkTransferOptions *options, VkSink *sink, VkTransferProgr
   gboolean ok;
 
   transfer_init (&transfer);
-  ok = connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
+  ok = vk_copy_patience (&transfer.patience, error) && connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
   if (ok)
     {
       vk_nbd_pool_disconnect (transfer.pool);
-      ok = sink->ops->finish (sink, error);
+      ok = sink->ops->finish (sink, cancellable, error);
     }
   else
     sink->ops->abandon (sink);

@@ -39,6 +39,7 @@ gboolean vk_transfer_export_size (const char *uri, guint64 *size, GError **error
  * sink->ops->finish().  Changed extents that read as zeroes are zero()ed
  * unless sink->reads_zero and there is no dirty bitmap; unchanged ones, as far as
  * sink->granularity lets them be, are left alone.  Data blocks found to hold only zeroes are treated the same.
- * progress may be NULL.  Errors: VK_ERROR_FAILED for the export (message names
+ * progress may be NULL.  A side that gives no sign of life for vk_copy_patience() has
+ * stalled, which is an error.  Errors: VK_ERROR_FAILED for the export (message names
  * disk, offset and length), the sink's own error, G_IO_ERROR_CANCELLED. */
 gboolean vk_transfer_run (const VkTransferOptions *options, VkSink *sink, VkTransferProgress *progress, GCancellable *cancellable, GError **error);

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "view/qcow2-header.h"
@@ -341,13 +342,18 @@ vk_nbd_server_process (VkNbdServer *server)
 }
 
 /* qemu-nbd forgets a SIGTERM that comes just before its main loop, so that it is told
- * again. */
+ * again.  It writes what it still has, which hangs where the store hangs. */
 static void
 end_program (VkNbdServer *server)
 {
-  for (guint ms = 0; !has_ended (server); ms += START_POLL_MS)
+  guint64 patience;
+
+  vk_flush_patience (&patience, NULL);
+  for (guint64 ms = 0; !has_ended (server); ms += START_POLL_MS)
     {
-      if (ms % TERM_AGAIN_MS == 0)
+      if (ms / 1000 >= patience)
+        g_subprocess_force_exit (server->process);
+      else if (ms % TERM_AGAIN_MS == 0)
         g_subprocess_send_signal (server->process, SIGTERM);
       g_usleep (START_POLL_MS * 1000);
     }

@@ -5,14 +5,13 @@
 
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/error.h"
 
 enum
 {
   RETRY_SECONDS = 300,
   STALL_SECONDS = 120,
-  /* More of anything than that is a mistake. */
-  MAX_SECONDS = 24 * 60 * 60,
   MAX_SHOWN_WORDS = 300,
   /* An idle connection more than that is closed. */
   MAX_IDLE = 32,
@@ -24,19 +23,6 @@ initialise_curl (gpointer unused)
   if (curl_global_init (CURL_GLOBAL_DEFAULT) != CURLE_OK)
     g_error ("libcurl cannot be initialised");
   return NULL;
-}
-
-/* The number of seconds in the environment variable name, or fallback. */
-static gboolean
-seconds_of (const char *name, guint64 fallback, guint64 *seconds, GError **error)
-{
-  const char *text = g_getenv (name);
-
-  *seconds = fallback;
-  if (text == NULL || *text == '\0' || g_ascii_string_to_unsigned (text, 10, 1, MAX_SECONDS, seconds, NULL))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s=%s is not a number of seconds from 1 to %d", name, text, MAX_SECONDS);
-  return FALSE;
 }
 
 /* The certificates in the files that RESTIC_CACERT lists, as one text. */
@@ -73,9 +59,9 @@ read_environment (VkHttp *http, GError **error)
   guint64 retry_seconds;
   guint64 stall_seconds;
 
-  if (!seconds_of ("VIRT_KEEP_RETRY_SECONDS", RETRY_SECONDS, &retry_seconds, error))
+  if (!vk_environment_seconds ("VIRT_KEEP_RETRY_SECONDS", RETRY_SECONDS, &retry_seconds, error))
     return FALSE;
-  if (!seconds_of ("VIRT_KEEP_STALL_SECONDS", STALL_SECONDS, &stall_seconds, error))
+  if (!vk_environment_seconds ("VIRT_KEEP_STALL_SECONDS", STALL_SECONDS, &stall_seconds, error))
     return FALSE;
   http->retry_us = (gint64) retry_seconds * G_USEC_PER_SEC;
   http->stall_seconds = (long) stall_seconds;

@@ -275,7 +275,7 @@ restic_dispatch (VkSink *base, const struct pollfd *fds, guint n_fds, GError **e
 /* --- the end ---------------------------------------------------------------- */
 
 static gboolean
-restic_finish (VkSink *base, GError **error)
+restic_finish (VkSink *base, GCancellable *cancellable, GError **error)
 {
   return vk_chunk_feeder_finish (((ResticSink *) base)->feeder, error);
 }
