@@ -66,7 +66,6 @@ for mode in $modes; do
   inside reboot -f
   go_on
   exits 0 "$fault_name: that does not concern the backup"
-  guest_agent "$victim" 300
   after_fault --mode "$mode"
 
   fault "reset, $mode"
@@ -74,7 +73,6 @@ for mode in $modes; do
   virsh -q reset "$victim"
   go_on
   exits 0 "$fault_name: that does not concern the backup"
-  guest_agent "$victim" 300
   after_fault --mode "$mode"
 
   fault "paused and resumed, $mode"

@@ -91,8 +91,8 @@ change ()
   guest_io "$victim" vdb "discard $((RANDOM % 60))M 512k"
   if [ "$kind" = restic ]; then
     # There is nothing to catch when all of it is there already.
-    head -c 160M /dev/urandom >"$lab/random"
-    guest_io "$victim" vdb "write -s $lab/random $((RANDOM % 500))M 160M"
+    head -c 96M /dev/urandom >"$lab/random"
+    guest_io "$victim" vdb "write -s $lab/random $((RANDOM % 500))M 96M"
     rm -f "$lab/random"
   fi
   shadow "$victim" vdb "$lab/now.vdb"
@@ -206,7 +206,7 @@ guest_is_right ()
 {
   local records said
   [ "$(guest_state "$victim")" = running ] || complain "the guest is $(guest_state "$victim")" || return
-  wait_for 300 writes_on "$stable" || complain "the guest has written nothing since record $stable" || return
+  wait_for 300 writes_on "$stable" || complain "the guest has written nothing since record $stable: $(grep -v ^RECORD "$lab/$victim.console" | tail -n 3)" || return
   virsh -q suspend "$victim" || return
   said=$(last_record "$victim")
   shadow "$victim" vda "$lab/live.vda"
@@ -279,6 +279,8 @@ make_room ()
   local point
   list_points >/dev/null
   if [ ${#listed[@]} -gt 3 ]; then
+    # restic, which prunes, takes the lock of a virt-keep that was killed for a living one.
+    [ "$kind" = image ] || restic -q -r "$repository" unlock
     "$VIRT_KEEP" --store "$store" prune "$victim" --keep-last 2 >/dev/null 2>"$lab/prune.err" </dev/null || bail "prune: $(cat "$lab/prune.err")"
     list_points >/dev/null
   fi
@@ -310,9 +312,17 @@ holds_nothing_else ()
   [ "$(checkpoints "$victim" | grep '^virt-keep-')" = "$(json .checkpoint)" ] && no_job "$victim" && [ -z "$(left_over)" ]
 }
 
+# left_over: unfinished points, and the private directories of backups into this store.
 left_over ()
 {
-  [ "$kind" = restic ] || find "$store" -name '.partial-*'
+  local id
+  if [ "$kind" = restic ]; then
+    id=$(restic_json cat config | json_get /dev/stdin .id | cut -c 1-8)
+  else
+    find "$store" -name '.partial-*'
+    id=$(json_get "$store/virt-keep-store.json" .id)
+  fi
+  find /var/tmp -maxdepth 1 -name "virt-keep-$id-*"
 }
 
 # faults_done: the last points are judged, too, and the table is shown.

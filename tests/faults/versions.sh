@@ -58,6 +58,17 @@ of_version ()
   cmp -s "$manifest" "$lab/manifest.json" && bail "the manifest has no version"
 }
 
+for mode in push pull; do
+  fault "a point of the first version of the format, $mode"
+  earlier=$(newest)
+  of_version 1 "$earlier"
+  keep --store "$store" --json backup "$victim" --mode "$mode"
+  exits 0 "$fault_name: a backup succeeds"
+  is "$(json .level)" incremental "$fault_name: it builds on the point"
+  holds "$fault_name: whose manifest is as it was" grep -q '^  "version" : 1\b' "$(point_dir "$earlier")/manifest.json"
+  after_fault --mode "$mode"
+done
+
 fault "a manifest of a later version"
 later=$(newest)
 of_version 999 "$later"
