@@ -32,6 +32,8 @@ victim=web
 fault_table=()
 # By the name of the point: the digest of its vda; $lab/points/NAME is its vdb.
 declare -A known=()
+# How many of them have been lost.
+lost=0
 # The highest number of a record that the guest has called stable.
 stable=0
 
@@ -53,16 +55,22 @@ fault_lab ()
   fi
   held_disk=vdb
   disk_file["$victim:vdb"]=$lab/$victim-vdb.qcow2 disk_format["$victim:vdb"]=qcow2
-  new_image "${disk_file["$victim:vdb"]}" qcow2 $size
+  new_image "${disk_file["$victim:vdb"]}" qcow2 "$size"
   guest_devices=$(disk_xml "$victim" vdb:qcow2)
   mkdir "$lab/points"
   make_guest "$victim" records
-  guest_says "$victim" "RECORD 3"
-  guest_agent "$victim"
+  guest_says "$victim" "RECORD 3" 300
+  guest_agent "$victim" 300
   [ "$kind" = restic ] || { guest_write "$victim" vdb 0x42 0 96M && guest_write "$victim" vdb 0x43 15G 4M; }
   fault "no fault"
   # shellcheck disable=SC2119
   next_backup >"$lab/said" 2>&1 || bail "the first backup: $(cat "$lab/said")"
+}
+
+# whole: all of it is wanted, and not only as much as make check has the time for.
+whole ()
+{
+  [ "${FAULTS_WHOLE:-}" = 1 ]
 }
 
 # fault NAME: what comes next is one; the test makes it happen, and lets virt-keep end
@@ -83,8 +91,8 @@ change ()
   guest_io "$victim" vdb "discard $((RANDOM % 60))M 512k"
   if [ "$kind" = restic ]; then
     # There is nothing to catch when all of it is there already.
-    head -c 160M /dev/urandom >"$lab/random"
-    guest_io "$victim" vdb "write -s $lab/random $((RANDOM % 500))M 160M"
+    head -c 96M /dev/urandom >"$lab/random"
+    guest_io "$victim" vdb "write -s $lab/random $((RANDOM % 500))M 96M"
     rm -f "$lab/random"
   fi
   shadow "$victim" vdb "$lab/now.vdb"
@@ -162,6 +170,14 @@ judge ()
   fi
 }
 
+# start_victim: after a fault that has ended it.
+start_victim ()
+{
+  virsh -q start "$victim" >"$lab/start" 2>&1 || bail "the victim does not start: $(cat "$lab/start")"
+  guest_says "$victim" RECORD 300
+  guest_agent "$victim" 300
+}
+
 # complain TEXT...: for what holds or judge runs; false.
 complain ()
 {
@@ -190,7 +206,7 @@ guest_is_right ()
 {
   local records said
   [ "$(guest_state "$victim")" = running ] || complain "the guest is $(guest_state "$victim")" || return
-  wait_for 120 writes_on "$stable" || complain "the guest has written nothing since record $stable" || return
+  wait_for 300 writes_on "$stable" || complain "the guest has written nothing since record $stable: $(grep -v ^RECORD "$lab/$victim.console" | tail -n 3)" || return
   virsh -q suspend "$victim" || return
   said=$(last_record "$victim")
   shadow "$victim" vda "$lab/live.vda"
@@ -223,7 +239,7 @@ points_are_right ()
   local point
   list_points || return
   for point in "${!known[@]}"; do
-    [[ " ${listed[*]} " == *" $point "* ]] || complain "$point is lost" || return
+    [[ " ${listed[*]} " == *" $point "* ]] || { lost=$((lost + 1)) && unset "known[$point]" && complain "$point is lost"; } || return
   done
   for point in "${listed[@]}"; do
     point_is_right "$point" || return
@@ -263,6 +279,8 @@ make_room ()
   local point
   list_points >/dev/null
   if [ ${#listed[@]} -gt 3 ]; then
+    # restic, which prunes, takes the lock of a virt-keep that was killed for a living one.
+    [ "$kind" = image ] || restic -q -r "$repository" unlock
     "$VIRT_KEEP" --store "$store" prune "$victim" --keep-last 2 >/dev/null 2>"$lab/prune.err" </dev/null || bail "prune: $(cat "$lab/prune.err")"
     list_points >/dev/null
   fi
@@ -294,9 +312,17 @@ holds_nothing_else ()
   [ "$(checkpoints "$victim" | grep '^virt-keep-')" = "$(json .checkpoint)" ] && no_job "$victim" && [ -z "$(left_over)" ]
 }
 
+# left_over: unfinished points, and the private directories of backups into this store.
 left_over ()
 {
-  [ "$kind" = restic ] || find "$store" -name '.partial-*'
+  local id
+  if [ "$kind" = restic ]; then
+    id=$(restic_json cat config | json_get /dev/stdin .id | cut -c 1-8)
+  else
+    find "$store" -name '.partial-*'
+    id=$(json_get "$store/virt-keep-store.json" .id)
+  fi
+  find /var/tmp -maxdepth 1 -name "virt-keep-$id-*"
 }
 
 # faults_done: the last points are judged, too, and the table is shown.

@@ -13,6 +13,9 @@
 /* A libvirtd that does not answer for this long counts as lost. */
 enum { KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 3 };
 
+/* For libvirtd to accept us: it may just be starting, or a person be typing a password. */
+enum { OPEN_SECONDS = 60 };
+
 struct VkHost
 {
   char *requested_uri; /* NULL: libvirt's choice */
@@ -40,16 +43,95 @@ connection_closed (virConnectPtr connection, int reason, void *user_data)
     host->lost_func (host->lost_data);
 }
 
-static gboolean
-connect_host (VkHost *host, GError **error)
+/* A connection being opened, by a thread of its own: virConnectOpenAuth() has no limit
+ * of time, and the kernel accepts connections to a libvirtd that hangs. */
+typedef struct
 {
+  char *uri;
+  GMutex mutex;
+  GCond ended;
+  gboolean done;
+  gboolean abandoned; /* nobody waits any more: the thread frees it */
+  virConnectPtr connection;
+  char *message; /* libvirt's, without a connection */
+} Opening;
+
+static void
+opening_free (Opening *opening)
+{
+  if (opening->connection != NULL)
+    virConnectClose (opening->connection);
+  g_mutex_clear (&opening->mutex);
+  g_cond_clear (&opening->ended);
+  g_free (opening->uri);
+  g_free (opening->message);
+  g_free (opening);
+}
+
+static gpointer
+open_connection (gpointer user_data)
+{
+  Opening *opening = user_data;
+  virConnectPtr connection = virConnectOpenAuth (opening->uri, virConnectAuthPtrDefault, 0);
+  gboolean abandoned;
+
+  g_mutex_lock (&opening->mutex);
+  opening->connection = connection;
+  if (connection == NULL)
+    opening->message = g_strdup (virGetLastErrorMessage ());
+  opening->done = TRUE;
+  abandoned = opening->abandoned;
+  g_cond_signal (&opening->ended);
+  g_mutex_unlock (&opening->mutex);
+  if (abandoned)
+    opening_free (opening);
+  return NULL;
+}
+
+/* NULL with libvirt's *message, to be freed, when it fails or takes longer. */
+static virConnectPtr
+open_within (const char *uri, gint64 microseconds, char **message)
+{
+  gint64 deadline = g_get_monotonic_time () + microseconds;
+  Opening *opening = g_new0 (Opening, 1);
+  virConnectPtr connection;
+  GThread *thread;
+  gboolean in_time = TRUE;
+
+  opening->uri = g_strdup (uri);
+  g_mutex_init (&opening->mutex);
+  g_cond_init (&opening->ended);
+  thread = g_thread_new ("connect", open_connection, opening);
+  g_mutex_lock (&opening->mutex);
+  while (!opening->done && in_time)
+    in_time = g_cond_wait_until (&opening->ended, &opening->mutex, deadline);
+  opening->abandoned = !opening->done;
+  in_time = opening->done;
+  g_mutex_unlock (&opening->mutex);
+  if (!in_time)
+    {
+      g_thread_unref (thread);
+      *message = g_strdup_printf ("it accepts no connection within %" G_GINT64_FORMAT " seconds, as if it hung", microseconds / G_USEC_PER_SEC);
+      return NULL;
+    }
+  g_thread_join (thread);
+  connection = g_steal_pointer (&opening->connection);
+  *message = g_steal_pointer (&opening->message);
+  opening_free (opening);
+  return connection;
+}
+
+static gboolean
+connect_host (VkHost *host, gint64 microseconds, GError **error)
+{
+  g_autofree char *message = NULL;
   const char *type;
 
-  host->connection = virConnectOpenAuth (host->requested_uri, virConnectAuthPtrDefault, 0);
+  host->connection = open_within (host->requested_uri, microseconds, &message);
   if (host->connection == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
-                   host->requested_uri ? " at " : "", host->requested_uri ? host->requested_uri : "", virGetLastErrorMessage ());
+                   host->requested_uri ? " at " : "", host->requested_uri ? host->requested_uri : "", message);
       return FALSE;
     }
   type = virConnectGetType (host->connection);
@@ -73,7 +155,7 @@ vk_host_open (const char *uri, GError **error)
   virSetErrorFunc (NULL, ignore_libvirt_message);
   gvir_event_register ();
   host->requested_uri = g_strdup (uri ? uri : (virsh_uri && *virsh_uri ? virsh_uri : NULL));
-  if (!connect_host (host, error))
+  if (!connect_host (host, OPEN_SECONDS * G_USEC_PER_SEC, error))
     return NULL;
   return g_steal_pointer (&host);
 }
@@ -125,7 +207,7 @@ vk_host_reconnect (VkHost *host, guint seconds, GError **error)
       g_autoptr (GError) failure = NULL;
 
       disconnect_host (host);
-      if (connect_host (host, &failure))
+      if (connect_host (host, MAX (deadline - g_get_monotonic_time (), G_USEC_PER_SEC), &failure))
         return TRUE;
       if (g_get_monotonic_time () >= deadline)
         {
