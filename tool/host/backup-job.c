@@ -255,7 +255,7 @@ set_outcome_error (VkBackupJob *job, GError **error)
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
     g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
   else if (strstr (words, "Input/output error") != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not copy the disks of '%s' to the store: %s: the store could not be written, or a disk of the domain could not be read, which --mode pull tells apart", name, words);
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not copy the disks of '%s' to the store: %s: the store could not be written, or a disk of the domain could not be read", name, words);
   else if (strstr (words, "No space left") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not write the backup of '%s' to the store: %s", name, words);
   else
