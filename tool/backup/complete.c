@@ -134,13 +134,28 @@ commit (VkBackup *backup, GError **error)
   return vk_point_writer_commit (backup->writer, manifest, error);
 }
 
+/* What is not found now was there when the job began. */
+static gboolean
+run_in_store (VkBackup *backup, VkBackupStep step, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (step (backup, &failure))
+    return TRUE;
+  if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the store has gone during the backup: %s: is its file system still mounted?", failure->message);
+  else
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 gboolean
 vk_backup_complete_point (VkBackup *backup, GError **error)
 {
-  return settle_bases (backup, error)
-      && seal_disks (backup, error)
+  return run_in_store (backup, settle_bases, error)
+      && run_in_store (backup, seal_disks, error)
       && vk_backup_add_guest_files (backup, error)
-      && commit (backup, error);
+      && run_in_store (backup, commit, error);
 }
 
 /* --- 9. retire old checkpoints -------------------------------------------- */

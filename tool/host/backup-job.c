@@ -254,7 +254,9 @@ set_outcome_error (VkBackupJob *job, GError **error)
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU has written nothing of the backup of '%s' for %" G_GUINT64_FORMAT " seconds: is the store, or the network to it, still there?", name, job->patience);
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
     g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
-  else if (strstr (words, "No space left") != NULL || strstr (words, "Input/output error") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
+  else if (strstr (words, "Input/output error") != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not copy the disks of '%s' to the store: %s: the store could not be written, or a disk of the domain could not be read", name, words);
+  else if (strstr (words, "No space left") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not write the backup of '%s' to the store: %s", name, words);
   else
     g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the backup job of '%s' failed: %s", name, words);

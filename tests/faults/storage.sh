@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: a store that is full, has no inodes left, cannot be written to, or goes away in the
+# middle costs the backup, and nothing else; once it is back the next one succeeds.  So does
+# one after a qemu-nbd or a virt-keep that stood still.
+. "$(dirname "$0")/lib.sh"
+
+[ "$(id -u)" = 0 ] || skip_all "only root can mount a file system"
+# The store is shown at a second place, so that it is still there when it has gone from the
+# first one.  QEMU sees what was mounted before its domain started.
+kept=$lab/kept
+mkdir -m 0711 "$kept" "$store"
+mount -t tmpfs -o size=1500m,nr_inodes=3000,mode=711 virt-keep "$kept" 2>/dev/null || skip_all "no small file system can be mounted"
+cleanup_fn umount -l "$kept"
+cleanup_fn umount -l "$store"
+mount --bind "$kept" "$store"
+
+# fill BYTES: only so much is left.
+fill ()
+{
+  local left
+  left=$(($(stat -f -c '%a * %S' "$kept")))
+  fallocate -l $((left - $1)) "$kept/.filler"
+}
+
+# use_up_inodes: none is left.
+use_up_inodes ()
+{
+  mkdir "$kept/.filler"
+  # shellcheck disable=SC2034
+  for n in $(seq "$(stat -f -c %d "$kept")"); do : >"$kept/.filler/$n"; done 2>/dev/null
+}
+
+make_room ()
+{
+  rm -rf "$kept/.filler"
+}
+
+# fails_as_store: with the status of the store's failures.
+fails_as_store ()
+{
+  exits 9 "$fault_name: the backup fails as the store's fault"
+  like "$(json .error.message)" "$1" "$fault_name: and says why"
+}
+
+fault_lab image
+for mode in push pull; do
+  fault "store full, $mode"
+  fill $((24 << 20))
+  keep --store "$store" --json backup "$victim" --mode $mode --level full
+  make_room
+  fails_as_store "No space left|cannot hold|bytes"
+  after_fault --mode $mode
+
+  fault "no inodes left, $mode"
+  use_up_inodes
+  keep --store "$store" --json backup "$victim" --mode $mode
+  make_room
+  fails_as_store "No space left"
+  after_fault --mode $mode
+
+  fault "store read-only, $mode"
+  mount -o remount,bind,ro "$store"
+  keep --store "$store" --json list "$victim"
+  exits 0 "$fault_name: its points are listed"
+  keep --store "$store" --json backup "$victim" --mode $mode
+  mount -o remount,bind,rw "$store"
+  fails_as_store "Read-only file system"
+  after_fault --mode $mode
+
+  fault "store gone during the backup, $mode"
+  held $mode
+  umount -l "$store"
+  held_go
+  keep_ends 120
+  is "$(ls -A "$store")" "" "$fault_name: nothing is written to the directory below it"
+  mount --bind "$kept" "$store"
+  fails_as_store "$store|not found|No such file"
+  after_fault --mode $mode
+done
+
+fault "the writer of the image stands still, pull"
+export VIRT_KEEP_COPY_STALL_SECONDS=3
+held pull
+unset VIRT_KEEP_COPY_STALL_SECONDS
+keep_ends 60
+fails_as_store "has taken nothing for 3 seconds"
+after_fault --mode pull
+
+faults_done
