@@ -87,8 +87,10 @@ is "$(left_over)" "" "nothing is left"
 
 # ---- names -------------------------------------------------------------------------
 
-keep --store "$store" get web --disk vdb --filesystem /dev/sda /absolute "$lab/copy"
+keep --store "$store" get web --disk vdb --filesystem /dev/sda /absolute "$lab/copy" --progress json
 exits 0 "a directory behind a link is copied"
+is "$(grep -c '"event":"phase".*"phase":"\(open\|copy\)"' "$err") $(grep -c '"event":"progress".*"bytes":[0-9]*,"total":0' "$err" | sed 's/^[1-9][0-9]*$/some/') $(grep -c '"event":"done"' "$err")" \
+   "2 some 1" "its progress is told, in bytes"
 for name in "${names[@]}"; do
   is "$(cat "$lab/copy/$name")" "$(cat "$lab/data/odd/$name")" "with a file called $(printf %q "$name")"
 done

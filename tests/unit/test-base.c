@@ -176,6 +176,25 @@ test_tree_remove_stays_inside (Fixture *fixture, gconstpointer data)
   g_assert_true (vk_tree_remove (tree, NULL));
 }
 
+/* Regular files are counted, and links not followed. */
+static void
+test_tree_size (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *tree = g_build_filename (fixture->dir, "tree", NULL);
+  g_autofree char *below = g_build_filename (tree, "below", NULL);
+  g_autofree char *one = g_build_filename (tree, "one", NULL);
+  g_autofree char *other = g_build_filename (below, "other", NULL);
+  g_autofree char *link = g_build_filename (below, "link", NULL);
+
+  g_assert_cmpuint (vk_tree_size (tree), ==, 0);
+  g_assert_cmpint (g_mkdir_with_parents (below, 0700), ==, 0);
+  g_assert_true (g_file_set_contents (one, "12345", -1, NULL));
+  g_assert_true (g_file_set_contents (other, "678", -1, NULL));
+  g_assert_cmpint (symlink (tree, link), ==, 0);
+  g_assert_cmpuint (vk_tree_size (tree), ==, 8);
+  g_assert_cmpuint (vk_tree_size (one), ==, 5);
+}
+
 static void
 test_json_refuses (gconstpointer text)
 {
@@ -366,6 +385,7 @@ main (int argc, char **argv)
   ADD_WITH_DIRECTORY ("/files/copy-keeps-holes", test_copy_keeps_holes);
   ADD_WITH_DIRECTORY ("/files/rename-refuses-existing", test_rename_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/tree-remove-stays-inside", test_tree_remove_stays_inside);
+  ADD_WITH_DIRECTORY ("/files/tree-size", test_tree_size);
   g_test_add_data_func ("/json/refuses/empty", "", test_json_refuses);
   g_test_add_data_func ("/json/refuses/array", "[]", test_json_refuses);
   g_test_add_data_func ("/json/refuses/number", "1", test_json_refuses);

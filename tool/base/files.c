@@ -333,6 +333,29 @@ vk_tree_remove (const char *path, GError **error)
   return remove_below (AT_FDCWD, path, path, error);
 }
 
+guint64
+vk_tree_size (const char *path)
+{
+  g_autoptr (GDir) dir = NULL;
+  struct stat status;
+  const char *name;
+  guint64 size = 0;
+
+  if (lstat (path, &status) < 0)
+    return 0;
+  if (S_ISREG (status.st_mode))
+    return (guint64) status.st_size;
+  /* g_dir_open() follows links. */
+  dir = S_ISDIR (status.st_mode) ? g_dir_open (path, 0, NULL) : NULL;
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *child = g_build_filename (path, name, NULL);
+
+      size += vk_tree_size (child);
+    }
+  return size;
+}
+
 char *
 vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error)
 {

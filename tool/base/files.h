@@ -43,6 +43,10 @@ gboolean vk_directory_make (const char *path, int mode, GError **error);
  * Nothing there is success. */
 gboolean vk_tree_remove (const char *path, GError **error);
 
+/* The sizes of the regular files at or below path, in bytes: as far as they can be seen, for a
+ * tree that grows meanwhile. */
+guint64 vk_tree_size (const char *path);
+
 /* Makes a new directory PARENT/PREFIX... that only its owner can look into.  hint: what
  * else the user can do, appended to the message, or NULL.
  * Returns: (transfer full) its path, or NULL with VK_ERROR_REFUSED. */

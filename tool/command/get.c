@@ -12,11 +12,13 @@ typedef struct
 {
   char *disk;
   char *filesystem;
+  char *progress;
 } GetOptions;
 
 static const GOptionEntry get_options[] = {
   { "disk", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, disk), "Look into this disk only", "DEV" },
   { "filesystem", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, filesystem), "Look into this file system only, such as /dev/sda1", "NAME" },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
 
@@ -48,12 +50,15 @@ find_place (const char *path, const char *dest, GError **error)
 }
 
 static gboolean
-copy_files (VkInvocation *invocation, VkGuest *guest, const char *point_name, GCancellable *cancellable, GError **error)
+copy_files (VkInvocation *invocation, VkGuest *guest, const char *point_name, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = vk_guest_path (invocation->arguments[1]);
   g_autofree char *place = find_place (path, invocation->arguments[2], error);
 
-  if (place == NULL || !vk_guest_copy (guest, path, place, cancellable, error))
+  if (place == NULL)
+    return FALSE;
+  vk_reporter_phase (reporter, "copy", "copying");
+  if (!vk_guest_copy (guest, path, place, reporter, cancellable, error))
     return FALSE;
   vk_json_set_string (invocation->result, "point", point_name);
   vk_json_set_string (invocation->result, "path", path);
@@ -66,8 +71,11 @@ static gboolean
 run_get (VkInvocation *invocation, GError **error)
 {
   const GetOptions *options = invocation->options;
+  VkGuestRequest request = { .disk = options->disk, .filesystem = options->filesystem, .look = copy_files };
   g_autofree char *place = NULL;
 
+  if (!vk_parse_progress (invocation, options->progress, &request.style, error))
+    return FALSE;
   if (*invocation->arguments[2] == '\0')
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "where to? the last argument is a file or a directory");
@@ -75,7 +83,7 @@ run_get (VkInvocation *invocation, GError **error)
     }
   /* What is in the way is said at once, and not after minutes. */
   place = find_place (invocation->arguments[1], invocation->arguments[2], error);
-  return place != NULL && vk_look_into_point (invocation, options->disk, options->filesystem, copy_files, error);
+  return place != NULL && vk_look_into_point (invocation, &request, error);
 }
 
 const VkCommand vk_command_get = {

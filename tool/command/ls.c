@@ -126,7 +126,7 @@ path_argument (const VkInvocation *invocation)
 }
 
 static gboolean
-list_files (VkInvocation *invocation, VkGuest *guest, const char *point_name, GCancellable *cancellable, GError **error)
+list_files (VkInvocation *invocation, VkGuest *guest, const char *point_name, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   g_autofree char *path = vk_guest_path (path_argument (invocation));
   g_autoptr (GPtrArray) files = vk_guest_list (guest, path, cancellable, error);
@@ -147,8 +147,14 @@ static gboolean
 run_ls (VkInvocation *invocation, GError **error)
 {
   const LsOptions *options = invocation->options;
+  const VkGuestRequest request = {
+    .disk = invocation->arguments[2] ? invocation->arguments[1] : NULL,
+    .filesystem = options->filesystem,
+    .style = VK_PROGRESS_NONE,
+    .look = list_files,
+  };
 
-  return vk_look_into_point (invocation, invocation->arguments[2] ? invocation->arguments[1] : NULL, options->filesystem, list_files, error);
+  return vk_look_into_point (invocation, &request, error);
 }
 
 const VkCommand vk_command_ls = {

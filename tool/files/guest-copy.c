@@ -14,6 +14,9 @@
 
 enum { MAX_OPEN_DIRECTORIES = 32, PERMISSIONS = 0777 };
 
+/* Between two looks at what has been copied. */
+enum { WATCH_MILLISECONDS = 500 };
+
 /* Makes what guestfish has copied safe to be let out of the private directory: root's
  * copy would have the owners and set-id bits of the guest, and its devices. */
 static int
@@ -49,20 +52,81 @@ finish_copy (const char *copy, const VkGuestFile *file, GError **error)
   return FALSE;
 }
 
+/* --- progress --------------------------------------------------------------- */
+
+/* How the copy grows, while guestfish is waited for. */
+typedef struct
+{
+  const char *copy;
+  guint64 total; /* bytes, 0: unknown */
+  VkReporter *reporter;
+  GMutex mutex;
+  GCond cond;
+  gboolean over;
+} Watch;
+
+static void
+show (const Watch *watch)
+{
+  guint64 size = vk_tree_size (watch->copy);
+
+  vk_reporter_progress (watch->reporter, &(VkProgressItem) { .done = watch->total ? MIN (size, watch->total) : size, .total = watch->total }, 1);
+}
+
+static gpointer
+run_watch (gpointer data)
+{
+  Watch *watch = data;
+
+  g_mutex_lock (&watch->mutex);
+  while (!watch->over)
+    {
+      show (watch);
+      g_cond_wait_until (&watch->cond, &watch->mutex, g_get_monotonic_time () + WATCH_MILLISECONDS * 1000);
+    }
+  g_mutex_unlock (&watch->mutex);
+  return NULL;
+}
+
+static gboolean
+copy_watched (VkGuest *guest, const char *from, const char *stage, Watch *watch, GCancellable *cancellable, GError **error)
+{
+  GThread *thread;
+  gboolean copied;
+
+  g_mutex_init (&watch->mutex);
+  g_cond_init (&watch->cond);
+  thread = g_thread_new ("watch", run_watch, watch);
+  copied = vk_fish_do (guest->fish, cancellable, error, "copy-out", from, stage, NULL);
+  g_mutex_lock (&watch->mutex);
+  watch->over = TRUE;
+  g_cond_signal (&watch->cond);
+  g_mutex_unlock (&watch->mutex);
+  g_thread_join (thread);
+  if (copied)
+    show (watch);
+  g_cond_clear (&watch->cond);
+  g_mutex_clear (&watch->mutex);
+  return copied;
+}
+
+/* --- the copy --------------------------------------------------------------- */
+
 /* Into the private directory stage, and from there to its place in one step. */
 static gboolean
-copy_through (VkGuest *guest, const char *from, const VkGuestFile *file, const char *stage, const char *to_path, GCancellable *cancellable, GError **error)
+copy_through (VkGuest *guest, const char *from, const VkGuestFile *file, const char *stage, const char *to_path, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   g_autofree char *copy = g_build_filename (stage, file->name, NULL);
+  Watch watch = { .copy = copy, .total = S_ISREG (file->mode) ? file->size : 0, .reporter = reporter };
 
-  return vk_fish_do (guest->fish, cancellable, error, "copy-out", from, stage, NULL)
+  return copy_watched (guest, from, stage, &watch, cancellable, error)
          && finish_copy (copy, file, error)
          && !g_cancellable_set_error_if_cancelled (cancellable, error)
          && vk_file_rename (copy, to_path, error);
 }
 
 gboolean
-vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, GCancellable *cancellable, GError **error)
+vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, VkReporter *reporter, GCancellable *cancellable, GError **error)
 {
   g_autofree char *from = vk_guest_resolve (guest, path, cancellable, error);
   VkGuestFile *file = from ? vk_guest_stat (guest, from, cancellable, error) : NULL;
@@ -78,7 +142,7 @@ vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, GCancellab
     stage = vk_directory_make_private (parent, ".virt-keep-", NULL, error);
   if (stage != NULL)
     {
-      done = copy_through (guest, from, file, stage, to_path, cancellable, error);
+      done = copy_through (guest, from, file, stage, to_path, reporter, cancellable, error);
       vk_tree_remove (stage, NULL);
     }
   vk_guest_file_free (file);

@@ -5,6 +5,7 @@
 
 #include <gio/gio.h>
 
+#include "report/reporter.h"
 #include "store/store.h"
 
 typedef struct VkGuest VkGuest;
@@ -43,5 +44,6 @@ GPtrArray *vk_guest_list (VkGuest *guest, const char *path, GCancellable *cancel
 /* Copies the file or directory at path, or where a symbolic link there leads, to
  * to_path, which must not exist, all of it or nothing.  The copy is ours: it has the
  * modes and times, but neither the owners nor set-user-id and set-group-id
- * bits, and no devices.  As above, and VK_ERROR_REFUSED for what is neither. */
-gboolean vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, GCancellable *cancellable, GError **error);
+ * bits, and no devices.  reporter is told how many bytes are there, and of a file how many
+ * there will be.  As above, and VK_ERROR_REFUSED for what is neither. */
+gboolean vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, VkReporter *reporter, GCancellable *cancellable, GError **error);

@@ -196,10 +196,12 @@ describe (const VkReporter *reporter, const VkProgressItem *item)
   guint64 rate;
   gint64 left;
 
-  if (item->total == 0)
+  if (item->total == 0 && item->done == 0)
     return g_strdup ("waiting for the size");
   estimate (reporter, item, &rate, &left);
   speed = vk_format_bytes (rate);
+  if (item->total == 0)
+    return g_strdup_printf ("%s, %s/s", done, speed);
   time = left >= 0 ? vk_format_seconds ((guint64) left) : NULL;
   return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s%s%s%s%s", 100.0 * (double) item->done / (double) item->total,
                           done, total, speed, time ? ", " : "", time ? time : "", time ? " left" : "", most ? ", at most " : "", most ? most : "", most ? "/s" : "");
