@@ -63,6 +63,7 @@ compare ()
       eight => [">= 8 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 8 }],
       double => [">= 2 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 2 }],
       twenty => [">= 20 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 20 }],
+      limit => ["<= 1.3", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 1.3 }],
       boot => ["<= 1.5 + 1 s", sub { median (map { $own[$_] - 1.5 * $_[$_] } 0 .. $#own) <= 1 }],
       twice => ["<= 2", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 2 }],
       fifth => ["<= 1.2", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 1.2 }],

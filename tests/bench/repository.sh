@@ -5,10 +5,13 @@
 # bench.sh.
 # shellcheck disable=SC2154  # its variables are bench.sh's
 
+pipeline=${VIRT_KEEP%/tool/virt-keep}/tests/restic/pipeline
 export RESTIC_PASSWORD=bench BORG_PASSPHRASE=bench BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK=yes
 export XDG_CACHE_HOME=$lab/cache RESTIC_CACHE_DIR=$lab/restic-cache BORG_BASE_DIR=$lab/borg
 programs=$lab/programs # SUBJECT ROUND PROCESSOR-SECONDS
-touch "$programs"
+growth=$lab/growth     # ROUND BYTES-ADDED BYTES-CHANGED
+stages=$lab/stages     # ROUND SECONDS of hashing, zstd, sealing, hashing packs
+touch "$programs" "$growth" "$stages"
 
 # processor_time SUBJECT COMMAND...: runs it, and notes the time of the processors that
 # it and its children took.
@@ -25,17 +28,19 @@ processor_time ()
 
 keep_restic () # first|second
 {
-  local subject=keep-restic-$1
+  local subject=keep-restic-$1 before=0
   if [ "$1" = first ]; then
     rm -rf "$lab/keep.restic" "$lab/cache"
     no_checkpoints
     must "$VIRT_KEEP" --store "restic:$lab/keep.restic" init
   else
     change_disk
+    before=$(bytes_of "$lab/keep.restic")
   fi
   clock_start
   processor_time "$subject" "$VIRT_KEEP" --store "restic:$lab/keep.restic" backup "$domain" --progress none
   clock "$subject"
+  [ "$1" = first ] || echo "$round $(($(bytes_of "$lab/keep.restic") - before)) $changed" >>"$growth"
   if [ "$round" = 0 ]; then
     must qemu-img convert -U -f qcow2 -O raw "${disk_file["$domain:vda"]}" "$work/now.raw"
     must bash -c 'cmp <(restic -q -r "$1" dump latest /vda.raw) "$2"' - "$lab/keep.restic" "$work/now.raw"
@@ -44,16 +49,22 @@ keep_restic () # first|second
 }
 
 # change_disk: 1 % of the disk, in pieces of 1 MiB at random places of what is used.
+# $changed is how many bytes that are: some meet the same place.  They are random and as
+# long as chunks or a multiple of it, so that no way to store these chunks alone takes less.
 change_disk ()
 {
-  local n
+  local n place
+  local -A places=()
   head -c 41M /dev/urandom >"$work/random"
   chmod 0644 "$work/random"
   for ((n = 0; n < 41; n++)); do
     tail -c "+$(((n << 20) + 1))" "$work/random" | head -c 1M >"$work/piece"
     chmod 0644 "$work/piece"
-    guest_io "$domain" vda "write -s $work/piece $((RANDOM % 16 * 256 + RANDOM % 127))M 1M"
+    place=$((RANDOM % 16 * 256 + RANDOM % 127))
+    places[$place]=1
+    guest_io "$domain" vda "write -s $work/piece ${place}M 1M"
   done
+  changed=$((${#places[@]} << 20))
   guest_flush "$domain" vda
 }
 
@@ -92,6 +103,37 @@ stream_borg () # first|second
   script_stream "borg-$1" "borg create --compression zstd,3 '$lab/stream.borg::{now:%s.%f}' -"
 }
 
+# What the processors need at least for the first backup, in memory.
+processors_limit ()
+{
+  local seconds rest
+  must "$pipeline" "$lab/disk.raw" $((512 << 10)) "$(nproc)"
+  read -r seconds rest <"$lab/said"
+  echo "processors-limit $round $seconds" >>"$figures"
+  echo "$round $rest" >>"$stages"
+}
+
+# The medians of what the above took.
+print_stages ()
+{
+  perl -e '
+    my (@columns, @medians);
+    while (<>) { my ($round, @seconds) = split; next if !$round; push @{$columns[$_]}, $seconds[$_] for 0 .. $#seconds }
+    push @medians, (sort { $a <=> $b } @$_)[$#$_ / 2] for @columns;
+    printf "  processor seconds of that: SHA-256 of chunks %.2f, zstd %.2f, AES and Poly1305 %.2f, SHA-256 of packs %.2f\n", @medians' "$stages"
+}
+
+# Of what a second backup has added, compared with the chunks that had changed.
+print_growth ()
+{
+  perl -e '
+    my @ratios;
+    while (<>) { my ($round, $added, $changed) = split; push @ratios, $added / $changed if $round }
+    @ratios = sort { $a <=> $b } @ratios;
+    my $median = $ratios[$#ratios / 2];
+    printf "  bytes added, to those of the changed chunks: %.3f (%.3f .. %.3f)  <= 1.1: %s\n", $median, @ratios[0, -1], $median <= 1.1 ? "met" : "missed"' "$growth"
+}
+
 # The disk of the newest point as a raw file: restored, and dumped by restic.
 restore_restic ()
 {
@@ -117,9 +159,9 @@ dump_restic ()
 # part_restic: the first backup into a repository, and one after 1 % has changed.
 part_restic ()
 {
-  local which aim contender contenders=()
-  if ! have restic || ! have nbdcopy; then
-    echo "restic: left out, restic or nbdcopy is not installed"
+  local which aim contender limit contenders=()
+  if ! have restic || ! have nbdcopy || ! [ -x "$pipeline" ]; then
+    echo "restic: left out, restic or nbdcopy is not installed, or $pipeline not built"
     return
   fi
   contenders=(keep_restic stream_restic)
@@ -128,11 +170,15 @@ part_restic ()
   make_domain $domain vda:qcow2:4G
   fill_disk $domain 64
   ! have borg || contenders+=(stream_borg)
+  must qemu-img convert -U -f qcow2 -O raw "${disk_file["$domain:vda"]}" "$lab/disk.raw"
   for which in first second; do
     [ $which = first ] && aim=faster || aim=twenty
-    rounds "${contenders[@]/%/ $which}"
+    [ $which = first ] && limit=(processors_limit) || limit=()
+    rounds "${contenders[@]/%/ $which}" "${limit[@]}"
+    rm -f "$lab/disk.raw"
     note
-    { echo "restic-$which|nbdcopy, restic backup --stdin|$aim"
+    { [ $which = second ] || echo "processors-limit|hash, zstd, AES of the same chunks in memory, no more|limit"
+      echo "restic-$which|nbdcopy, restic backup --stdin|$aim"
       if have borg; then
         echo "borg-$which|nbdcopy, borg create, zstd,3|$aim"
       else
@@ -145,6 +191,7 @@ part_restic ()
         | awk -v name="$contender" '{ t[NR] = $1 } END { if (NR) printf "%s %.2f  ", name, t[int ((NR + 1) / 2)] }'
     done
     echo
+    if [ $which = first ]; then print_stages; else print_growth; fi
   done
   rounds restore_restic dump_restic
   note

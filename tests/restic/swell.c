@@ -3,8 +3,10 @@
  * whose disks have different chunks throughout, which the index lists and which are
  * not there.  A backup builds on them, as it reads none.
  *
- *   swell REPO        the password is in RESTIC_PASSWORD
- */
+ *   swell REPO [CHUNK-BYTES]    the password is in RESTIC_PASSWORD
+ *
+ * With CHUNK-BYTES the disks are in chunks of that size from then on, as if they had
+ * been from the beginning. */
 #include "config.h"
 
 #include <stdio.h>
@@ -107,7 +109,7 @@ save_tree (VkResticSaver *saver, const GPtrArray *nodes, VkResticId *id, GError 
 }
 
 static gboolean
-swell (VkRestic *repo, GError **error)
+swell (VkRestic *repo, guint64 chunk_size, GError **error)
 {
   g_autoptr (GPtrArray) snapshots = vk_snapshot_list (repo, NULL, error);
   VkSnapshot *snapshot = snapshots && snapshots->len > 0 ? g_ptr_array_index (snapshots, snapshots->len - 1) : NULL;
@@ -122,6 +124,8 @@ swell (VkRestic *repo, GError **error)
       VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
       VkTreeNode *node = find_node (nodes, disk->image);
 
+      if (chunk_size != 0)
+        disk->chunk_size = chunk_size;
       vk_content_unref (node->content);
       node->content = invent_chunks (repo, disk, error);
       if (node->content == NULL)
@@ -140,10 +144,11 @@ int
 main (int argc, char **argv)
 {
   g_autoptr (GError) error = NULL;
-  VkBackend *backend = argc == 2 ? vk_backend_open (argv[1], &error) : NULL;
+  guint64 chunk_size = argc == 3 ? g_ascii_strtoull (argv[2], NULL, 10) : 0;
+  VkBackend *backend = argc == 2 || argc == 3 ? vk_backend_open (argv[1], &error) : NULL;
   g_autoptr (VkRestic) repo = backend ? vk_restic_open (backend, g_getenv ("RESTIC_PASSWORD"), NULL, NULL, &error) : NULL;
 
-  if (repo != NULL && vk_restic_load_index (repo, NULL, &error) && swell (repo, &error))
+  if (repo != NULL && vk_restic_load_index (repo, NULL, &error) && swell (repo, chunk_size, &error))
     return 0;
   fprintf (stderr, "swell: %s\n", error ? error->message : "which repository?");
   return 1;

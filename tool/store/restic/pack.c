@@ -24,6 +24,9 @@ struct VkPackBuilder
   GByteArray *content;
   GArray *blobs; /* of VkPackBlob */
   gsize size;
+  guint filling;     /* blobs whose room has not been filled in yet */
+  gboolean closed;   /* nothing more is added */
+  gboolean borrowed; /* content is somebody else's array, which has no room for more */
 };
 
 VkPackBuilder *
@@ -61,15 +64,41 @@ vk_pack_builder_fits (const VkPackBuilder *builder, gsize length)
 
   if (builder->blobs->len == 0)
     return TRUE;
+  if (builder->borrowed)
+    return FALSE;
   return builder->content->len + length + trailer_bound (count) <= builder->size && trailer_bound (count) <= VK_PACK_HEADER_LIMIT;
+}
+
+/* The content has been as large as the pack from the beginning, and is only ever moved for
+ * a first blob that is larger still. */
+guint8 *
+vk_pack_builder_reserve (VkPackBuilder *builder, VkPackBlob *blob)
+{
+  blob->offset = builder->content->len;
+  g_byte_array_set_size (builder->content, blob->offset + blob->length);
+  g_array_append_val (builder->blobs, *blob);
+  builder->filling++;
+  return builder->content->data + blob->offset;
+}
+
+gboolean
+vk_pack_builder_filled (VkPackBuilder *builder)
+{
+  return --builder->filling == 0 && builder->closed;
+}
+
+gboolean
+vk_pack_builder_close (VkPackBuilder *builder)
+{
+  builder->closed = TRUE;
+  return builder->filling == 0;
 }
 
 void
 vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sealed)
 {
-  blob->offset = builder->content->len;
-  g_byte_array_append (builder->content, sealed, blob->length);
-  g_array_append_val (builder->blobs, *blob);
+  memcpy (vk_pack_builder_reserve (builder, blob), sealed, blob->length);
+  vk_pack_builder_filled (builder);
 }
 
 void
@@ -77,13 +106,14 @@ vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteArray 
 {
   g_autoptr (GByteArray) surplus = sealed;
 
-  if (builder->content->len > 0)
+  if (builder->content->len > 0 || sealed->len < builder->size / 2)
     {
       vk_pack_builder_add (builder, blob, sealed->data);
       return;
     }
   surplus = g_steal_pointer (&builder->content);
   builder->content = sealed;
+  builder->borrowed = TRUE;
   blob->offset = 0;
   g_array_append_val (builder->blobs, *blob);
 }

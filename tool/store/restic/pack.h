@@ -18,7 +18,7 @@ enum
 /* As restic, a longer header is not accepted, in bytes. */
 enum { VK_PACK_HEADER_LIMIT = 16 << 20 };
 
-/* A pack in the making, for one thread at a time. */
+/* A pack in the making, for one thread at a time, but for the filling in of blobs. */
 typedef struct VkPackBuilder VkPackBuilder;
 
 /* size is where vk_pack_builder_fits() says no. */
@@ -34,7 +34,20 @@ gboolean vk_pack_builder_fits (const VkPackBuilder *builder, gsize length);
  * one type. */
 void vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sealed);
 
-/* The same; takes over sealed, which is not copied if it is the first. */
+/* Room for a sealed blob of blob->length bytes, which any thread may fill in while others
+ * are added; vk_pack_builder_filled() follows.  blob as above; only if it fits.
+ * Returns: (transfer none). */
+guint8 *vk_pack_builder_reserve (VkPackBuilder *builder, VkPackBlob *blob);
+
+/* The room of one blob has been filled in.  TRUE for the last one of a closed pack, which
+ * is the caller's to end. */
+gboolean vk_pack_builder_filled (VkPackBuilder *builder);
+
+/* Nothing more is added.  TRUE when all rooms have been filled in: the pack is the caller's
+ * to end. */
+gboolean vk_pack_builder_close (VkPackBuilder *builder);
+
+/* The same as vk_pack_builder_add(); takes over sealed, which is not copied if it is large, and the first. */
 void vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteArray *sealed);
 
 guint vk_pack_builder_count (const VkPackBuilder *builder);

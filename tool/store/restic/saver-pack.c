@@ -111,8 +111,8 @@ dispatch (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
   return ok;
 }
 
-/* With the lock held: the pack that the blob fits into.  *full gets the one, if any,
- * that it does not. */
+/* With the lock held: the pack that the blob fits into.  *full gets the one, if any, that
+ * it does not, unless there is somebody still at it, who dispatches it then. */
 static VkPackBuilder *
 open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
 {
@@ -120,21 +120,38 @@ open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
 
   *full = NULL;
   if (*open != NULL && !vk_pack_builder_fits (*open, blob->length))
-    *full = g_steal_pointer (open);
+    {
+      *full = vk_pack_builder_close (*open) ? *open : NULL;
+      *open = NULL;
+    }
   if (*open == NULL)
     *open = vk_pack_builder_new (saver->options.pack_size);
   return *open;
 }
 
+/* Encrypting is what takes long: it is done outside the lock, and straight to where the
+ * blob belongs. */
 gboolean
-vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error)
+vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const void *content, GError **error)
 {
-  VkPackBuilder *full;
+  VkPackBuilder *full, *builder;
+  guint8 *room;
+  gboolean is_last, ok;
 
   g_mutex_lock (&saver->lock);
-  vk_pack_builder_add (open_pack (saver, blob, &full), blob, sealed);
+  builder = open_pack (saver, blob, &full);
+  room = vk_pack_builder_reserve (builder, blob);
   g_mutex_unlock (&saver->lock);
-  return full == NULL || dispatch (saver, full, error);
+  vk_crypto_seal (vk_restic_crypto (saver->repo), content, blob->length - VK_SEAL_OVERHEAD, room);
+  g_mutex_lock (&saver->lock);
+  is_last = vk_pack_builder_filled (builder);
+  g_mutex_unlock (&saver->lock);
+  ok = full == NULL || dispatch (saver, full, error);
+  if (ok && is_last)
+    return dispatch (saver, builder, error);
+  if (is_last)
+    vk_pack_builder_free (builder);
+  return ok;
 }
 
 gboolean

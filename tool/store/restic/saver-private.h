@@ -34,10 +34,10 @@ gboolean vk_saver_fail (VkResticSaver *saver, GError *failure);
 /* With the lock held: waits until *count is below limit; FALSE as above. */
 gboolean vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint limit, GError **error);
 
-/* Puts a sealed blob into the open pack of its type. */
-gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const guint8 *sealed, GError **error);
+/* Seals content, of blob->length - VK_SEAL_OVERHEAD bytes, into the open pack of its type. */
+gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const void *content, GError **error);
 
-/* The same; takes over sealed. */
+/* Puts a sealed blob there; takes over sealed. */
 gboolean vk_saver_append_array (VkResticSaver *saver, VkPackBlob *blob, GByteArray *sealed, GError **error);
 
 /* Runs on the threads of the pool of uploaders. */

@@ -194,29 +194,17 @@ check_length (gsize length, GError **error)
   return FALSE;
 }
 
-/* Seals length bytes that are stored as they are, and appends them.  content is
- * raw_length bytes long when decompressed; 0: it is not compressed. */
-static gboolean
-seal (VkResticSaver *saver, VkBlobType type, const VkResticId *id, guint32 raw_length, const void *content, gsize length, guint8 *sealed, GError **error)
-{
-  VkPackBlob blob = { .id = *id, .type = type, .raw_length = raw_length, .length = (guint32) (length + VK_SEAL_OVERHEAD) };
-
-  vk_crypto_seal (vk_restic_crypto (saver->repo), content, length, sealed);
-  return vk_saver_append (saver, &blob, sealed, error);
-}
-
-/* Compresses the blob, if that makes it smaller, and seals it. */
+/* Compresses the blob, if that makes it smaller, and puts it into a pack. */
 static gboolean
 pack (VkResticSaver *saver, VkBlobType type, const VkResticId *id, const void *content, gsize length, GError **error)
 {
-  g_autofree guint8 *sealed = g_malloc (vk_zstd_bound (length) + VK_SEAL_OVERHEAD);
-  guint8 *compressed = sealed + VK_SEAL_IV_BYTES;
   int level = saver->options.level > 0 || type == VK_BLOB_DATA ? saver->options.level : VK_ZSTD_LEVEL;
+  g_autofree guint8 *compressed = level > 0 ? g_malloc (vk_zstd_bound (length)) : NULL;
   gsize size = level > 0 ? vk_zstd_compress_into (content, length, level, compressed) : length;
+  gboolean smaller = size < length;
+  VkPackBlob blob = { .id = *id, .type = type, .raw_length = smaller ? (guint32) length : 0, .length = (guint32) (MIN (size, length) + VK_SEAL_OVERHEAD) };
 
-  if (size < length)
-    return seal (saver, type, id, (guint32) length, compressed, size, sealed, error);
-  return seal (saver, type, id, 0, content, length, sealed, error);
+  return vk_saver_append (saver, &blob, smaller ? compressed : content, error);
 }
 
 /* Hashes the blob and saves it unless it is there. */
