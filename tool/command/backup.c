@@ -9,8 +9,6 @@
 #include "command/command.h"
 #include "report/format.h"
 
-enum { DEFAULT_MAX_CHAIN = 60 };
-
 typedef struct
 {
   char *mode;
@@ -133,7 +131,7 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
   if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
-      || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error))
+      || !parse_number ("--max-chain", options->max_chain, VK_DEFAULT_MAX_CHAIN, 1, &max_chain, error))
     return FALSE;
   request->domain = invocation->arguments[0];
   request->level = (VkBackupLevel) level;
