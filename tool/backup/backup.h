@@ -36,6 +36,9 @@ extern const char *const vk_mode_words[];
 extern const char *const vk_quiesce_words[];
 extern const char *const vk_level_words[];
 
+/* How many points may build on each other before --level auto makes a full one. */
+enum { VK_DEFAULT_MAX_CHAIN = 60 };
+
 typedef struct
 {
   const char *domain;             /* name, UUID or id */

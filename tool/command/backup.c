@@ -12,7 +12,7 @@
 #include "report/format.h"
 
 /* Windows thaws by itself after ten seconds. */
-enum { DEFAULT_MAX_CHAIN = 60, FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600 };
+enum { FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600 };
 
 typedef struct
 {
@@ -203,7 +203,7 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
   if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
-      || !parse_number ("--max-chain", options->max_chain, DEFAULT_MAX_CHAIN, 1, &max_chain, error)
+      || !parse_number ("--max-chain", options->max_chain, VK_DEFAULT_MAX_CHAIN, 1, &max_chain, error)
       || !parse_rates (options, request, error))
     return FALSE;
   request->domain = invocation->arguments[0];

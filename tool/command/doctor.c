@@ -1,21 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include "doctor/doctor.h"
+
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/json.h"
 #include "boot/boot.h"
 #include "command/command.h"
 
 typedef struct
 {
+  gboolean all;
   gboolean fix;
+  char *mode;
+  char *scratch_dir;
+  char *monitor;
 } DoctorOptions;
 
 static const GOptionEntry doctor_options[] = {
-  { "fix", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, fix), "Remove what is found, with all that the guests wrote", NULL },
+  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, all), "Look at every domain", NULL },
+  { "fix", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, fix), "Mend what is certainly ours", NULL },
+  { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, mode), "Look at what backups of this mode need only", "push|pull" },
+  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (DoctorOptions, scratch_dir), "Look at DIR as well, in which pull mode is to keep scratch files", "DIR" },
+  { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, monitor), "Whether to ask QEMU itself what a backup has left in it", "auto|never" },
   { NULL }
 };
 
+/* What booted domains have left, as a caller may want to see it beside the checks. */
 static JsonObject *
 stray_to_json (const VkBootStray *stray)
 {
@@ -32,66 +44,104 @@ stray_to_json (const VkBootStray *stray)
 }
 
 static void
-describe (GString *text, const VkBootStray *stray, gboolean fixed)
+fill_json (JsonObject *result, const VkDoctorReport *report)
 {
-  if (stray->name != NULL)
-    g_string_append_printf (text, "What the domain %s, booted from %s, has left", stray->name, stray->point);
-  else
-    g_string_append (text, "What a boot that did not come to life has left");
-  g_string_append_printf (text, " in %s", stray->directory);
-  if (stray->doors->len > 0)
-    g_string_append_printf (text, ", and %u of its doors", stray->doors->len);
-  g_string_append (text, fixed ? ": removed\n" : "\n");
+  JsonArray *strays = json_array_new ();
+
+  json_object_set_array_member (result, "checks", vk_doctor_report_to_json (report));
+  json_object_set_int_member (result, "problems", vk_doctor_report_problems (report));
+  for (guint i = 0; i < report->strays->len; i++)
+    json_array_add_object_element (strays, stray_to_json (g_ptr_array_index (report->strays, i)));
+  json_object_set_array_member (result, "stray", strays);
+  json_object_set_array_member (result, "removed", json_array_new ());
+  for (guint i = 0; i < report->removed->len; i++)
+    vk_json_append_string (result, "removed", g_ptr_array_index (report->removed, i));
 }
 
-/* Goes on after a failure, of which the first is handed on. */
 static gboolean
-fix_all (VkInvocation *invocation, const GPtrArray *strays, gboolean fix, GError **error)
+parse_request (const VkInvocation *invocation, VkDoctorRequest *request, GError **error)
 {
-  g_autoptr (GError) kept = NULL;
-  JsonArray *found = json_array_new ();
-  JsonArray *removed = json_array_new ();
+  static const char *const monitor_words[] = { "auto", "never", NULL };
+  const DoctorOptions *options = invocation->options;
+  int mode, monitor;
 
-  json_object_set_array_member (invocation->result, "stray", found);
-  json_object_set_array_member (invocation->result, "removed", removed);
-  for (guint i = 0; i < strays->len; i++)
+  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, -1, &mode, error)
+      || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
+    return FALSE;
+  request->store_is_restic = invocation->store != NULL && vk_store_is_pull_only (invocation->store);
+  if (options->all && invocation->arguments[0] != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "name domains or give --all, not both");
+  else if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
+  else if (request->store_is_restic && mode == VK_MODE_PUSH)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself");
+  else
     {
-      const VkBootStray *stray = g_ptr_array_index (strays, i);
-      gboolean fixed = fix && vk_boot_remove_stray (stray, kept ? NULL : &kept);
-
-      json_array_add_object_element (found, stray_to_json (stray));
-      if (fixed)
-        json_array_add_string_element (removed, stray->directory);
-      describe (invocation->text, stray, fixed);
+      request->connect_uri = invocation->connect_uri;
+      request->domains = (const char *const *) invocation->arguments;
+      request->all = options->all;
+      request->fix = options->fix;
+      request->push = mode != VK_MODE_PULL && !request->store_is_restic;
+      request->pull = mode != VK_MODE_PUSH;
+      request->scratch_dir = options->scratch_dir;
+      request->use_monitor = monitor == 0;
+      return TRUE;
     }
-  if (kept != NULL)
-    g_propagate_error (error, g_steal_pointer (&kept));
-  return *error == NULL;
+  return FALSE;
+}
+
+/* A store that cannot be opened is a finding; what is no store's name is a mistake. */
+static gboolean
+open_store (VkInvocation *invocation, VkStore **store, GError **failure, GError **error)
+{
+  if (invocation->store == NULL || *invocation->store == '\0')
+    return TRUE;
+  *store = vk_open_store (invocation, FALSE, failure);
+  if (*store != NULL || !g_error_matches (*failure, VK_ERROR, VK_ERROR_USAGE))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (failure));
+  return FALSE;
+}
+
+static gboolean
+judge (VkInvocation *invocation, const VkDoctorReport *report, GError **error)
+{
+  guint problems = vk_doctor_report_problems (report);
+
+  if (problems == 0)
+    return TRUE;
+  if (!invocation->json)
+    fputs (invocation->text->str, stdout);
+  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "%u problem%s found", problems, problems == 1 ? " was" : "s were");
+  return FALSE;
 }
 
 static gboolean
 run_doctor (VkInvocation *invocation, GError **error)
 {
-  const DoctorOptions *options = invocation->options;
-  g_autoptr (VkHost) host = vk_host_open (invocation->connect_uri, error);
-  g_autoptr (GPtrArray) strays = host ? vk_boot_find_stray (host, error) : NULL;
+  g_autoptr (VkInterrupt) interrupt = vk_interrupt_new ();
+  g_autoptr (VkDoctorReport) report = vk_doctor_report_new ();
+  g_autoptr (GError) store_failure = NULL;
+  g_autoptr (VkStore) store = NULL;
+  VkDoctorRequest request = { 0 };
+  gboolean done;
 
-  if (strays == NULL || !fix_all (invocation, strays, options->fix, error))
+  if (!parse_request (invocation, &request, error) || !open_store (invocation, &store, &store_failure, error))
     return FALSE;
-  if (strays->len == 0)
-    g_string_append (invocation->text, "Nothing is left of booted domains that are gone.\n");
-  if (strays->len == 0 || options->fix)
-    return TRUE;
-  if (!invocation->json)
-    fputs (invocation->text->str, stdout);
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "booted domains that are gone have left something behind (%u): virt-keep boot --discard removes what one has left, virt-keep doctor --fix all of it", strays->len);
-  return FALSE;
+  request.store = store;
+  request.store_failure = store_failure;
+  done = vk_doctor_run (&request, report, vk_interrupt_cancellable (interrupt), error);
+  if (!done)
+    vk_interrupt_claim_error (interrupt, error);
+  fill_json (invocation->result, report);
+  vk_doctor_report_to_text (report, invocation->text);
+  return done && judge (invocation, report, error);
 }
 
 const VkCommand vk_command_doctor = {
   .name = "doctor",
-  .arguments = "",
-  .summary = "Find what booted domains have left behind",
+  .arguments = "[DOMAIN...]",
+  .summary = "Say whether backups can work and what a crash has left, and mend it",
   .options = doctor_options,
   .option_bytes = sizeof (DoctorOptions),
   .run = run_doctor,

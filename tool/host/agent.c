@@ -4,6 +4,7 @@
 #include "host/agent.h"
 
 #include <libvirt/libvirt-qemu.h>
+#include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,18 @@ vk_agent_ping (virDomainPtr domain)
   g_autoptr (JsonObject) answer = ask (domain, "guest-ping", NULL, NULL);
 
   return answer != NULL;
+}
+
+/* What the time is in the guest, libvirt asks itself. */
+gboolean
+vk_agent_is_awake (virDomainPtr domain, char **words)
+{
+  long long seconds;
+  unsigned int nanoseconds;
+  gboolean awake = virDomainGetTime (domain, &seconds, &nanoseconds, 0) == 0;
+
+  *words = awake ? NULL : g_strdup (virGetLastErrorMessage ());
+  return awake;
 }
 
 /* --- files ------------------------------------------------------------------------ */

@@ -12,6 +12,10 @@ gboolean vk_agent_has_channel (virDomainPtr domain);
 /* Whether it answers. */
 gboolean vk_agent_ping (virDomainPtr domain);
 
+/* The same without marking the domain as tainted, which every other question does.  When it
+ * does not, *words (transfer full) is what libvirt or the agent says. */
+gboolean vk_agent_is_awake (virDomainPtr domain, char **words);
+
 /* A text file of the guest, at most limit bytes of it.  Returns: (transfer full). */
 char *vk_agent_read_file (virDomainPtr domain, const char *path, gsize limit, GError **error);
 

@@ -8,9 +8,8 @@
 #include "base/error.h"
 #include "host/domain-xml.h"
 
-/* What libvirt gives to domains without a label of their own. */
-static gboolean
-read_default (VkHost *host, gboolean *known, guint *uid, guint *gid, GError **error)
+gboolean
+vk_host_default_qemu_user (VkHost *host, gboolean *known, guint *uid, guint *gid, GError **error)
 {
   char *capabilities = virConnectGetCapabilities (vk_host_connection (host));
   g_autoptr (xmlDoc) doc = NULL;
@@ -38,7 +37,7 @@ vk_host_qemu_user (VkHost *host, const char *xml, gboolean *known, guint *uid, g
   if (domain == NULL)
     return FALSE;
   if (!domain->has_qemu_user)
-    return read_default (host, known, uid, gid, error);
+    return vk_host_default_qemu_user (host, known, uid, gid, error);
   *known = TRUE;
   *uid = domain->qemu_uid;
   *gid = domain->qemu_gid;

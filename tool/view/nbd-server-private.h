@@ -24,8 +24,5 @@ gboolean vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, con
  * description (NULL: none), which was given to it.  Returns: (transfer full). */
 char *vk_nbd_server_words (const char *program, const char *description, const char *text);
 
-/* Where the plugin is.  Returns: (transfer full), or NULL with VK_ERROR_REFUSED. */
-char *vk_nbdkit_find_plugin (GError **error);
-
 /* A file in memory with the key in it.  Returns: its descriptor, or -1. */
 int vk_nbdkit_put_key (const char *key, GError **error);

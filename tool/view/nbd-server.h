@@ -79,3 +79,7 @@ void vk_nbd_server_explain (VkNbdServer *server, GError **error);
 /* Kills the server if it still runs, and removes its socket. */
 void vk_nbd_server_free (VkNbdServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkNbdServer, vk_nbd_server_free)
+
+/* Where nbdkit's plugin is that reads restic repositories.  Returns: (transfer full), or
+ * NULL with VK_ERROR_REFUSED. */
+char *vk_nbdkit_find_plugin (GError **error);

@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Claim: doctor finds the stale lock of a process that was killed in a restic repository, and
+# removes it, but no lock that somebody holds.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/restic-lib.sh"
+
+repo_tool=$(dirname "$VIRT_KEEP")/../tests/restic/repo-tool
+[ -x "$repo_tool" ] || bail "there is no $repo_tool: make check builds it"
+
+make_domain guest vda:qcow2:64M
+guest_write guest vda 0x42 0 4M
+restic -q init -r "$repository"
+keep --store "$store" --json backup guest
+exits 0 "a backup"
+keep --store "$store" --json doctor guest
+exits 0 "nothing is wrong"
+
+coproc HOLDER { exec "$repo_tool" lock "$repository" exclusive 0; }
+read -r _ <&"${HOLDER[0]}" || bail "no lock is taken"
+# shellcheck disable=SC2153  # coproc sets it
+holder=$HOLDER_PID
+keep --store "$store" --json doctor guest --fix
+exits 0 "a lock that somebody holds is no problem"
+is "$(restic_json list locks --no-lock | wc -l)" 1 "and is left alone"
+kill -KILL "$holder"
+wait "$holder" 2>/dev/null
+keep --store "$store" --json backup guest
+exits 4 "the lock of a process that was killed keeps a backup from starting"
+keep --store "$store" --json doctor guest
+exits 12 "and is a problem"
+like "$(cat "$out")" "stale lock, an exclusive one, of .*process $holder" "which says whose it is"
+keep --store "$store" --json doctor guest --fix
+exits 0 "--fix mends it"
+is "$(restic_json list locks --no-lock | wc -l)" 0 "the lock is gone"
+keep --store "$store" --json backup guest
+exits 0 "and the next backup succeeds"
+repository_is_sound "after that"
+
+done_testing
