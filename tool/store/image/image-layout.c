@@ -62,7 +62,14 @@ vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GEr
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (g_str_has_suffix (g_ptr_array_index (names, i), suffix))
-      return g_build_filename (store->path, g_ptr_array_index (names, i), NULL);
+      {
+        g_autofree char *path = g_build_filename (store->path, g_ptr_array_index (names, i), NULL);
+
+        if (vk_image_is_directory (path))
+          return g_steal_pointer (&path);
+        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a directory, and links are not followed in a store: move it out of the way", path);
+        return NULL;
+      }
   return NULL;
 }
 

@@ -43,7 +43,8 @@ typedef struct
 char *vk_image_domain_directory_name (const char *name, const char *uuid);
 
 /* The directory of the domain with this UUID, whatever its name was when it
- * was made; NULL when there is none.  Returns: (transfer full) its path. */
+ * was made; NULL when there is none, with
+ * *error set when it cannot be told, or is a link.  Returns: (transfer full) its path. */
 char *vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GError **error);
 
 /* Whether name is that of a restore point: YYYYMMDDTHHMMSSZ. */

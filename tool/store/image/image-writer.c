@@ -281,10 +281,16 @@ vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *d
   g_autoptr (VkPointWriter) base = &writer->base;
   g_autofree char *partial_name = NULL;
   g_autofree char *new_name = vk_image_domain_directory_name (domain_name, domain_uuid);
+  g_autoptr (GError) failure = NULL;
 
   writer->base.ops = &image_writer_ops;
   writer->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
-  writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, NULL);
+  writer->base.directory = vk_image_find_domain_directory (store, domain_uuid, &failure);
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
   if (writer->base.directory == NULL)
     writer->base.directory = g_build_filename (store->path, new_name, NULL);
   writer->lock = vk_domain_lock_take (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, domain_name, error);
