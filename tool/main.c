@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "command/command.h"
+#include "report/format.h"
 
 /* The entries of table with the offsets in arg_data turned into addresses in
  * base. */
@@ -126,12 +127,15 @@ check_arguments (const VkCommand *command, char **arguments, GError **error)
 static int
 report_end (VkInvocation *invocation, const VkCommand *command, const GError *error)
 {
+  g_autofree char *message = error ? vk_format_harmless (error->message, TRUE) : NULL;
+  g_autofree char *text = vk_format_harmless (invocation->text->str, TRUE);
+
   if (error != NULL)
-    fprintf (stderr, "virt-keep: %s\n", error->message);
+    fprintf (stderr, "virt-keep: %s\n", message);
   if (invocation->json && (!invocation->streamed || error != NULL))
     vk_print_json_result (invocation, command ? command->name : NULL, error);
   else if (error == NULL)
-    fputs (invocation->text->str, stdout);
+    fputs (text, stdout);
   if (fflush (stdout) != 0 || ferror (stdout))
     {
       fprintf (stderr, "virt-keep: cannot write the result to standard output\n");

@@ -18,7 +18,8 @@ is_libfuzzer ()
 
 failed=0
 for target; do
-  corpus=$sources/corpus/${target##*/fuzz-restic-}
+  name=${target##*/fuzz-}
+  corpus=$sources/corpus/${name#restic-}
   if is_libfuzzer "$target"; then
     # What libFuzzer finds new goes into the first directory.
     mkdir "$scratch/${target##*/}"

@@ -343,6 +343,31 @@ test_process (void)
   g_assert_cmpstr (output, ==, "a b;$(id)'\"");
 }
 
+/* A file with a NUL is no text, and a terminal gets nothing but text. */
+static void
+test_harmless (void)
+{
+  static const struct
+  {
+    const char *text, *line;
+  } examples[] = {
+    { "caf\xc3\xa9\t\xff", "caf\xc3\xa9\t\xff" },
+    { "\033[2J\a\r", "\xef\xbf\xbd[2J\xef\xbf\xbd\xef\xbf\xbd" },
+    { "a\nb", "a\xef\xbf\xbd" "b" },
+    { "\xc2\x9b" "2J\x9b\x7f", "\xef\xbf\xbd" "2J\xef\xbf\xbd\xef\xbf\xbd" },
+    { "\xe2\x80\xae" "gpj", "\xef\xbf\xbd" "gpj" },
+  };
+  g_autofree char *lines = vk_format_harmless ("a\nb\033", TRUE);
+
+  g_assert_cmpstr (lines, ==, "a\nb\xef\xbf\xbd");
+  for (gsize i = 0; i < G_N_ELEMENTS (examples); i++)
+    {
+      g_autofree char *line = vk_format_harmless (examples[i].text, FALSE);
+
+      g_assert_cmpstr (line, ==, examples[i].line);
+    }
+}
+
 /* Which of the variables that open repositories a child sees. */
 static void
 test_environment (void)
@@ -390,12 +415,14 @@ main (int argc, char **argv)
   g_test_add_data_func ("/json/refuses/array", "[]", test_json_refuses);
   g_test_add_data_func ("/json/refuses/number", "1", test_json_refuses);
   g_test_add_data_func ("/json/refuses/cut", "{\"a\":", test_json_refuses);
+  g_test_add_data_func ("/json/refuses/twice", "{\"a\":{\"b\":1,\"c\":2,\"b\":3}}", test_json_refuses);
   g_test_add_data_func ("/json/refuses/latin1", "{\"a\":\"\xe9\"}", test_json_refuses);
   g_test_add_func ("/json/depth", test_json_depth);
   g_test_add_func ("/json/members", test_json_members);
   g_test_add_func ("/error/exit-codes", test_exit_codes);
   g_test_add_func ("/format", test_format);
   g_test_add_func ("/process", test_process);
+  g_test_add_func ("/format/harmless", test_harmless);
   g_test_add_func ("/process/environment", test_environment);
   return g_test_run ();
 }

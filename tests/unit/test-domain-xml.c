@@ -121,6 +121,8 @@ test_hostile (void)
     { "<domain><name>n</name><uuid>../../etc</uuid></domain>", "'../../etc' is not a UUID" },
     { "<!DOCTYPE domain [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>", "document type declaration" },
     { "<!DOCTYPE domain SYSTEM 'http://127.0.0.1:9/x.dtd'><domain><name>n</name></domain>", "document type declaration" },
+    { "<!DOCTYPE domain [<!ENTITY a 'haha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'><!ENTITY d '&c;&c;&c;&c;&c;&c;&c;&c;'>]>"
+      "<domain><name>&d;&d;&d;&d;</name></domain>", "document type declaration" },
     { "<domain><name>&undefined;</name></domain>", "undefined" },
     { DOMAIN_WITH ("<devices><disk/></devices>"), "the target of a disk is \"\"" },
     { DOMAIN_WITH ("<devices>" DISK ("", "<target dev=''/>") "</devices>"), "the target of a disk is \"\"" },

@@ -310,6 +310,10 @@ static const struct
   { "disk-negative-size", HEAD ",\"disks\":[{\"target\":\"vda\",\"level\":\"full\",\"image\":\"vda.qcow2\",\"size\":-1," SHA "}]}" },
   { "disk-huge-size", HEAD ",\"disks\":[{\"target\":\"vda\",\"level\":\"full\",\"image\":\"vda.qcow2\",\"size\":1e300," SHA "}]}" },
   { "file-outside", HEAD ",\"files\":[{\"name\":\"..\",\"role\":\"nvram\"," SHA "}]}" },
+  { "disk-twice", HEAD ",\"disks\":[{\"target\":\"vda\",\"level\":\"full\",\"image\":\"vda.qcow2\"," SHA "},{\"target\":\"vda\",\"level\":\"full\",\"image\":\"x.qcow2\"," SHA "}]}" },
+  { "image-twice", HEAD ",\"disks\":[{\"target\":\"vda\",\"level\":\"full\",\"image\":\"vda.qcow2\"," SHA "},{\"target\":\"vdb\",\"level\":\"full\",\"image\":\"vda.qcow2\"," SHA "}]}" },
+  { "file-twice", HEAD ",\"files\":[{\"name\":\"a\",\"role\":\"nvram\"," SHA "},{\"name\":\"a\",\"role\":\"cdrom\"," SHA "}]}" },
+  { "member-twice", HEAD ",\"disks\":[],\"disks\":[]}" },
   { "warning-no-text", HEAD ",\"warnings\":[{}]}" },
   { "other-id", "{\"format\":\"virt-keep manifest\",\"version\":1,\"id\":\"20000101T000000Z\",\"store\":\"00000000\",\"domain\":{\"name\":\"web\",\"uuid\":\"" UUID_A "\"},"
                 "\"times\":{\"instant\":\"x\"},\"mode\":\"push\",\"level\":\"full\",\"versions\":{}}" },

@@ -46,7 +46,7 @@ redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
       return FALSE;
     }
   xml = vk_store_load_file (backup->store, base, file, CHECKPOINT_XML_LIMIT, error);
-  return xml != NULL && vk_checkpoint_redefine (backup->domain, xml, error);
+  return xml != NULL && vk_checkpoint_redefine (backup->domain, base->manifest->checkpoint, xml, error);
 }
 
 /* The same without QEMU: the bitmaps that lie in the images.  How much they

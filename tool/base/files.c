@@ -140,6 +140,11 @@ vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
     }
   if (length != NULL)
     *length = content->len;
+  else if (content->len > 0 && memchr (content->data, 0, content->len) != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' contains a NUL byte, which no text has", path);
+      return NULL;
+    }
   g_byte_array_append (content, (const guint8 *) "", 1);
   return (char *) g_byte_array_free (g_steal_pointer (&content), FALSE);
 }

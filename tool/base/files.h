@@ -12,7 +12,8 @@ gboolean vk_file_write (const char *path, const void *data, gsize length, GError
 
 /* The whole of a file of at most limit bytes, NUL-terminated; symbolic links
  * as last component are not followed.  VK_ERROR_NOT_FOUND when it is missing.
- * Returns: (transfer full), *length without the NUL (length may be NULL). */
+ * Returns: (transfer full), *length without the NUL.  length NULL: it has to be text,
+ * a file that contains a NUL is refused. */
 char *vk_file_read (const char *path, gsize limit, gsize *length, GError **error);
 
 /* Copies a regular file to to_path, which must not exist (mode 0600), holes

@@ -3,6 +3,8 @@
 
 #include "base/json.h"
 
+#include <string.h>
+
 #include "base/digest.h"
 #include "base/error.h"
 
@@ -36,11 +38,31 @@ is_nested_too_deeply (const char *text)
   return FALSE;
 }
 
+/* A member that stands twice in an object: every reader may take another one of them. */
+typedef struct
+{
+  GHashTable *seen; /* of char *: where in which object */
+  char *twice;      /* the name of the first such member, or NULL */
+} Members;
+
+static void
+note_member (JsonParser *parser, JsonObject *object, const char *name, gpointer user_data)
+{
+  Members *members = user_data;
+
+  if (!g_hash_table_add (members->seen, g_strdup_printf ("%p:%s", (void *) object, name)) && members->twice == NULL)
+    members->twice = g_strdup (name);
+}
+
 JsonObject *
 vk_json_parse (const char *text, const char *name, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  Members members = { .seen = seen };
+  g_autofree char *twice = NULL;
   g_autoptr (GError) failure = NULL;
+  gboolean loaded;
   JsonNode *root;
 
   if (!g_utf8_validate (text, -1, NULL))
@@ -53,9 +75,18 @@ vk_json_parse (const char *text, const char *name, GError **error)
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: nested more than %d levels deep", name, MAXIMUM_DEPTH);
       return NULL;
     }
-  if (!json_parser_load_from_data (parser, text, -1, &failure))
+  /* Until the parser goes, no two of its objects have the same address. */
+  g_signal_connect (parser, "object-member", G_CALLBACK (note_member), &members);
+  loaded = json_parser_load_from_data (parser, text, -1, &failure);
+  twice = members.twice;
+  if (!loaded)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not JSON: %s", name, failure->message);
+      return NULL;
+    }
+  if (twice != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: \"%s\" stands there twice", name, twice);
       return NULL;
     }
   root = json_parser_get_root (parser);
@@ -72,6 +103,11 @@ vk_json_parse_length (const void *text, gsize length, const char *name, GError *
 {
   g_autofree char *terminated = g_strndup (length > 0 ? text : "", length);
 
+  if (length > 0 && memchr (text, 0, length) != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: it contains a NUL byte, which no text has", name);
+      return NULL;
+    }
   return vk_json_parse (terminated, name, error);
 }
 

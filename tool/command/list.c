@@ -64,6 +64,16 @@ state_of (const VkPoint *point)
   return g_strdup_printf ("%s%s%s", point->damage ? "damaged" : "ok", verdict, point->is_protected ? ", protected" : "");
 }
 
+/* A line below the row of a point. */
+static void
+add_line (GString *text, const char *about, const char *words)
+{
+  g_autofree char *line = g_strdup_printf ("%s%s%s", about ? about : "", about ? ": " : "", words);
+  g_autofree char *harmless = vk_format_harmless (line, FALSE);
+
+  g_string_append_printf (text, "   %s\n", harmless);
+}
+
 static void
 add_row (GString *text, const VkPoint *point, int width)
 {
@@ -72,15 +82,19 @@ add_row (GString *text, const VkPoint *point, int width)
   g_autofree char *disks = manifest ? disk_names (manifest) : g_strdup ("-");
   g_autofree char *bytes = manifest ? vk_format_bytes (vk_manifest_image_bytes (manifest)) : g_strdup ("-");
   g_autofree char *state = state_of (point);
+  g_autofree char *row = NULL;
+  g_autofree char *harmless = NULL;
 
-  g_string_append_printf (text, " %s%*s  %-12s %-16s  %-6s %10s  %-12s %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
-                          manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, state);
+  row = g_strdup_printf (" %s%*s  %-12s %-16s  %-6s %10s  %-12s %s", name, width - (int) g_utf8_strlen (name, -1), "",
+                         manifest ? manifest->level : "-", manifest && manifest->base ? manifest->base : "-", manifest ? manifest->mode : "-", bytes, disks, state);
+  harmless = vk_format_harmless (row, FALSE);
+  g_string_append_printf (text, "%s\n", harmless);
   if (point->damage != NULL)
-    g_string_append_printf (text, "   %s: %s\n", point->location, point->damage);
+    add_line (text, point->location, point->damage);
   if (point->annotation_damage != NULL)
-    g_string_append_printf (text, "   %s\n", point->annotation_damage);
+    add_line (text, NULL, point->annotation_damage);
   if (point->note != NULL)
-    g_string_append_printf (text, "   note: %s\n", point->note);
+    add_line (text, "note", point->note);
 }
 
 static void

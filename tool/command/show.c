@@ -12,7 +12,9 @@ static const GOptionEntry show_options[] = { { NULL } };
 static void
 append (GString *text, const char *label, const char *value)
 {
-  g_string_append_printf (text, "%-12s %s\n", label, value ? value : "-");
+  g_autofree char *harmless = vk_format_harmless (value ? value : "-", FALSE);
+
+  g_string_append_printf (text, "%-12s %s\n", label, harmless);
 }
 
 static void
@@ -23,8 +25,10 @@ append_disks (GString *text, const VkManifest *manifest)
       const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
       g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
       g_autofree char *size = vk_format_bytes (disk->size);
+      g_autofree char *label = g_strdup_printf ("Disk %-7s", disk->target);
+      g_autofree char *origin = g_strdup_printf ("%s, %s, %s, from %s (%s)", disk->level, virtual_size, disk->format, disk->source ? disk->source : "-", disk->type);
 
-      g_string_append_printf (text, "Disk %-7s %s, %s, %s, from %s (%s)\n", disk->target, disk->level, virtual_size, disk->format, disk->source ? disk->source : "-", disk->type);
+      append (text, label, origin);
       if (disk->chunk_size > 0)
         g_string_append_printf (text, "             %s, %s, in chunks of %" G_GUINT64_FORMAT " KiB, content sha256 %s\n", disk->image, size, disk->chunk_size / 1024, disk->content_sha256);
       else
@@ -33,8 +37,9 @@ append_disks (GString *text, const VkManifest *manifest)
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
       const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
+      g_autofree char *why = g_strdup_printf ("%s: %s", left_out->target, left_out->message);
 
-      g_string_append_printf (text, "Left out     %s: %s\n", left_out->target, left_out->message);
+      append (text, "Left out", why);
     }
 }
 
@@ -55,6 +60,7 @@ fill_text (GString *text, const VkPoint *point)
   const VkManifest *manifest = point->manifest;
   g_autofree char *name = vk_point_name (point);
   g_autofree char *verdict = point->verdict ? vk_verdict_to_text (point->verdict) : NULL;
+  g_autofree char *made_by = NULL;
 
   append (text, "Point", name);
   append (text, "Location", point->location);
@@ -72,14 +78,16 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Proven", verdict);
   append (text, "Checkpoint", manifest->checkpoint);
   append (text, "Host", manifest->host);
-  g_string_append_printf (text, "%-12s virt-keep %s, libvirt %s, QEMU %s\n", "Made by", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
+  made_by = g_strdup_printf ("virt-keep %s, libvirt %s, QEMU %s", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
+  append (text, "Made by", made_by);
   append_disks (text, manifest);
   for (guint i = 0; i < manifest->files->len; i++)
     {
       const VkManifestFile *file = g_ptr_array_index (manifest->files, i);
       g_autofree char *size = vk_format_bytes (file->size);
+      g_autofree char *words = g_strdup_printf ("%s (%s), %s", file->name, file->role, size);
 
-      g_string_append_printf (text, "File         %s (%s), %s\n", file->name, file->role, size);
+      append (text, "File", words);
     }
   for (guint i = 0; i < manifest->warnings->len; i++)
     append (text, "Warning", g_ptr_array_index (manifest->warnings, i));

@@ -102,22 +102,12 @@ add_size (GHashTable *sizes, xmlNode *disk)
 }
 
 GHashTable *
-vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
+vk_checkpoint_parse_sizes (const char *text, const char *name, GError **error)
 {
-  const char *domain_name = virDomainGetName (domain);
-  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
-  char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
-  g_autoptr (xmlDoc) doc = NULL;
+  g_autoptr (xmlDoc) doc = vk_xml_parse (text, name, error);
   g_autoptr (GPtrArray) disks = NULL;
   GHashTable *sizes;
 
-  if (text == NULL)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, domain_name);
-      return NULL;
-    }
-  doc = vk_xml_parse (text, name, error);
-  free (text);
   if (doc == NULL)
     return NULL;
   sizes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
@@ -127,16 +117,38 @@ vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
   return sizes;
 }
 
-/* The parent it had may be gone from libvirt, which would then refuse it, and
- * says nothing about the bitmap. */
-static char *
-without_parent (const char *xml, GError **error)
+GHashTable *
+vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
+{
+  const char *domain_name = virDomainGetName (domain);
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
+  char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
+  GHashTable *sizes;
+
+  if (text == NULL)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, domain_name);
+      return NULL;
+    }
+  sizes = vk_checkpoint_parse_sizes (text, name, error);
+  free (text);
+  return sizes;
+}
+
+char *
+vk_checkpoint_prepare_redefine (const char *xml, const char *name, GError **error)
 {
   g_autoptr (xmlDoc) doc = vk_xml_parse (xml, "checkpoint.xml", error);
   xmlNode *parent = doc ? vk_xml_find (xmlDocGetRootElement (doc), "/domaincheckpoint/parent") : NULL;
+  g_autofree char *found = doc ? vk_xml_text (xmlDocGetRootElement (doc), "/domaincheckpoint/name") : NULL;
 
   if (doc == NULL)
     return NULL;
+  if (g_strcmp0 (found, name) != 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "its XML in the store is of another one, '%s'", found ? found : "");
+      return NULL;
+    }
   if (parent != NULL)
     {
       xmlUnlinkNode (parent);
@@ -146,9 +158,9 @@ without_parent (const char *xml, GError **error)
 }
 
 gboolean
-vk_checkpoint_redefine (virDomainPtr domain, const char *xml, GError **error)
+vk_checkpoint_redefine (virDomainPtr domain, const char *name, const char *xml, GError **error)
 {
-  g_autofree char *text = without_parent (xml, error);
+  g_autofree char *text = vk_checkpoint_prepare_redefine (xml, name, error);
   g_autoptr (virDomainCheckpoint) checkpoint = NULL;
 
   if (text == NULL)

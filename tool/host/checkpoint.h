@@ -30,6 +30,15 @@ gboolean vk_checkpoint_exists (virDomainPtr domain, const char *name);
  * Returns: (transfer full), or NULL with VK_LIBVIRT_ERROR set. */
 GHashTable *vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error);
 
-/* Defines a checkpoint anew from its saved XML, after libvirt has found its
- * bitmaps good (VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE). */
-gboolean vk_checkpoint_redefine (virDomainPtr domain, const char *xml, GError **error);
+/* The same from the checkpoint's document, which errors call name.  NULL with
+ * VK_ERROR_FAILED when it is no XML. */
+GHashTable *vk_checkpoint_parse_sizes (const char *text, const char *name, GError **error);
+
+/* Defines the checkpoint of that name anew from its saved XML, after libvirt has found
+ * its bitmaps good (VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE). */
+gboolean vk_checkpoint_redefine (virDomainPtr domain, const char *name, const char *xml, GError **error);
+
+/* The XML for that: without the parent, which may be gone from libvirt and says nothing
+ * about the bitmap.  The XML comes from a store: of another checkpoint it is refused.
+ * Returns: (transfer full) or NULL with VK_ERROR_STORE or VK_ERROR_FAILED set. */
+char *vk_checkpoint_prepare_redefine (const char *xml, const char *name, GError **error);

@@ -83,12 +83,19 @@ void
 vk_job_backup_details (virDomainPtr domain, const char **mode, GStrv *targets)
 {
   char *text = virDomainBackupGetXMLDesc (domain, 0);
+
+  vk_job_backup_parse (text, mode, targets);
+  free (text);
+}
+
+void
+vk_job_backup_parse (const char *text, const char **mode, GStrv *targets)
+{
   g_autoptr (xmlDoc) doc = text ? vk_xml_parse (text, "domainbackup", NULL) : NULL;
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autoptr (GPtrArray) nodes = NULL;
   g_autofree char *word = NULL;
 
-  free (text);
   *mode = NULL;
   *targets = NULL;
   if (doc == NULL)

@@ -23,3 +23,6 @@ gboolean vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error);
  * NULL when there is none.  targets: (transfer full) strv of the files and
  * sockets the backup document names. */
 void vk_job_backup_details (virDomainPtr domain, const char **mode, GStrv *targets);
+
+/* The same of a document that libvirt has given; NULL or no document: there is none. */
+void vk_job_backup_parse (const char *text, const char **mode, GStrv *targets);

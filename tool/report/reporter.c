@@ -104,8 +104,10 @@ vk_reporter_event (VkReporter *reporter, const char *event, const char *text, Js
     print_json (reporter, event, owned);
   else if (reporter->style != VK_PROGRESS_NONE && text != NULL)
     {
+      g_autofree char *harmless = vk_format_harmless (text, TRUE);
+
       erase_bars (reporter);
-      fprintf (reporter->stream, "%s\n", text);
+      fprintf (reporter->stream, "%s\n", harmless);
       fflush (reporter->stream);
     }
 }
@@ -136,6 +138,7 @@ vk_reporter_end (VkReporter *reporter, const GError *error)
 void
 vk_reporter_warning (VkReporter *reporter, const char *text)
 {
+  g_autofree char *harmless = vk_format_harmless (text, TRUE);
   g_autoptr (GMutexLocker) locker = g_mutex_locker_new (&reporter->lock);
 
   if (reporter->style == VK_PROGRESS_JSON)
@@ -147,7 +150,7 @@ vk_reporter_warning (VkReporter *reporter, const char *text)
       return;
     }
   erase_bars (reporter);
-  fprintf (reporter->stream, "warning: %s\n", text);
+  fprintf (reporter->stream, "warning: %s\n", harmless);
   fflush (reporter->stream);
 }
 

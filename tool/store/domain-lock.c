@@ -68,22 +68,33 @@ lock_file (const VkDomainLock *lock)
   return FALSE;
 }
 
+/* What is written into a device or a FIFO would not be a lock. */
+static gboolean
+is_regular (const VkDomainLock *lock)
+{
+  struct stat status;
+
+  return fstat (lock->fd, &status) == 0 && S_ISREG (status.st_mode);
+}
+
 /* FALSE without *error: the file went away meanwhile, try again. */
 static gboolean
 try_lock (VkDomainLock *lock, const char *domain_name, GError **error)
 {
   if (!vk_directory_make (lock->directory, lock->mode, error))
     return FALSE;
-  lock->fd = open (lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  lock->fd = open (lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
   if (lock->fd < 0)
     {
       if (errno != ENOENT)
         g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", lock->path, g_strerror (errno));
       return FALSE;
     }
-  if (lock_file (lock) && is_current (lock))
+  if (is_regular (lock) && lock_file (lock) && is_current (lock))
     return TRUE;
-  if (is_current (lock))
+  if (!is_regular (lock))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", lock->path);
+  else if (is_current (lock))
     set_busy_error (lock, domain_name, error);
   close (lock->fd);
   lock->fd = -1;

@@ -72,6 +72,24 @@ parse_digest (VkManifestDisk *disk, JsonObject *object, GError **error)
       && require_sha256 (object, "content_sha256", &disk->content_sha256, error);
 }
 
+/* The disk is the last one.  Two that are one would get in each other's way. */
+static gboolean
+check_disk_is_new (const VkManifest *manifest, GError **error)
+{
+  const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, manifest->disks->len - 1);
+
+  for (guint i = 0; i + 1 < manifest->disks->len; i++)
+    {
+      const VkManifestDisk *other = g_ptr_array_index (manifest->disks, i);
+
+      if (strcmp (other->target, disk->target) != 0 && strcmp (other->image, disk->image) != 0)
+        continue;
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "two disks have the target '%s' or the image '%s'", disk->target, disk->image);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
 {
@@ -89,7 +107,22 @@ parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
       && vk_json_get_uint64 (object, "bytes_moved", 0, &disk->bytes_moved, error)
       && require_file_name (object, "image", &disk->image, error)
       && vk_json_get_uint64 (object, "size", 0, &disk->size, error)
-      && parse_digest (disk, object, error);
+      && parse_digest (disk, object, error)
+      && check_disk_is_new (manifest, error);
+}
+
+static gboolean
+check_file_is_new (const VkManifest *manifest, GError **error)
+{
+  const VkManifestFile *file = g_ptr_array_index (manifest->files, manifest->files->len - 1);
+
+  for (guint i = 0; i + 1 < manifest->files->len; i++)
+    if (strcmp (((const VkManifestFile *) g_ptr_array_index (manifest->files, i))->name, file->name) == 0)
+      {
+        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "two files are called '%s'", file->name);
+        return FALSE;
+      }
+  return TRUE;
 }
 
 static gboolean
@@ -102,7 +135,8 @@ parse_file (VkManifest *manifest, JsonObject *object, GError **error)
       && vk_json_get_string (object, "target", NULL, &file->target, error)
       && vk_json_get_string (object, "source", NULL, &file->source, error)
       && vk_json_get_uint64 (object, "size", 0, &file->size, error)
-      && require_sha256 (object, "sha256", &file->sha256, error);
+      && require_sha256 (object, "sha256", &file->sha256, error)
+      && check_file_is_new (manifest, error);
 }
 
 static gboolean

@@ -94,17 +94,17 @@ vk_store_leftover_free (VkStoreLeftover *leftover)
 VkDomainLock *
 vk_store_lock_domain (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
 {
-  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid);
+  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid, error);
 
-  return vk_domain_lock_take (directory, store->ops->lock_mode, domain_name, error);
+  return directory == NULL ? NULL : vk_domain_lock_take (directory, store->ops->lock_mode, domain_name, error);
 }
 
 gboolean
 vk_store_is_busy (VkStore *store, const char *domain_name, const char *domain_uuid, char **holder)
 {
-  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid);
+  g_autofree char *directory = store->ops->lock_directory (store, domain_name, domain_uuid, NULL);
 
-  return vk_domain_lock_is_held (directory, holder);
+  return directory != NULL && vk_domain_lock_is_held (directory, holder);
 }
 
 GPtrArray *

@@ -105,9 +105,9 @@ typedef struct
    * push_target. */
   VkPointWriter *(*begin_point) (VkStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
 
-  /* Where the lock of a domain lies, which whoever changes its points holds, and the mode
-   * of that directory, if it has to be made. */
-  char *(*lock_directory) (VkStore *store, const char *domain_name, const char *domain_uuid);
+  /* Where the lock of a domain lies, which whoever changes its points holds, or NULL with
+   * *error set; and the mode of that directory, if it has to be made. */
+  char *(*lock_directory) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
   mode_t lock_mode;
 
   /* See vk_store_find_leftovers() and vk_store_clear_leftover(). */

@@ -62,17 +62,30 @@ vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GEr
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (g_str_has_suffix (g_ptr_array_index (names, i), suffix))
-      return g_build_filename (store->path, g_ptr_array_index (names, i), NULL);
+      {
+        g_autofree char *path = g_build_filename (store->path, g_ptr_array_index (names, i), NULL);
+
+        if (vk_image_is_directory (path))
+          return g_steal_pointer (&path);
+        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a directory, and links are not followed in a store: move it out of the way", path);
+        return NULL;
+      }
   return NULL;
 }
 
 char *
-vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid)
+vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error)
 {
   const VkImageStore *image = (const VkImageStore *) store;
-  char *directory = vk_image_find_domain_directory (image, domain_uuid, NULL);
+  g_autoptr (GError) failure = NULL;
+  char *directory = vk_image_find_domain_directory (image, domain_uuid, &failure);
   g_autofree char *name = NULL;
 
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
   if (directory != NULL)
     return directory;
   name = vk_image_domain_directory_name (domain_name, domain_uuid);

@@ -43,11 +43,12 @@ typedef struct
 char *vk_image_domain_directory_name (const char *name, const char *uuid);
 
 /* The directory of the domain with this UUID, whatever its name was when it
- * was made; NULL when there is none.  Returns: (transfer full) its path. */
+ * was made; NULL when there is none, with
+ * *error set when it cannot be told, or is a link.  Returns: (transfer full) its path. */
 char *vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GError **error);
 
-/* The same, or where it is to be made.  Returns: (transfer full). */
-char *vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid);
+/* The same, or where it is to be made: NULL is an error.  Returns: (transfer full). */
+char *vk_image_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
 
 /* Whether name is that of a restore point: YYYYMMDDTHHMMSSZ. */
 gboolean vk_image_is_point_name (const char *name);

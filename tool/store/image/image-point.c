@@ -130,13 +130,18 @@ static VkPoint *
 read_once (const char *domain_directory, const char *id)
 {
   VkPoint *point = g_new0 (VkPoint, 1);
+  gboolean is_link;
 
   point->location = g_build_filename (domain_directory, id, NULL);
+  is_link = g_file_test (point->location, G_FILE_TEST_IS_SYMLINK);
   point->id = g_strdup (id);
-  if (read_manifests (point))
+  if (is_link)
+    point->damage = g_strdup_printf ("'%s' is a link, and links are not followed in a store", point->location);
+  else if (read_manifests (point))
     check_images (point);
   point->domain = point->manifest ? g_strdup (point->manifest->domain_name) : uuid_of_directory (domain_directory);
-  vk_image_read_annotations (point);
+  if (!is_link)
+    vk_image_read_annotations (point);
   return point;
 }
 

@@ -283,7 +283,9 @@ vk_image_writer_new (VkImageStore *store, const char *domain_name, const char *d
 
   writer->base.ops = &image_writer_ops;
   writer->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
-  writer->base.directory = vk_image_lock_directory (&store->base, domain_name, domain_uuid);
+  writer->base.directory = vk_image_lock_directory (&store->base, domain_name, domain_uuid, error);
+  if (writer->base.directory == NULL)
+    return NULL;
   writer->lock = vk_domain_lock_take (writer->base.directory, VK_IMAGE_DIRECTORY_MODE, domain_name, error);
   if (writer->lock == NULL)
     return NULL;

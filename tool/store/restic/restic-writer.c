@@ -326,7 +326,7 @@ forward_cancel (GCancellable *cancellable, gpointer user_data)
 /* Two backups of one domain from this host; for those of two hosts libvirt has a
  * lock of its own, the backup job. */
 char *
-vk_restic_lock_directory (VkStore *base, const char *domain_name, const char *domain_uuid)
+vk_restic_lock_directory (VkStore *base, const char *domain_name, const char *domain_uuid, GError **error)
 {
   return g_build_filename (g_get_user_cache_dir (), "virt-keep", "restic", vk_restic_repo_id (((VkResticStore *) base)->repo), domain_uuid, NULL);
 }

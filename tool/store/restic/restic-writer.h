@@ -8,4 +8,4 @@
 VkPointWriter *vk_restic_writer_new (VkResticStore *store, const char *domain_name, const char *domain_uuid, GCancellable *cancellable, GError **error);
 
 /* See VkStoreOps. */
-char *vk_restic_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid);
+char *vk_restic_lock_directory (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
