@@ -16,6 +16,7 @@ enum { KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 3 };
 struct VkHost
 {
   char *requested_uri; /* NULL: libvirt's choice */
+  gboolean unattended;
   virConnectPtr connection;
   gboolean lost;
   VkHostLostFunc lost_func;
@@ -45,7 +46,7 @@ connect_host (VkHost *host, GError **error)
 {
   const char *type;
 
-  host->connection = virConnectOpenAuth (host->requested_uri, virConnectAuthPtrDefault, 0);
+  host->connection = host->unattended ? virConnectOpen (host->requested_uri) : virConnectOpenAuth (host->requested_uri, virConnectAuthPtrDefault, 0);
   if (host->connection == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
@@ -64,18 +65,31 @@ connect_host (VkHost *host, GError **error)
   return TRUE;
 }
 
-VkHost *
-vk_host_open (const char *uri, GError **error)
+static VkHost *
+open_host (const char *uri, gboolean unattended, GError **error)
 {
   g_autoptr (VkHost) host = g_new0 (VkHost, 1);
   const char *virsh_uri = g_getenv ("VIRSH_DEFAULT_CONNECT_URI");
 
   virSetErrorFunc (NULL, ignore_libvirt_message);
   gvir_event_register ();
+  host->unattended = unattended;
   host->requested_uri = g_strdup (uri ? uri : (virsh_uri && *virsh_uri ? virsh_uri : NULL));
   if (!connect_host (host, error))
     return NULL;
   return g_steal_pointer (&host);
+}
+
+VkHost *
+vk_host_open (const char *uri, GError **error)
+{
+  return open_host (uri, FALSE, error);
+}
+
+VkHost *
+vk_host_open_unattended (const char *uri, GError **error)
+{
+  return open_host (uri, TRUE, error);
 }
 
 static void
@@ -100,6 +114,12 @@ virConnectPtr
 vk_host_connection (VkHost *host)
 {
   return host->connection;
+}
+
+const char *
+vk_host_requested_uri (VkHost *host)
+{
+  return host->requested_uri;
 }
 
 gboolean
