@@ -132,6 +132,9 @@ fails 2 usage "a chain that is no number" --store "$scratch/store" backup one --
 for wrong in 0 x -1 1X 1MM vda= =1M vda=0 9223372036854775808 9000000T; do
   fails 2 usage "the rate '$wrong'" --store "$scratch/store" backup one --max-rate "$wrong"
 done
+fails 2 usage "a scratch reserve that is no size" --store "$scratch/store" backup one --mode pull --scratch-reserve x
+fails 2 usage "a scratch reserve in push mode" --store "$scratch/store" backup one --mode push --scratch-reserve 1M
+fails 2 usage "a guard without an order" guard
 fails 2 usage "a threshold below zero" --store "$scratch/store" backup one --threshold -1
 fails 2 usage "restore to a directory without a name" --store "$scratch/store" restore one --to ""
 fails 2 usage "an empty name for a restored domain" --store "$scratch/store" restore one --to "$dir" --define --name ""

@@ -90,6 +90,28 @@ make_big_domain ()
   guest_write "$1" vda 0x43 60G 4M
 }
 
+# start_writer DOMAIN: starts it, which is shut off, anew as a guest as small as can be,
+# whose disk is vda: it writes 32 KiB after 32 KiB, from 32 MiB to 64 MiB, over and over.
+# Only the writes of a real guest pause it.
+#   xor ax,ax; mov ds,ax; mov si,packet
+#   again: mov ax,4300h; mov dl,80h; int 13h; add word [packet+8],40h; jmp again
+#   packet: 64 sectors, from address 1000:0000, to sector 10000h
+start_writer ()
+{
+  perl -e 'print pack "H*a*", "31c08ed8be157cb80043b280cd1383061d7c40ebef" . "1000400000000010" . "0000010000000000",
+             "\0" x (510 - 37) . "\x55\xaa"' >"$lab/sector"
+  qemu-io -f qcow2 -c "write -s $lab/sector 0 512" "${disk_file["$1:vda"]}" >/dev/null || bail "no boot sector"
+  virsh -q start "$1"
+  own_nodes["$1"]=$(block_nodes "$1")
+}
+
+# writes DOMAIN BYTES-PER-SECOND: so fast may the guest write to vda from now on; 0: as
+# fast as it can.
+writes ()
+{
+  virsh -q blkdeviotune "$1" vda --write-bytes-sec "$2" --live >/dev/null || bail "no iotune"
+}
+
 # shellcheck disable=SC2317  # a cleanup
 remove_domain ()
 {

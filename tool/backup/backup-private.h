@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backup/backup.h"
+#include "backup/guard.h"
 #include "host/backup-job.h"
 #include "host/domain-xml.h"
 #include "host/freeze.h"
@@ -61,6 +62,9 @@ typedef struct
   char *checkpoint;       /* name, once libvirt may have made it */
   char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
   char *scratch_dir;      /* private: scratch files */
+  guint64 scratch_reserve; /* bytes that are to stay free beside them; 0: it is not looked */
+  gboolean guest_ran;     /* before the job */
+  VkGuard *guard;         /* over the job, or NULL */
 } VkBackup;
 
 /* Runs a step that may take long and does not run the main context. */
@@ -146,6 +150,21 @@ void vk_backup_remove_run_dirs (VkBackup *backup);
 
 /* What their names begin with.  Returns: (transfer full). */
 char *vk_run_dir_prefix (const char *store_id, const char *domain_uuid);
+
+/* Pull: whether there is room for scratch files, before the job and during it.
+ * VK_ERROR_SCRATCH when not. */
+gboolean vk_backup_check_scratch (VkBackup *backup, GError **error);
+gboolean vk_backup_watch_scratch (VkBackup *backup, GError **error);
+
+/* Ends the job of a pull backup that has failed with *error, and resumes the guest if the
+ * scratch files have stopped it.  *error becomes the true cause where that is the lack of
+ * room. */
+void vk_backup_end_failed_pull (VkBackup *backup, GError **error);
+
+/* Has the job that is about to begin watched over; a warning when that cannot be.
+ * And has it no longer watched. */
+void vk_backup_start_guard (VkBackup *backup);
+void vk_backup_dismiss_guard (VkBackup *backup);
 
 /* Where QEMU listens in pull mode.  Returns: (transfer full). */
 char *vk_backup_socket_path (const VkBackup *backup);

@@ -192,6 +192,7 @@ static void
 release (VkBackup *backup)
 {
   g_clear_pointer (&backup->job, vk_backup_job_free);
+  vk_backup_dismiss_guard (backup);
   g_ptr_array_unref (backup->disks);
   g_clear_pointer (&backup->limit, vk_rate_limit_free);
   /* The writer's servers have their sockets in the private directories. */

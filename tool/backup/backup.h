@@ -59,6 +59,8 @@ typedef struct
   gboolean synthetic_full;        /* auto makes it then in the store, of the chain and an incremental */
   guint64 max_rate;               /* bytes per second that are read or written, of all disks together; 0: no limit */
   GHashTable *max_rates;          /* the same of single disks: target to guint64 */
+  gboolean has_scratch_reserve;
+  guint64 scratch_reserve;        /* pull: bytes that are to stay free where scratch_dir is; 0: any */
   gboolean has_threshold;
   guint64 threshold;              /* bytes; nothing is done when less would be moved */
 } VkBackupRequest;

@@ -24,8 +24,8 @@ disk_progress (VkBackup *backup, const VkBackupDisk *disk, VkProgressItem *item)
   return TRUE;
 }
 
-static void
-show_progress (gpointer user_data)
+static gboolean
+show_progress (gpointer user_data, GError **error)
 {
   VkBackup *backup = user_data;
   g_autofree VkProgressItem *items = g_new0 (VkProgressItem, backup->disks->len + 1);
@@ -35,7 +35,7 @@ show_progress (gpointer user_data)
   /* What a disk that is through does not need any more is for the others. */
   vk_backup_set_speeds (backup, NULL);
   if (!vk_job_info_get (backup->domain, &info, NULL) || !info.has_disk_progress)
-    return;
+    return TRUE;
   for (guint i = 0; backup->disks->len > 1 && i < backup->disks->len; i++)
     n += disk_progress (backup, g_ptr_array_index (backup->disks, i), &items[n]);
   items[n].disk = backup->disks->len == 1 ? ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->disk->target : NULL;
@@ -43,6 +43,7 @@ show_progress (gpointer user_data)
   items[n].total = info.total;
   items[n].max_rate = backup->disks->len == 1 ? ((VkBackupDisk *) g_ptr_array_index (backup->disks, 0))->rate : backup->request->max_rate;
   vk_reporter_progress (backup->reporter, items, n + 1);
+  return TRUE;
 }
 
 /* What QEMU wrote: the space the image takes. */
@@ -71,11 +72,15 @@ make_images (VkBackup *backup, GError **error)
 gboolean
 vk_backup_push (VkBackup *backup, GError **error)
 {
-  if (!vk_backup_run_step (backup, make_images, error) || !vk_backup_take_instant (backup, error) || !vk_backup_set_speeds (backup, error))
+  if (!vk_backup_run_step (backup, make_images, error))
+    return FALSE;
+  vk_backup_start_guard (backup);
+  if (!vk_backup_take_instant (backup, error) || !vk_backup_set_speeds (backup, error))
     return FALSE;
   vk_reporter_phase (backup->reporter, "copy", "QEMU writes the disks");
   if (!vk_backup_job_wait (backup->job, show_progress, backup, backup->cancellable, error))
     return FALSE;
+  vk_backup_dismiss_guard (backup);
   for (guint i = 0; i < backup->disks->len; i++)
     {
       VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);

@@ -52,9 +52,8 @@ run_transfer (gpointer user_data)
 }
 
 static void
-show_progress (gpointer user_data)
+show_progress (VkBackup *backup)
 {
-  VkBackup *backup = user_data;
   guint n_disks = backup->disks->len;
   g_autofree VkProgressItem *items = g_new0 (VkProgressItem, n_disks + 1);
   VkProgressItem *total = &items[n_disks];
@@ -96,12 +95,19 @@ take_error (Transfer *transfers, guint n, GError **error)
     g_clear_error (&transfers[i].error);
 }
 
-/* FALSE when the job died or the user wants no more. */
+static gboolean
+on_tick (gpointer user_data, GError **error)
+{
+  show_progress (user_data);
+  return vk_backup_watch_scratch (user_data, error);
+}
+
+/* FALSE when the job died, when there is no more room for it, or the user wants no more. */
 static gboolean
 wait_for_all (VkBackup *backup, const gboolean *all_done, GError **error)
 {
   if (backup->state != VK_STATE_SHUT_OFF)
-    return vk_backup_job_run_until (backup->job, all_done, show_progress, backup, backup->cancellable, error);
+    return vk_backup_job_run_until (backup->job, all_done, on_tick, backup, backup->cancellable, error);
   while (!*all_done && !g_cancellable_is_cancelled (backup->cancellable))
     {
       vk_host_run_until (all_done, NULL, g_get_monotonic_time () + PROGRESS_MILLISECONDS * 1000, backup->cancellable);
@@ -133,6 +139,9 @@ vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **error)
       transfers[i].thread = g_thread_new ("transfer", run_transfer, &transfers[i]);
     }
   job_lives = wait_for_all (backup, &all_done, &job_error);
+  /* Before anything else: the store that is written to may hang. */
+  if (!job_lives && backup->state != VK_STATE_SHUT_OFF)
+    vk_backup_end_failed_pull (backup, &job_error);
   if (!job_lives)
     g_cancellable_cancel (together);
   for (guint i = 0; i < n; i++)
@@ -144,7 +153,10 @@ vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **error)
   if (job_lives && transfer_error == NULL)
     return TRUE;
   if (job_lives && backup->state != VK_STATE_SHUT_OFF && !g_cancellable_is_cancelled (backup->cancellable))
-    vk_backup_job_explain (backup->job, &transfer_error);
+    {
+      vk_backup_job_explain (backup->job, &transfer_error);
+      vk_backup_end_failed_pull (backup, &transfer_error);
+    }
   g_propagate_error (error, job_lives ? g_steal_pointer (&transfer_error) : g_steal_pointer (&job_error));
   return FALSE;
 }

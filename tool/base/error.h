@@ -29,6 +29,7 @@ typedef enum
   VK_ERROR_INTERRUPTED, /* SIGINT: stopped by the user */
   VK_ERROR_TERMINATED,  /* SIGTERM: stopped by the system */
   VK_ERROR_HUNG_UP,     /* SIGHUP: the terminal is gone */
+  VK_ERROR_SCRATCH,     /* there is no room for scratch files */
 } VkError;
 
 /* A failure that libvirt reported; the code is libvirt's virErrorNumber. */

@@ -177,6 +177,36 @@ vk_process_start_command (const char *const *argv, const char *const *environmen
   return launch (launcher, argv, error);
 }
 
+static void
+prepare_guard (gpointer unused)
+{
+  static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+
+  setsid ();
+  for (gsize i = 0; i < G_N_ELEMENTS (ignored); i++)
+    signal (ignored[i], SIG_IGN);
+}
+
+GSubprocess *
+vk_process_start_guard (const char *argument, int socket, GError **error)
+{
+  static const char *const dropped[] = { "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND" };
+  static const char self[] = "/proc/self/exe";
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
+  g_autofree char *path = g_file_read_link (self, NULL);
+  /* The file may have been replaced since: then its name is not that of this program. */
+  const char *argv[] = { path != NULL && g_file_test (path, G_FILE_TEST_IS_EXECUTABLE) ? path : self, argument, NULL };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (dropped); i++)
+    g_subprocess_launcher_unsetenv (launcher, dropped[i]);
+  /* A ssh that asks for a password on the screen asks for one that was given before. */
+  g_subprocess_launcher_setenv (launcher, "SSH_ASKPASS_REQUIRE", "never", TRUE);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_guard, NULL, NULL);
+  g_subprocess_launcher_take_stdin_fd (launcher, socket);
+  g_subprocess_launcher_set_cwd (launcher, "/");
+  return launch (launcher, argv, error);
+}
+
 /* The last non-empty line of text, in place. */
 static const char *
 last_line (char *text)

@@ -43,6 +43,12 @@ GSubprocess *vk_process_start_shown (const char *const *argv, char **environment
  * for it as well.  Otherwise as vk_process_start(). */
 GSubprocess *vk_process_start_command (const char *const *argv, const char *const *environment, GError **error);
 
+/* Starts this program itself once more, with one argument, in a session of its own, and
+ * with socket (taken over) as its standard input and nothing else of ours: it does not end
+ * when we do, nor by the signals that are meant for us, and is not waited for.
+ * Returns: as vk_process_start(). */
+GSubprocess *vk_process_start_guard (const char *argument, int socket, GError **error);
+
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */

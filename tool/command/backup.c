@@ -24,6 +24,7 @@ typedef struct
   char *freeze_limit;
   char **excluded;
   char *scratch_dir;
+  char *scratch_reserve;
   char *templates_dir;
   char *monitor;
   gboolean start_paused;
@@ -48,6 +49,7 @@ static const GOptionEntry backup_options[] = {
   { "freeze-mount", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, freeze_mounts), "Freeze only what is mounted at PATH in the guest (repeatable)", "PATH" },
   { "freeze-limit", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, freeze_limit), "How long they are frozen at most (10s)", "TIME" },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
+  { "scratch-reserve", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, scratch_reserve), "Pull mode: end the backup when less room than SIZE is left there", "SIZE" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
   { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
   { "start-paused", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, start_paused), "Start a domain that is shut off, paused, for the backup", NULL },
@@ -79,9 +81,15 @@ parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **e
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself, see --mode pull");
       return FALSE;
     }
-  if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
+  if ((options->scratch_dir != NULL || options->scratch_reserve != NULL) && mode == VK_MODE_PUSH)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
+      return FALSE;
+    }
+  request->has_scratch_reserve = options->scratch_reserve != NULL;
+  if (request->has_scratch_reserve && !vk_parse_size (options->scratch_reserve, 0, &request->scratch_reserve))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-reserve cannot be '%s': it is a size such as 500M, or 0", options->scratch_reserve);
       return FALSE;
     }
   request->mode = (VkBackupMode) mode;

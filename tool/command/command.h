@@ -51,6 +51,7 @@ extern const VkCommand vk_command_doctor;
 extern const VkCommand vk_command_export;
 extern const VkCommand vk_command_forget;
 extern const VkCommand vk_command_get;
+extern const VkCommand vk_command_guard;
 extern const VkCommand vk_command_init;
 extern const VkCommand vk_command_list;
 extern const VkCommand vk_command_ls;

@@ -100,10 +100,16 @@ vk_backup_job_new (VkHost *host, virDomainPtr domain, VkEventFunc func, gpointer
 }
 
 void
-vk_backup_job_free (VkBackupJob *job)
+vk_backup_job_stop (VkBackupJob *job)
 {
   if (job->began && !job->completed && !job->stopped && !vk_host_is_lost (job->host))
     vk_backup_job_end (job, NULL);
+}
+
+void
+vk_backup_job_free (VkBackupJob *job)
+{
+  vk_backup_job_stop (job);
   vk_host_set_lost_func (job->host, NULL, NULL);
   vk_job_watch_free (job->watch);
   g_free (job->message);
@@ -287,7 +293,7 @@ wait_for_cause (VkBackupJob *job)
 }
 
 /* Runs the main context until *done, or the job is over.  FALSE only when
- * cancelled. */
+ * cancelled, and when tick has said so. */
 static gboolean
 run_while_alive (VkBackupJob *job, const gboolean *done, VkTickFunc tick, gpointer user_data, GCancellable *cancellable, GError **error)
 {
@@ -296,8 +302,8 @@ run_while_alive (VkBackupJob *job, const gboolean *done, VkTickFunc tick, gpoint
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
       vk_host_run_until (done, &job->over, g_get_monotonic_time () + TICK_MILLISECONDS * 1000, cancellable);
-      if (tick != NULL)
-        tick (user_data);
+      if (tick != NULL && !tick (user_data, error))
+        return FALSE;
       if (!job->over && g_get_monotonic_time () - job->last_poll > POLL_SECONDS * G_USEC_PER_SEC)
         poll_state (job);
     }
@@ -328,10 +334,23 @@ vk_backup_job_run_until (VkBackupJob *job, const gboolean *done, VkTickFunc tick
   return set_outcome_error (job, error);
 }
 
+/* Notes that libvirt has no such job any more. */
+static gboolean
+has_gone (VkBackupJob *job)
+{
+  VkJobInfo info;
+
+  if (!vk_job_info_get (job->domain, &info, NULL) || info.is_backup)
+    return FALSE;
+  job->completed = TRUE;
+  return TRUE;
+}
+
 gboolean
 vk_backup_job_end (VkBackupJob *job, GError **error)
 {
   const char *name = virDomainGetName (job->domain);
+  gint64 deadline = g_get_monotonic_time () + END_SECONDS * G_USEC_PER_SEC;
   gboolean was_over = job->over;
 
   if (job->completed || job->stopped)
@@ -339,11 +358,22 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
   job->over = FALSE;
   if (virDomainAbortJob (job->domain) < 0)
     {
-      vk_set_libvirt_error (error, "end it with virsh domjobabort", "cannot end the backup job of '%s'", name);
+      g_autoptr (GError) failure = NULL;
+
+      vk_set_libvirt_error (&failure, "end it with virsh domjobabort", "cannot end the backup job of '%s'", name);
+      /* Somebody else may have been faster: the guard of a backup that was killed. */
+      if (has_gone (job))
+        return TRUE;
+      g_propagate_error (error, g_steal_pointer (&failure));
       job->over = was_over;
       return FALSE;
     }
-  vk_host_run_until (&job->completed, &job->lost, g_get_monotonic_time () + END_SECONDS * G_USEC_PER_SEC, NULL);
+  while (!job->completed && !job->lost && g_get_monotonic_time () < deadline)
+    {
+      vk_host_run_until (&job->completed, &job->lost, MIN (deadline, g_get_monotonic_time () + POLL_SECONDS * G_USEC_PER_SEC), NULL);
+      if (!job->completed)
+        has_gone (job);
+    }
   if (job->completed)
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", name, END_SECONDS);

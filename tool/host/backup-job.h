@@ -22,8 +22,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkBackupJob, vk_backup_job_free)
  * once (libvirt itself would wait for half a minute). */
 gboolean vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error);
 
-/* Called a few times a second while a job is waited for. */
-typedef void (*VkTickFunc) (gpointer user_data);
+/* Ends the job if it still runs, whatever state it is in. */
+void vk_backup_job_stop (VkBackupJob *job);
+
+/* Called a few times a second while a job is waited for.  FALSE with *error set ends the
+ * waiting. */
+typedef gboolean (*VkTickFunc) (gpointer user_data, GError **error);
 
 /* Push: waits for the end of the job.  TRUE when it completed.
  * Errors: VK_ERROR_GUEST when the guest stopped or was paused for an I/O

@@ -19,6 +19,7 @@ enum { OPEN_SECONDS = 60 };
 struct VkHost
 {
   char *requested_uri; /* NULL: libvirt's choice */
+  gboolean unattended;
   virConnectPtr connection;
   gboolean lost;
   VkHostLostFunc lost_func;
@@ -48,6 +49,7 @@ connection_closed (virConnectPtr connection, int reason, void *user_data)
 typedef struct
 {
   char *uri;
+  gboolean unattended; /* nobody can be asked for a password */
   GMutex mutex;
   GCond ended;
   gboolean done;
@@ -72,7 +74,7 @@ static gpointer
 open_connection (gpointer user_data)
 {
   Opening *opening = user_data;
-  virConnectPtr connection = virConnectOpenAuth (opening->uri, virConnectAuthPtrDefault, 0);
+  virConnectPtr connection = opening->unattended ? virConnectOpen (opening->uri) : virConnectOpenAuth (opening->uri, virConnectAuthPtrDefault, 0);
   gboolean abandoned;
 
   g_mutex_lock (&opening->mutex);
@@ -90,7 +92,7 @@ open_connection (gpointer user_data)
 
 /* NULL with libvirt's *message, to be freed, when it fails or takes longer. */
 static virConnectPtr
-open_within (const char *uri, gint64 microseconds, char **message)
+open_within (const VkHost *host, gint64 microseconds, char **message)
 {
   gint64 deadline = g_get_monotonic_time () + microseconds;
   Opening *opening = g_new0 (Opening, 1);
@@ -98,7 +100,8 @@ open_within (const char *uri, gint64 microseconds, char **message)
   GThread *thread;
   gboolean in_time = TRUE;
 
-  opening->uri = g_strdup (uri);
+  opening->uri = g_strdup (host->requested_uri);
+  opening->unattended = host->unattended;
   g_mutex_init (&opening->mutex);
   g_cond_init (&opening->ended);
   thread = g_thread_new ("connect", open_connection, opening);
@@ -127,7 +130,7 @@ connect_host (VkHost *host, gint64 microseconds, GError **error)
   g_autofree char *message = NULL;
   const char *type;
 
-  host->connection = open_within (host->requested_uri, microseconds, &message);
+  host->connection = open_within (host, microseconds, &message);
   if (host->connection == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
@@ -146,18 +149,31 @@ connect_host (VkHost *host, gint64 microseconds, GError **error)
   return TRUE;
 }
 
-VkHost *
-vk_host_open (const char *uri, GError **error)
+static VkHost *
+open_host (const char *uri, gboolean unattended, GError **error)
 {
   g_autoptr (VkHost) host = g_new0 (VkHost, 1);
   const char *virsh_uri = g_getenv ("VIRSH_DEFAULT_CONNECT_URI");
 
   virSetErrorFunc (NULL, ignore_libvirt_message);
   gvir_event_register ();
+  host->unattended = unattended;
   host->requested_uri = g_strdup (uri ? uri : (virsh_uri && *virsh_uri ? virsh_uri : NULL));
   if (!connect_host (host, OPEN_SECONDS * G_USEC_PER_SEC, error))
     return NULL;
   return g_steal_pointer (&host);
+}
+
+VkHost *
+vk_host_open (const char *uri, GError **error)
+{
+  return open_host (uri, FALSE, error);
+}
+
+VkHost *
+vk_host_open_unattended (const char *uri, GError **error)
+{
+  return open_host (uri, TRUE, error);
 }
 
 static void
@@ -182,6 +198,12 @@ virConnectPtr
 vk_host_connection (VkHost *host)
 {
   return host->connection;
+}
+
+const char *
+vk_host_requested_uri (VkHost *host)
+{
+  return host->requested_uri;
 }
 
 gboolean

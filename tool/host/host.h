@@ -15,11 +15,18 @@ typedef struct VkHost VkHost;
  * Returns: (transfer full), or NULL with VK_LIBVIRT_ERROR or VK_ERROR_REFUSED
  * (not a QEMU connection) set. */
 VkHost *vk_host_open (const char *uri, GError **error);
+
+/* The same, without anybody there to be asked for a password. */
+VkHost *vk_host_open_unattended (const char *uri, GError **error);
 void vk_host_free (VkHost *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkHost, vk_host_free)
 
 /* (transfer none) */
 virConnectPtr vk_host_connection (VkHost *host);
+
+/* The URI that it was opened with, to open another one like it; NULL for libvirt's
+ * choice.  Returns: (transfer none). */
+const char *vk_host_requested_uri (VkHost *host);
 
 /* Whether the connection broke since it was opened. */
 gboolean vk_host_is_lost (VkHost *host);

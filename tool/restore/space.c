@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "base/error.h"
+#include "base/room.h"
 #include "host/storage-pool.h"
 #include "restore/restore-private.h"
 
@@ -56,12 +56,9 @@ compare (const char *place, guint64 available, guint64 bytes, GError **error)
 static gboolean
 check_file_system (const struct need *need, GError **error)
 {
-  struct statvfs status;
+  VkRoom room;
 
-  if (statvfs (need->directory, &status) == 0)
-    return compare (need->directory, (guint64) status.f_bavail * status.f_frsize, need->bytes, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot ask how much room '%s' has: %s", need->directory, g_strerror (errno));
-  return FALSE;
+  return vk_room_get (need->directory, &room, error) && compare (need->directory, room.left, need->bytes, error);
 }
 
 /* Of a compressed image nothing is known before it is made. */

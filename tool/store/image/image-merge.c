@@ -3,14 +3,13 @@
 
 #include "store/image/image-merge.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/room.h"
 #include "base/files.h"
 #include "store/image/image-layout.h"
 #include "view/qcow2-header.h"
@@ -170,21 +169,16 @@ vk_image_merge_space (const VkImageMerge *merge)
 gboolean
 vk_image_check_space (const char *directory, guint64 bytes, GError **error)
 {
-  struct statvfs status;
+  VkRoom room;
   g_autofree char *needed = NULL;
   g_autofree char *available = NULL;
-  guint64 free_bytes;
 
-  if (statvfs (directory, &status) < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot examine the file system of '%s': %s", directory, g_strerror (errno));
-      return FALSE;
-    }
-  free_bytes = (guint64) status.f_bavail * status.f_frsize;
-  if (bytes == 0 || bytes + SPACE_MARGIN <= free_bytes)
+  if (!vk_room_get (directory, &room, error))
+    return FALSE;
+  if (bytes == 0 || bytes + SPACE_MARGIN <= room.left)
     return TRUE;
   needed = g_format_size_full (bytes + SPACE_MARGIN, G_FORMAT_SIZE_IEC_UNITS);
-  available = g_format_size_full (free_bytes, G_FORMAT_SIZE_IEC_UNITS);
+  available = g_format_size_full (room.left, G_FORMAT_SIZE_IEC_UNITS);
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "merging restore points in '%s' needs %s, and only %s are free: make room, or merge fewer points at once", directory, needed, available);
   return FALSE;
 }

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The side of the backup: guard-run.c is that of the process. */
+#include "config.h"
+
+#include "backup/guard.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "backup/backup-private.h"
+#include "backup/guard-private.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/process.h"
+
+struct VkGuard
+{
+  int socket;
+  gboolean acted;
+};
+
+static char *
+order_to_text (const VkGuardOrder *order)
+{
+  g_autoptr (JsonObject) object = json_object_new ();
+
+  if (order->uri != NULL)
+    vk_json_set_string (object, "uri", order->uri);
+  vk_json_set_string (object, "domain", order->domain);
+  json_object_set_array_member (object, "files", json_array_new ());
+  for (gsize i = 0; order->files[i] != NULL; i++)
+    vk_json_append_string (object, "files", order->files[i]);
+  if (order->scratch_dir != NULL)
+    vk_json_set_string (object, "scratch_dir", order->scratch_dir);
+  json_object_set_int_member (object, "scratch_reserve", (gint64) order->scratch_reserve);
+  json_object_set_boolean_member (object, "guest_ran", order->guest_ran);
+  return vk_json_to_string (object, FALSE);
+}
+
+static void
+tell (VkGuard *guard, const char *words, gsize length)
+{
+  gssize sent;
+
+  /* A guard that could not do its work has gone, which is no harm to the backup. */
+  do
+    sent = send (guard->socket, words, length, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+}
+
+VkGuard *
+vk_guard_start (const VkGuardOrder *order, GError **error)
+{
+  g_autofree char *text = order_to_text (order);
+  g_autofree char *line = g_strconcat (text, "\n", NULL);
+  g_autoptr (GSubprocess) process = NULL;
+  VkGuard *guard;
+  int pair[2];
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot make a socket: %s", g_strerror (errno));
+      return NULL;
+    }
+  process = vk_process_start_guard ("guard", pair[1], error);
+  if (process == NULL)
+    {
+      close (pair[0]);
+      return NULL;
+    }
+  guard = g_new0 (VkGuard, 1);
+  guard->socket = pair[0];
+  tell (guard, line, strlen (line));
+  return guard;
+}
+
+void
+vk_guard_tell_beginning (VkGuard *guard)
+{
+  if (guard != NULL)
+    tell (guard, &(char){ VK_GUARD_BEGINNING }, 1);
+}
+
+void
+vk_guard_tell_begun (VkGuard *guard)
+{
+  if (guard != NULL)
+    tell (guard, &(char){ VK_GUARD_BEGUN }, 1);
+}
+
+gboolean
+vk_guard_has_acted (VkGuard *guard)
+{
+  char word;
+
+  if (guard == NULL)
+    return FALSE;
+  if (recv (guard->socket, &word, 1, MSG_DONTWAIT) == 1 && word == VK_GUARD_ACTED)
+    guard->acted = TRUE;
+  return guard->acted;
+}
+
+void
+vk_guard_dismiss (VkGuard *guard)
+{
+  if (guard == NULL)
+    return;
+  tell (guard, &(char){ VK_GUARD_DISMISSED }, 1);
+  close (guard->socket);
+  g_free (guard);
+}
+
+void
+vk_backup_start_guard (VkBackup *backup)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autofree const char **files = g_new0 (const char *, backup->disks->len + 1);
+  VkGuardOrder order = {
+    .uri = vk_host_requested_uri (backup->host),
+    .domain = backup->xml->uuid,
+    .files = files,
+    .scratch_dir = backup->scratch_dir,
+    .scratch_reserve = backup->scratch_reserve,
+    .guest_ran = backup->guest_ran,
+  };
+
+  for (guint i = 0; i < backup->disks->len; i++)
+    {
+      const VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
+
+      files[i] = disk->scratch ? disk->scratch : disk->image;
+    }
+  backup->guard = vk_guard_start (&order, &failure);
+  if (backup->guard == NULL)
+    vk_backup_warn (backup, "nobody ends the job should virt-keep be killed: %s", failure->message);
+}
+
+void
+vk_backup_dismiss_guard (VkBackup *backup)
+{
+  g_clear_pointer (&backup->guard, vk_guard_dismiss);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What backup starts to watch over its job.  Hidden from the help. */
+#include "config.h"
+
+#include "backup/guard.h"
+#include "command/command.h"
+
+static const GOptionEntry guard_options[] = { { NULL } };
+
+static gboolean
+run_guard (VkInvocation *invocation, GError **error)
+{
+  return vk_guard_run (error);
+}
+
+const VkCommand vk_command_guard = {
+  .name = "guard",
+  .arguments = "",
+  .summary = "Watch over the job of a backup",
+  .options = guard_options,
+  .option_bytes = 1,
+  .hidden = TRUE,
+  .run = run_guard,
+};
