@@ -31,7 +31,7 @@ bitmap_context (const char *target)
 }
 
 gboolean
-vk_backup_pull (VkBackup *backup, GError **error)
+vk_backup_pull_prepare (VkBackup *backup, GError **error)
 {
   if (!vk_backup_make_run_dirs (backup, error))
     return FALSE;
@@ -43,8 +43,12 @@ vk_backup_pull (VkBackup *backup, GError **error)
       disk->scratch = g_build_filename (backup->scratch_dir, name, NULL);
       disk->bitmap_context = disk->base ? bitmap_context (disk->disk->target) : NULL;
     }
-  if (!vk_backup_run_step (backup, vk_backup_open_sinks, error) || !vk_backup_take_instant (backup, error))
-    return FALSE;
+  return vk_backup_run_step (backup, vk_backup_open_sinks, error);
+}
+
+gboolean
+vk_backup_pull (VkBackup *backup, GError **error)
+{
   vk_reporter_phase (backup->reporter, "copy", "reading the disks");
   return vk_backup_transfer (backup, export_uri, error)
       && vk_backup_job_end (backup->job, error)

@@ -75,6 +75,12 @@ vk_agent_ping (virDomainPtr domain)
   return answer != NULL;
 }
 
+void
+vk_agent_limit_answers (virDomainPtr domain, guint seconds)
+{
+  virDomainAgentSetResponseTimeout (domain, seconds > 0 ? (int) seconds : VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0);
+}
+
 /* --- files ------------------------------------------------------------------------ */
 
 static gboolean

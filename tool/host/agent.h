@@ -12,6 +12,10 @@ gboolean vk_agent_has_channel (virDomainPtr domain);
 /* Whether it answers. */
 gboolean vk_agent_ping (virDomainPtr domain);
 
+/* Limits, for whoever asks, how long an agent may think about an answer, in seconds, which libvirt does
+ * not limit by itself; 0: as libvirt does. */
+void vk_agent_limit_answers (virDomainPtr domain, guint seconds);
+
 /* A text file of the guest, at most limit bytes of it.  Returns: (transfer full). */
 char *vk_agent_read_file (virDomainPtr domain, const char *path, gsize limit, GError **error);
 
