@@ -167,6 +167,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_assert_cmpint (virInitialize (), ==, 0);
   g_test_add_func ("/guest-info/what a guest tells is kept", test_plain);
   g_test_add_func ("/guest-info/a guest that tells nothing", test_nothing);
   g_test_add_func ("/guest-info/values of other types are left out", test_wrong_types);
