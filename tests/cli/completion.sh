@@ -73,7 +73,7 @@ complete_line "virt-keep backup --level=" ""
 is "$replies" "$("$VIRT_KEEP" backup --help | sed -n 's/^ *--level=\([a-z|]*\).*/\1/p' | tr '|' '\n' | sort)" "they are those that --help names"
 complete_line "virt-keep restore --progress js" js
 is "$replies" json "each command has its own"
-for line in "--store " "restore --to " "backup --scratch-dir " "backup --templates " "restore guest --to=/va"; do
+for line in "--store " "restore --to " "backup --scratch-dir " "backup --templates " "backup --hook-dir " "restore guest --to=/va"; do
   complete_line "virt-keep $line" "${line##*[ =]}"
   is "${offered[*]-}/$replies" "-o dirnames/" "directories are offered behind $line"
 done
@@ -91,6 +91,8 @@ for command in backup status abort; do
 done
 complete_line "virt-keep status -f --json web " ""
 is "$replies" "" "behind the last argument nothing more is offered"
+complete_line "virt-keep backup --together db we" we
+is "$replies" web "but of a command that takes several a further one is completed"
 complete_line "virt-keep backup -- -d" -d
 is "$replies" -dash "behind -- a name may begin with a dash"
 complete_line "virt-keep backup " ""

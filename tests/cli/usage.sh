@@ -71,7 +71,7 @@ fails 2 usage "an option that the command does not have" list --mode push
 keep list --store
 exits 2 "an option without its value"
 fails 2 usage "backup without a domain" --store "$scratch/store" backup
-fails 2 usage "backup of two domains" --store "$scratch/store" backup one two
+fails 2 usage "backup of two domains without --together" --store "$scratch/store" backup one two
 fails 2 usage "show without a point" --store "$scratch/store" show
 fails 2 usage "show of two points" --store "$scratch/store" show one two
 fails 2 usage "abort without a domain" abort
@@ -136,6 +136,16 @@ fails 2 usage "a scratch reserve that is no size" --store "$scratch/store" backu
 fails 2 usage "a scratch reserve in push mode" --store "$scratch/store" backup one --mode push --scratch-reserve 1M
 fails 2 usage "a guard without an order" guard
 fails 2 usage "a threshold below zero" --store "$scratch/store" backup one --threshold -1
+fails 2 usage "a word that --quiesce does not know" --store "$scratch/store" backup one --quiesce perhaps
+fails 2 usage "a freeze limit of nothing" --store "$scratch/store" backup one --freeze-limit 0
+fails 2 usage "a freeze limit of hours" --store "$scratch/store" backup one --freeze-limit 2h
+fails 2 usage "file systems to freeze without a freeze" --store "$scratch/store" backup one --quiesce never --freeze-mount /
+fails 2 usage "a file system to freeze without a path" --store "$scratch/store" backup one --freeze-mount ""
+fails 2 usage "a directory of hooks without a name" --store "$scratch/store" backup one --hook-dir ""
+fails 2 usage "a limit on hooks without hooks" --store "$scratch/store" backup one --hook-timeout 5s
+fails 2 usage "a limit of nothing on hooks" --store "$scratch/store" backup one --hook-dir / --hook-timeout 0
+fails 2 usage "an estimate of several domains" --store "$scratch/store" backup one two --together --estimate
+fails 2 usage "a threshold for several domains" --store "$scratch/store" backup one two --together --threshold 1
 fails 2 usage "restore to a directory without a name" --store "$scratch/store" restore one --to ""
 fails 2 usage "an empty name for a restored domain" --store "$scratch/store" restore one --to "$dir" --define --name ""
 fails 2 usage "a name that libvirt does not allow" --store "$scratch/store" restore one --to "$dir" --define --name a/b

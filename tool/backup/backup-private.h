@@ -58,7 +58,9 @@ typedef struct
   VkPointWriter *writer;
   VkBackupJob *job;
   VkFreeze *freeze;       /* while the guest is frozen */
+  gboolean hooked;        /* pre-freeze has run, and thawed has not */
   gboolean still_frozen;  /* it could not be thawed */
+  gboolean stored;        /* the point is committed */
   char *checkpoint;       /* name, once libvirt may have made it */
   char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
   char *scratch_dir;      /* private: scratch files */
@@ -114,8 +116,23 @@ gboolean vk_backup_thaw (VkBackup *backup, GError **error);
 /* Tries once more to thaw a guest that is still_frozen; VK_ERROR_FROZEN. */
 gboolean vk_backup_thaw_finally (VkBackup *backup, GError **error);
 
-/* The instant: freezes the guest, begins the job, thaws it. */
-gboolean vk_backup_take_instant (VkBackup *backup, GError **error);
+/* Runs step for each of them, until one fails. */
+gboolean vk_backup_each (VkBackup **backups, guint n, VkBackupStep step, GError **error);
+
+/* The instant: freezes the guests, begins the jobs, thaws the guests. */
+gboolean vk_backup_take_instant (VkBackup **backups, guint n, VkBackupSpread *spread, GError **error);
+
+/* The hooks of --hook-dir.  Whether they could be run (VK_ERROR_REFUSED); before the freeze; when
+ * the guest is frozen; when it is thawed, if they were run before the freeze; and at the end, which
+ * reason made a failure. */
+gboolean vk_backup_check_hooks (VkBackup *backup, GError **error);
+gboolean vk_backup_hook_before (VkBackup *backup, GError **error);
+gboolean vk_backup_hook_frozen (VkBackup *backup, GError **error);
+void vk_backup_hook_thawed (VkBackup *backup);
+void vk_backup_hook_end (VkBackup *backup, const GError *reason);
+
+/* Asks the guest what it is, for the manifest. */
+void vk_backup_describe_guest (VkBackup *backup);
 
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);
@@ -132,7 +149,11 @@ gboolean vk_backup_transfer (VkBackup *backup, VkDiskUriFunc uri_of, GError **er
 gboolean vk_backup_open_sinks (VkBackup *backup, GError **error);
 gboolean vk_backup_close_sinks (VkBackup *backup, GError **error);
 
-/* Step 6 in either mode: from the begin of the job to its end. */
+/* What the begin of the job needs, in either mode. */
+gboolean vk_backup_push_prepare (VkBackup *backup, GError **error);
+gboolean vk_backup_pull_prepare (VkBackup *backup, GError **error);
+
+/* Step 6 in either mode: from after the begin of the job to its end. */
 gboolean vk_backup_push (VkBackup *backup, GError **error);
 gboolean vk_backup_pull (VkBackup *backup, GError **error);
 

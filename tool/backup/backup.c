@@ -110,6 +110,49 @@ reaches_threshold (VkBackup *backup, GError **error)
   return FALSE;
 }
 
+gboolean
+vk_backup_each (VkBackup **backups, guint n, VkBackupStep step, GError **error)
+{
+  for (guint i = 0; i < n; i++)
+    if (!step (backups[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Steps 1 to 3, and what the begin needs. */
+static gboolean
+prepare (VkBackup *backup, GError **error)
+{
+  if (!vk_backup_check_hooks (backup, error) || !vk_backup_inspect (backup, TRUE, error))
+    return FALSE;
+  vk_backup_thaw_leftover (backup);
+  if (!vk_backup_check_quiesce (backup, error))
+    return FALSE;
+  vk_backup_describe_guest (backup);
+  if (!vk_backup_run_step (backup, begin_point, error))
+    return FALSE;
+  backup->manifest->id = g_strdup (backup->writer->id);
+  backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
+  if (backup->job == NULL
+      || !vk_backup_run_step (backup, vk_backup_list_points, error)
+      || !vk_backup_clean_leftovers (backup, error)
+      || !vk_backup_check_reach (backup, error)
+      || !vk_backup_run_step (backup, choose_level, error)
+      || !reaches_threshold (backup, error)
+      || !vk_backup_run_step (backup, open_point, error))
+    return FALSE;
+  if (backup->state == VK_STATE_SHUT_OFF)
+    return TRUE;
+  return backup->request->mode == VK_MODE_PUSH ? vk_backup_push_prepare (backup, error) : vk_backup_pull_prepare (backup, error);
+}
+
+/* In pull mode it is virt-keep that keeps to a rate, and QEMU in push mode. */
+static gboolean
+limit_rates (VkBackup *backup, GError **error)
+{
+  return backup->state == VK_STATE_SHUT_OFF || backup->request->mode != VK_MODE_PUSH || vk_backup_set_speeds (backup, error);
+}
+
 /* Step 6, and 7 where there is a QEMU. */
 static gboolean
 copy_disks (VkBackup *backup, GError **error)
@@ -121,31 +164,26 @@ copy_disks (VkBackup *backup, GError **error)
   return vk_backup_pull (backup, error) && vk_backup_prove_closed (backup, error);
 }
 
+/* Steps 8 to 10. */
 static gboolean
-run_steps (VkBackup *backup, GError **error)
+complete (VkBackup *backup, GError **error)
 {
-  if (!vk_backup_inspect (backup, TRUE, error))
+  if (!vk_backup_run_step (backup, vk_backup_complete_point, error))
     return FALSE;
-  vk_backup_thaw_leftover (backup);
-  if (!vk_backup_check_quiesce (backup, error))
-    return FALSE;
-  if (!vk_backup_run_step (backup, begin_point, error))
-    return FALSE;
-  backup->manifest->id = g_strdup (backup->writer->id);
-  backup->job = vk_backup_job_new (backup->host, backup->domain, forward_event, backup, error);
-  if (backup->job == NULL
-      || !vk_backup_run_step (backup, vk_backup_list_points, error)
-      || !vk_backup_clean_leftovers (backup, error)
-      || !vk_backup_check_reach (backup, error)
-      || !vk_backup_run_step (backup, choose_level, error)
-      || !reaches_threshold (backup, error)
-      || !vk_backup_run_step (backup, open_point, error)
-      || !copy_disks (backup, error)
-      || !vk_backup_run_step (backup, vk_backup_complete_point, error))
-    return FALSE;
+  backup->stored = TRUE;
   vk_backup_retire_checkpoints (backup);
   vk_backup_shorten_chain (backup);
   return TRUE;
+}
+
+static gboolean
+run_steps (VkBackup **backups, guint n, VkBackupSpread *spread, GError **error)
+{
+  return vk_backup_each (backups, n, prepare, error)
+      && vk_backup_take_instant (backups, n, spread, error)
+      && vk_backup_each (backups, n, limit_rates, error)
+      && vk_backup_each (backups, n, copy_disks, error)
+      && vk_backup_each (backups, n, complete, error);
 }
 
 /* After a failure: nothing may be left that a later incremental could start
@@ -176,16 +214,15 @@ undo (VkBackup *backup)
 }
 
 /* That the guest stands still is worse than whatever else went wrong. */
-static gboolean
-end_frozen (VkBackup *backup, gboolean done, GError **error)
+static void
+end_frozen (VkBackup *backup, GError **error)
 {
   g_autoptr (GError) failure = NULL;
 
   if (!backup->still_frozen || vk_backup_thaw_finally (backup, &failure))
-    return done;
+    return;
   g_clear_error (error);
   g_propagate_error (error, g_steal_pointer (&failure));
-  return FALSE;
 }
 
 static void
@@ -221,21 +258,35 @@ init (VkBackup *backup, VkHost *host, VkStore *store, const VkBackupRequest *req
 }
 
 gboolean
-vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, gboolean *stored, GCancellable *cancellable, GError **error)
+vk_backup_run (VkBackupTask *tasks, guint n, VkBackupSpread *spread, GCancellable *cancellable, GError **error)
 {
-  VkBackup backup;
-  gboolean done;
+  g_autofree VkBackup *backups = g_new0 (VkBackup, n);
+  g_autofree VkBackup **pointers = g_new0 (VkBackup *, n);
+  g_autoptr (GError) failure = NULL;
 
-  init (&backup, host, store, request, reporter, manifest, cancellable);
-  done = run_steps (&backup, error);
-  *stored = done;
-  if (!done)
-    undo (&backup);
-  done = end_frozen (&backup, done, error);
-  g_clear_pointer (&backup.job, vk_backup_job_free);
-  vk_backup_stop_paused (&backup);
-  release (&backup);
-  return done;
+  for (guint i = 0; i < n; i++)
+    {
+      init (&backups[i], tasks[i].host, tasks[i].store, &tasks[i].request, tasks[i].reporter, tasks[i].manifest, cancellable);
+      pointers[i] = &backups[i];
+    }
+  run_steps (pointers, n, spread, &failure);
+  for (guint i = 0; i < n; i++)
+    if (!backups[i].stored)
+      undo (&backups[i]);
+  for (guint i = 0; i < n; i++)
+    end_frozen (&backups[i], &failure);
+  for (guint i = 0; i < n; i++)
+    {
+      tasks[i].stored = backups[i].stored;
+      g_clear_pointer (&backups[i].job, vk_backup_job_free);
+      vk_backup_stop_paused (&backups[i]);
+      vk_backup_hook_end (&backups[i], failure);
+      release (&backups[i]);
+    }
+  if (failure == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 void

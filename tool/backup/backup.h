@@ -49,6 +49,8 @@ typedef struct
   VkQuiesce quiesce;
   const char *const *freeze_mounts; /* where the file systems that are frozen are mounted in the guest; NULL: all */
   guint freeze_limit;             /* seconds that they are frozen at most */
+  const char *hook_dir;           /* programs to be run, or NULL */
+  guint hook_limit;               /* seconds that one of them may take */
   const char *scratch_dir;        /* pull: where QEMU keeps what the guest overwrites, or NULL */
   const char *templates_dir;      /* or NULL */
   gboolean use_monitor;           /* ask QEMU through monitor passthrough */
@@ -81,12 +83,29 @@ void vk_estimate_free (VkEstimate *estimate);
  * Returns: (transfer full) of VkEstimate. */
 GPtrArray *vk_backup_estimate_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error);
 
-/* Backs up the domain into store.  manifest, given empty, is filled in as the
- * facts become known, so that a failed backup can be reported too; on success
- * it is what was stored.  *stored is whether there is a new point.  When there is
- * none the guest runs on, nothing of the point
- * is left in the store, and the new checkpoint is deleted again.
+/* The backup of one domain.  Each has connections to libvirt and to the store of its own. */
+typedef struct
+{
+  VkHost *host;
+  VkStore *store;
+  VkBackupRequest request;
+  VkReporter *reporter;
+  VkManifest *manifest; /* given empty, filled in as the facts become known, so that a failure can be
+                           reported too; what was stored when there is a new point */
+  gboolean stored;      /* there is a new point */
+} VkBackupTask;
+
+/* How far apart the instants of several domains are. */
+typedef struct
+{
+  guint64 begin_milliseconds;  /* from the first to the last begin */
+  guint64 frozen_milliseconds; /* from the first order to freeze until all were thawed */
+} VkBackupSpread;
+
+/* Backs up the domains at one instant: all are frozen, all jobs begun, all thawed, and then the disks
+ * copied, one domain after the other.  When anything fails until all are copied, no point is stored, the guests run on,
+ * nothing of the points is left in the stores, and the new checkpoints are deleted again.
  * VK_ERROR_UNCHANGED when less than the threshold would be moved.
- * VK_ERROR_FROZEN when the guest may still be frozen, whether the point was stored or not.
+ * VK_ERROR_FROZEN when a guest may still be frozen, whether points were stored or not.
  * The process must be allowed to be stopped through cancellable only. */
-gboolean vk_backup_run (VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, gboolean *stored, GCancellable *cancellable, GError **error);
+gboolean vk_backup_run (VkBackupTask *tasks, guint n, VkBackupSpread *spread, GCancellable *cancellable, GError **error);

@@ -31,7 +31,7 @@ bitmap_context (const char *target)
 }
 
 gboolean
-vk_backup_pull (VkBackup *backup, GError **error)
+vk_backup_pull_prepare (VkBackup *backup, GError **error)
 {
   if (!vk_backup_make_run_dirs (backup, error) || !vk_backup_check_scratch (backup, error))
     return FALSE;
@@ -43,9 +43,15 @@ vk_backup_pull (VkBackup *backup, GError **error)
       disk->scratch = g_build_filename (backup->scratch_dir, name, NULL);
       disk->bitmap_context = disk->base ? bitmap_context (disk->disk->target) : NULL;
     }
-  vk_backup_start_guard (backup);
-  if (!vk_backup_run_step (backup, vk_backup_open_sinks, error) || !vk_backup_take_instant (backup, error))
+  if (!vk_backup_run_step (backup, vk_backup_open_sinks, error))
     return FALSE;
+  vk_backup_start_guard (backup);
+  return TRUE;
+}
+
+gboolean
+vk_backup_pull (VkBackup *backup, GError **error)
+{
   vk_reporter_phase (backup->reporter, "copy", "reading the disks");
   if (!vk_backup_transfer (backup, export_uri, error) || !vk_backup_job_end (backup->job, error))
     return FALSE;

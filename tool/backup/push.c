@@ -70,13 +70,17 @@ make_images (VkBackup *backup, GError **error)
 }
 
 gboolean
-vk_backup_push (VkBackup *backup, GError **error)
+vk_backup_push_prepare (VkBackup *backup, GError **error)
 {
   if (!vk_backup_run_step (backup, make_images, error))
     return FALSE;
   vk_backup_start_guard (backup);
-  if (!vk_backup_take_instant (backup, error) || !vk_backup_set_speeds (backup, error))
-    return FALSE;
+  return TRUE;
+}
+
+gboolean
+vk_backup_push (VkBackup *backup, GError **error)
+{
   vk_reporter_phase (backup->reporter, "copy", "QEMU writes the disks");
   if (!vk_backup_job_wait (backup->job, show_progress, backup, backup->cancellable, error))
     return FALSE;

@@ -7,6 +7,7 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "host/agent.h"
+#include "host/guest-info.h"
 
 static void
 set_reason (VkBackup *backup, const char *format, ...) G_GNUC_PRINTF (2, 3);
@@ -153,8 +154,9 @@ vk_backup_thaw (VkBackup *backup, GError **error)
   return TRUE;
 }
 
-gboolean
-vk_backup_thaw_finally (VkBackup *backup, GError **error)
+/* Thaws what this process has written down about the domain. */
+static gboolean
+thaw_ours (VkBackup *backup, GError **error)
 {
   g_autoptr (GPtrArray) markers = vk_freeze_marker_list (backup->host, backup->xml->uuid, error);
   guint filesystems;
@@ -165,4 +167,26 @@ vk_backup_thaw_finally (VkBackup *backup, GError **error)
     if (vk_freeze_marker_is_ours (g_ptr_array_index (markers, i)) && !vk_freeze_marker_thaw (backup->host, g_ptr_array_index (markers, i), &filesystems, error))
       return FALSE;
   return TRUE;
+}
+
+gboolean
+vk_backup_thaw_finally (VkBackup *backup, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (thaw_ours (backup, &failure))
+    return TRUE;
+  if (g_error_matches (failure, VK_ERROR, VK_ERROR_FROZEN))
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: %s: thaw them now with virsh domfsthaw", backup->xml->name, failure->message);
+  return FALSE;
+}
+
+/* An agent that does not answer is not asked more. */
+void
+vk_backup_describe_guest (VkBackup *backup)
+{
+  if (backup->manifest->quiesce->reason == NULL)
+    backup->manifest->guest = vk_guest_info_get (backup->domain);
 }

@@ -28,6 +28,7 @@ static const struct error_class error_classes[] = {
   [VK_ERROR_NOT_PROVEN] = { "not-proven", 13 },
   [VK_ERROR_FROZEN] = { "frozen", 14 },
   [VK_ERROR_SCRATCH] = { "scratch", 15 },
+  [VK_ERROR_HOOK] = { "hook", 16 },
   [VK_ERROR_INTERRUPTED] = { "interrupted", 130 },
   [VK_ERROR_TERMINATED] = { "terminated", 143 },
   [VK_ERROR_HUNG_UP] = { "hung-up", 129 },

@@ -26,6 +26,7 @@ typedef enum
   VK_ERROR_DAMAGED,     /* verify found damage */
   VK_ERROR_NOT_PROVEN,  /* prove has seen a machine that does not come up */
   VK_ERROR_FROZEN,      /* the file systems of the guest may still be frozen */
+  VK_ERROR_HOOK,        /* a program of --hook-dir failed */
   VK_ERROR_INTERRUPTED, /* SIGINT: stopped by the user */
   VK_ERROR_TERMINATED,  /* SIGTERM: stopped by the system */
   VK_ERROR_HUNG_UP,     /* SIGHUP: the terminal is gone */

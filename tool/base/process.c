@@ -159,6 +159,24 @@ vk_process_start_shown (const char *const *argv, char **environment, GError **er
   return launch (launcher, argv, error);
 }
 
+static void
+prepare_hook (gpointer parent)
+{
+  setpgid (0, 0);
+  end_with (parent, SIGKILL);
+}
+
+GSubprocess *
+vk_process_start_hook (const char *const *argv, char **environment, GError **error)
+{
+  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE);
+
+  g_subprocess_launcher_set_environ (launcher, environment);
+  g_subprocess_launcher_set_child_setup (launcher, prepare_hook, GINT_TO_POINTER (getpid ()), NULL);
+  g_subprocess_launcher_take_stdout_fd (launcher, fcntl (STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  return launch (launcher, argv, error);
+}
+
 /* As prepare_child(), but for Ctrl-C. */
 static void
 prepare_command (gpointer parent)

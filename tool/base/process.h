@@ -49,6 +49,11 @@ GSubprocess *vk_process_start_command (const char *const *argv, const char *cons
  * Returns: as vk_process_start(). */
 GSubprocess *vk_process_start_guard (const char *argument, int socket, GError **error);
 
+/* Starts a hook: in a process group of its own, which has the process's id, so that it can be
+ * ended with all that it has started; with environment in the place of ours, a pipe as standard input,
+ * and standard output going where standard error goes.  It is killed when the thread ends. */
+GSubprocess *vk_process_start_hook (const char *const *argv, char **environment, GError **error);
+
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED
  * with the program's own last line of standard error. */

@@ -12,7 +12,7 @@
 #include "report/format.h"
 
 /* Windows thaws by itself after ten seconds. */
-enum { FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600 };
+enum { FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600, HOOK_SECONDS = 60 };
 
 typedef struct
 {
@@ -22,6 +22,9 @@ typedef struct
   char *quiesce;
   char **freeze_mounts;
   char *freeze_limit;
+  char *hook_dir;
+  char *hook_timeout;
+  gboolean together;
   char **excluded;
   char *scratch_dir;
   char *scratch_reserve;
@@ -48,6 +51,9 @@ static const GOptionEntry backup_options[] = {
   { "quiesce", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, quiesce), "Whether the guest agent freezes the file systems at the instant", "auto|require|never" },
   { "freeze-mount", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, freeze_mounts), "Freeze only what is mounted at PATH in the guest (repeatable)", "PATH" },
   { "freeze-limit", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, freeze_limit), "How long they are frozen at most (10s)", "TIME" },
+  { "hook-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, hook_dir), "Run the programs in DIR before and after the instant, and at the end", "DIR" },
+  { "hook-timeout", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, hook_timeout), "How long one of them may take (1m)", "TIME" },
+  { "together", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, together), "Back up several domains at one instant, all or none", NULL },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "scratch-reserve", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, scratch_reserve), "Pull mode: end the backup when less room than SIZE is left there", "SIZE" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
@@ -195,6 +201,39 @@ parse_rates (const BackupOptions *options, VkBackupRequest *request, GError **er
 }
 
 static gboolean
+parse_hooks (const BackupOptions *options, VkBackupRequest *request, GError **error)
+{
+  request->hook_limit = HOOK_SECONDS;
+  if (!parse_directory ("--hook-dir", options->hook_dir, &request->hook_dir, error)
+      || !vk_parse_seconds ("--hook-timeout", options->hook_timeout, &request->hook_limit, error))
+    return FALSE;
+  if (options->hook_timeout == NULL || (request->hook_dir != NULL && request->hook_limit > 0))
+    return TRUE;
+  if (request->hook_dir == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--hook-timeout has no meaning without --hook-dir");
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--hook-timeout cannot be '%s': it is a second or more", options->hook_timeout);
+  return FALSE;
+}
+
+/* What does not go with several domains. */
+static gboolean
+check_together (const VkInvocation *invocation, GError **error)
+{
+  const BackupOptions *options = invocation->options;
+
+  if (!options->together && invocation->arguments[1] != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "several domains are backed up at one instant with --together; without it, back up one after the other");
+  else if (options->together && options->estimate)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--estimate is for one domain, without --together");
+  else if (options->together && options->threshold != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
 parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
 {
   static const char *const monitor_words[] = { "auto", "never", NULL };
@@ -206,7 +245,9 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
       || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
     return FALSE;
-  if (!parse_quiesce (options, request, error)
+  if (!check_together (invocation, error)
+      || !parse_quiesce (options, request, error)
+      || !parse_hooks (options, request, error)
       || !parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
@@ -214,7 +255,6 @@ parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError 
       || !parse_number ("--max-chain", options->max_chain, VK_DEFAULT_MAX_CHAIN, 1, &max_chain, error)
       || !parse_rates (options, request, error))
     return FALSE;
-  request->domain = invocation->arguments[0];
   request->level = (VkBackupLevel) level;
   request->disks = (const char *const *) options->disks;
   request->excluded = (const char *const *) options->excluded;
@@ -283,6 +323,8 @@ fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store,
   json_object_set_array_member (result, "left_out", vk_manifest_left_out_to_json (manifest));
   if (manifest->quiesce != NULL)
     json_object_set_object_member (result, "quiesce", vk_manifest_quiesce_to_json (manifest));
+  if (manifest->guest != NULL)
+    json_object_set_object_member (result, "guest", json_object_ref (manifest->guest));
   if (manifest->closed != NULL)
     json_object_set_object_member (result, "closed", json_object_ref (manifest->closed));
   json_object_set_array_member (result, "warnings", json_array_new ());
@@ -398,19 +440,122 @@ claim_error (VkInterrupt *interrupt, GError **error)
     vk_interrupt_claim_error (interrupt, error);
 }
 
+static void
+task_free (VkBackupTask *task)
+{
+  g_clear_pointer (&task->reporter, vk_reporter_free);
+  g_clear_pointer (&task->manifest, vk_manifest_free);
+  g_clear_pointer (&task->store, vk_store_free);
+  g_clear_pointer (&task->host, vk_host_free);
+}
+
+static gboolean
+open_task (VkInvocation *invocation, const VkBackupRequest *request, const char *domain, VkProgressStyle style, VkBackupTask *task, GError **error)
+{
+  const BackupOptions *options = invocation->options;
+
+  task->request = *request;
+  task->request.domain = domain;
+  task->manifest = vk_manifest_new ();
+  task->reporter = vk_reporter_new (style, stderr, domain);
+  task->host = vk_host_open (invocation->connect_uri, error);
+  task->store = task->host ? open_store (invocation, !options->estimate, error) : NULL;
+  if (task->store != NULL)
+    vk_reporter_event (task->reporter, "start", NULL, NULL);
+  return task->store != NULL;
+}
+
+/* A domain has a name, a UUID and an id. */
+static gboolean
+check_different (const GArray *tasks, GError **error)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; tasks->len > 1 && i < tasks->len; i++)
+    {
+      const VkBackupTask *task = &g_array_index (tasks, VkBackupTask, i);
+      g_autoptr (virDomain) domain = vk_host_find_domain (task->host, task->request.domain, error);
+      char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+      if (domain == NULL)
+        return FALSE;
+      virDomainGetUUIDString (domain, uuid);
+      if (!g_hash_table_add (seen, g_strdup (uuid)))
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the domain '%s' is named twice", task->request.domain);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+report_task (VkInvocation *invocation, const VkBackupTask *task, JsonObject *result)
+{
+  fill_json (result, task->manifest, task->store, task->stored);
+  add_rates (result, &task->request);
+  if (task->stored)
+    fill_text (invocation->text, task->manifest);
+}
+
+/* One result for one domain; for several a list of what would be the result of each. */
+static void
+report_tasks (VkInvocation *invocation, const GArray *tasks, const VkBackupSpread *spread, gboolean done)
+{
+  const BackupOptions *options = invocation->options;
+  JsonArray *results;
+  JsonObject *together;
+
+  if (!options->together)
+    {
+      report_task (invocation, &g_array_index (tasks, VkBackupTask, 0), invocation->result);
+      return;
+    }
+  results = json_array_new ();
+  for (guint i = 0; i < tasks->len; i++)
+    {
+      JsonObject *result = json_object_new ();
+
+      report_task (invocation, &g_array_index (tasks, VkBackupTask, i), result);
+      json_array_add_object_element (results, result);
+    }
+  together = json_object_new ();
+  json_object_set_int_member (together, "domains", tasks->len);
+  json_object_set_int_member (together, "begin_milliseconds", (gint64) spread->begin_milliseconds);
+  json_object_set_int_member (together, "frozen_milliseconds", (gint64) spread->frozen_milliseconds);
+  json_object_set_object_member (invocation->result, "together", together);
+  json_object_set_array_member (invocation->result, "results", results);
+  if (done)
+    g_string_append_printf (invocation->text, "%" G_GUINT64_FORMAT " ms lie between the first and the last of %u begins; from the first freeze to the last thaw it took %" G_GUINT64_FORMAT " ms.\n",
+                            spread->begin_milliseconds, tasks->len, spread->frozen_milliseconds);
+}
+
+static gboolean
+run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, GError **error)
+{
+  const BackupOptions *options = invocation->options;
+  VkBackupTask *first = &g_array_index (tasks, VkBackupTask, 0);
+  VkBackupSpread spread = { 0 };
+  gboolean done;
+
+  if (options->estimate)
+    done = run_estimate (invocation, first->host, first->store, &first->request, first->reporter, first->manifest, cancellable, error);
+  else
+    done = check_different (tasks, error) && vk_backup_run (first, tasks->len, &spread, cancellable, error);
+  report_tasks (invocation, tasks, &spread, done);
+  return done;
+}
+
 static gboolean
 run_backup (VkInvocation *invocation, GError **error)
 {
   const BackupOptions *options = invocation->options;
   g_autoptr (VkInterrupt) interrupt = NULL;
-  g_autoptr (VkHost) host = NULL;
-  g_autoptr (VkStore) store = NULL;
-  g_autoptr (VkReporter) reporter = NULL;
-  g_autoptr (VkManifest) manifest = vk_manifest_new ();
   g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
   VkBackupRequest request = { .max_rates = rates };
   VkProgressStyle style;
-  gboolean done, stored = FALSE;
+  gboolean done = TRUE;
 
   if (!vk_require_store (invocation, error)
       || !parse_request (invocation, &request, error)
@@ -418,29 +563,25 @@ run_backup (VkInvocation *invocation, GError **error)
       || !vk_parse_progress (invocation, options->progress, &style, error))
     return FALSE;
   interrupt = vk_interrupt_new ();
-  reporter = vk_reporter_new (style, stderr, request.domain);
-  host = vk_host_open (invocation->connect_uri, error);
-  store = host ? open_store (invocation, !options->estimate, error) : NULL;
-  if (store == NULL)
+  g_array_set_clear_func (tasks, (GDestroyNotify) task_free);
+  for (gsize i = 0; done && invocation->arguments[i] != NULL; i++)
+    {
+      g_array_set_size (tasks, (guint) i + 1);
+      done = open_task (invocation, &request, invocation->arguments[i], style, &g_array_index (tasks, VkBackupTask, i), error);
+    }
+  if (!done)
     return FALSE;
-  vk_reporter_event (reporter, "start", NULL, NULL);
-  if (options->estimate)
-    done = run_estimate (invocation, host, store, &request, reporter, manifest, vk_interrupt_cancellable (interrupt), error);
-  else
-    done = vk_backup_run (host, store, &request, reporter, manifest, &stored, vk_interrupt_cancellable (interrupt), error);
+  done = run_tasks (invocation, tasks, vk_interrupt_cancellable (interrupt), error);
   if (!done)
     claim_error (interrupt, error);
-  fill_json (invocation->result, manifest, store, stored);
-  add_rates (invocation->result, &request);
-  if (stored)
-    fill_text (invocation->text, manifest);
-  vk_reporter_end (reporter, done ? NULL : *error);
+  for (guint i = 0; i < tasks->len; i++)
+    vk_reporter_end (g_array_index (tasks, VkBackupTask, i).reporter, done ? NULL : *error);
   return done;
 }
 
 const VkCommand vk_command_backup = {
   .name = "backup",
-  .arguments = "DOMAIN",
+  .arguments = "DOMAIN...",
   .summary = "Back up a domain into a store",
   .options = backup_options,
   .option_bytes = sizeof (BackupOptions),

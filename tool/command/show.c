@@ -54,6 +54,59 @@ append_quiesce (GString *text, const VkManifestQuiesce *quiesce)
     g_string_append_printf (text, "%-12s no: %s\n", "Frozen", quiesce->reason ? quiesce->reason : "-");
 }
 
+/* A member of the guest's own words, which may be missing. */
+static char *
+guest_word (JsonObject *object, const char *member)
+{
+  char *word = NULL;
+
+  return object != NULL && vk_json_get_string (object, member, NULL, &word, NULL) ? word : NULL;
+}
+
+static void
+append_filesystem (GString *text, JsonObject *filesystem)
+{
+  g_autofree char *mountpoint = guest_word (filesystem, "mountpoint");
+  g_autofree char *type = guest_word (filesystem, "type");
+  JsonArray *disks = NULL;
+
+  g_string_append_printf (text, "%-12s %s, %s", "Mounted", mountpoint ? mountpoint : "-", type ? type : "-");
+  vk_json_get_array (filesystem, "disks", &disks, NULL);
+  for (guint i = 0; disks != NULL && i < json_array_get_length (disks); i++)
+    if (json_node_get_value_type (json_array_get_element (disks, i)) == G_TYPE_STRING)
+      g_string_append_printf (text, "%s%s", i == 0 ? ", on " : " ", json_array_get_string_element (disks, i));
+  g_string_append_c (text, '\n');
+}
+
+/* The objects of an array member. */
+static GPtrArray *
+guest_list (JsonObject *guest, const char *member)
+{
+  GPtrArray *objects = g_ptr_array_new ();
+  JsonArray *array = NULL;
+
+  vk_json_get_array (guest, member, &array, NULL);
+  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
+    if (JSON_NODE_HOLDS_OBJECT (json_array_get_element (array, i)))
+      g_ptr_array_add (objects, json_array_get_object_element (array, i));
+  return objects;
+}
+
+static void
+append_guest (GString *text, JsonObject *guest)
+{
+  g_autoptr (GPtrArray) filesystems = guest_list (guest, "filesystems");
+  g_autofree char *hostname = guest_word (guest, "hostname");
+  g_autofree char *system = NULL;
+  JsonObject *os = NULL;
+
+  vk_json_get_object (guest, "os", &os, NULL);
+  system = guest_word (os, "name");
+  g_string_append_printf (text, "%-12s %s, %s (by its own account)\n", "Guest", hostname ? hostname : "-", system ? system : "-");
+  for (guint i = 0; i < filesystems->len; i++)
+    append_filesystem (text, g_ptr_array_index (filesystems, i));
+}
+
 static void
 fill_text (GString *text, const VkPoint *point)
 {
@@ -73,6 +126,8 @@ fill_text (GString *text, const VkPoint *point)
   append (text, "Synthetic", manifest->synthetic ? "yes" : NULL);
   append (text, "Mode", manifest->mode);
   append_quiesce (text, manifest->quiesce);
+  if (manifest->guest != NULL)
+    append_guest (text, manifest->guest);
   append (text, "Protected", point->is_protected ? "yes" : "no");
   append (text, "Note", point->note);
   append (text, "Proven", verdict);

@@ -88,6 +88,12 @@ vk_agent_is_awake (virDomainPtr domain, char **words)
   return awake;
 }
 
+void
+vk_agent_limit_answers (virDomainPtr domain, guint seconds)
+{
+  virDomainAgentSetResponseTimeout (domain, seconds > 0 ? (int) seconds : VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0);
+}
+
 /* --- files ------------------------------------------------------------------------ */
 
 static gboolean

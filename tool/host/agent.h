@@ -16,6 +16,10 @@ gboolean vk_agent_ping (virDomainPtr domain);
  * does not, *words (transfer full) is what libvirt or the agent says. */
 gboolean vk_agent_is_awake (virDomainPtr domain, char **words);
 
+/* Limits, for whoever asks, how long an agent may think about an answer, in seconds, which libvirt does
+ * not limit by itself; 0: as libvirt does. */
+void vk_agent_limit_answers (virDomainPtr domain, guint seconds);
+
 /* A text file of the guest, at most limit bytes of it.  Returns: (transfer full). */
 char *vk_agent_read_file (virDomainPtr domain, const char *path, gsize limit, GError **error);
 

@@ -3,9 +3,8 @@
 
 #include "host/freeze.h"
 
-#include <string.h>
-
 #include "base/error.h"
+#include "host/agent.h"
 
 enum
 {
@@ -32,14 +31,6 @@ struct VkFreeze
   guint thawed_filesystems;
 };
 
-/* Agents without an answer would be waited for without end.  Where libvirt cannot be
- * told, it is only guest-sync that is limited. */
-static void
-limit_answers (virDomainPtr domain, int seconds)
-{
-  virDomainAgentSetResponseTimeout (domain, seconds, 0);
-}
-
 /* An order that changes nothing, known to every agent, and that does not taint the domain
  * as orders of our own making do. */
 gboolean
@@ -49,11 +40,11 @@ vk_freeze_is_possible (virDomainPtr domain, GError **error)
   unsigned int nanoseconds;
   gboolean answered;
 
-  limit_answers (domain, PING_SECONDS);
+  vk_agent_limit_answers (domain, PING_SECONDS);
   answered = virDomainGetTime (domain, &seconds, &nanoseconds, 0) == 0;
   if (!answered)
     vk_set_libvirt_error (error, NULL, "the guest agent does not answer");
-  limit_answers (domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK);
+  vk_agent_limit_answers (domain, 0);
   return answered;
 }
 
@@ -63,7 +54,7 @@ vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
   g_autoptr (GError) failure = NULL;
   int thawed = -1;
 
-  limit_answers (domain, THAW_SECONDS);
+  vk_agent_limit_answers (domain, THAW_SECONDS);
   for (guint try = 0; thawed < 0 && try < THAW_TRIES; try++)
     {
       if (try > 0)
@@ -76,7 +67,7 @@ vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
       if (virDomainIsActive (domain) == 0)
         thawed = 0;
     }
-  limit_answers (domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK);
+  vk_agent_limit_answers (domain, 0);
   if (filesystems != NULL)
     *filesystems = (guint) MAX (thawed, 0);
   if (thawed >= 0)
@@ -145,7 +136,7 @@ give_order (VkFreeze *freeze, const char *const *mounts, guint limit, GError **e
   g_autoptr (GError) failure = NULL;
   int frozen;
 
-  limit_answers (freeze->domain, (int) limit);
+  vk_agent_limit_answers (freeze->domain, limit);
   freeze->began = g_get_monotonic_time ();
   freeze->deadline = freeze->began + (gint64) limit * G_USEC_PER_SEC;
   frozen = virDomainFSFreeze (freeze->domain, n > 0 ? (const char **) mounts : NULL, n, 0);
@@ -155,7 +146,7 @@ give_order (VkFreeze *freeze, const char *const *mounts, guint limit, GError **e
       return TRUE;
     }
   vk_set_libvirt_error (&failure, NULL, "the guest agent did not freeze the file systems");
-  limit_answers (freeze->domain, VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK);
+  vk_agent_limit_answers (freeze->domain, 0);
   if (may_be_frozen (failure->code) && !thaw (freeze, error))
     return FALSE;
   g_propagate_error (error, g_steal_pointer (&failure));
@@ -179,6 +170,12 @@ vk_freeze_begin (VkHost *host, virDomainPtr domain, const char *const *mounts, g
     }
   freeze->watchdog = g_thread_new ("thaw", watch_limit, freeze);
   return freeze;
+}
+
+gint64
+vk_freeze_deadline (const VkFreeze *freeze)
+{
+  return freeze->deadline;
 }
 
 gboolean

@@ -32,6 +32,9 @@ typedef struct
  * Returns: (transfer full). */
 VkFreeze *vk_freeze_begin (VkHost *host, virDomainPtr domain, const char *const *mounts, guint limit, GError **error);
 
+/* When it is thawed at the latest, monotonic microseconds. */
+gint64 vk_freeze_deadline (const VkFreeze *freeze);
+
 /* Thaws and removes the marker, and frees freeze either way.  VK_ERROR_FROZEN when the guest may
  * still be frozen: the marker is left, for vk_freeze_marker_thaw(). */
 gboolean vk_freeze_end (VkFreeze *freeze, VkFreezeReport *report, GError **error);

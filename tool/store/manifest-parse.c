@@ -289,7 +289,7 @@ vk_manifest_parse (const char *text, const char *name, GError **error)
 {
   g_autoptr (JsonObject) root = vk_json_parse (text, name, error);
   g_autoptr (VkManifest) manifest = vk_manifest_new ();
-  JsonObject *closed;
+  JsonObject *closed, *guest;
 
   if (root == NULL)
     return NULL;
@@ -300,11 +300,14 @@ vk_manifest_parse (const char *text, const char *name, GError **error)
       || !parse_entries (manifest, root, "left_out", parse_left_out, error)
       || !parse_warnings (manifest, root, error)
       || !parse_quiesce (manifest, root, error)
+      || !vk_json_get_object (root, "guest", &guest, error)
       || !vk_json_get_object (root, "closed", &closed, error))
     {
       g_prefix_error (error, "%s: ", name);
       return NULL;
     }
+  if (guest != NULL)
+    manifest->guest = json_object_ref (guest);
   if (closed != NULL)
     manifest->closed = json_object_ref (closed);
   return g_steal_pointer (&manifest);

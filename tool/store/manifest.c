@@ -92,6 +92,7 @@ vk_manifest_free (VkManifest *manifest)
   g_ptr_array_unref (manifest->left_out);
   g_ptr_array_unref (manifest->warnings);
   g_clear_pointer (&manifest->quiesce, quiesce_free);
+  g_clear_pointer (&manifest->guest, json_object_unref);
   g_clear_pointer (&manifest->closed, json_object_unref);
   g_free (manifest);
 }
@@ -327,6 +328,8 @@ vk_manifest_to_json (const VkManifest *manifest)
   json_object_set_array_member (object, "files", files_to_json (manifest));
   if (manifest->quiesce != NULL)
     json_object_set_object_member (object, "quiesce", vk_manifest_quiesce_to_json (manifest));
+  if (manifest->guest != NULL)
+    json_object_set_object_member (object, "guest", json_object_ref (manifest->guest));
   if (manifest->closed != NULL)
     json_object_set_object_member (object, "closed", json_object_ref (manifest->closed));
   for (guint i = 0; i < manifest->warnings->len; i++)

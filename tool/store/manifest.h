@@ -94,6 +94,7 @@ typedef struct
   GPtrArray *warnings; /* of char * */
   VkManifestQuiesce *quiesce; /* or NULL: not known */
   JsonObject *closed;  /* the proof that QEMU let go, or NULL */
+  JsonObject *guest;   /* what the guest told of itself, or NULL: see host/guest-info.h */
 } VkManifest;
 
 VkManifest *vk_manifest_new (void);
