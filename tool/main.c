@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "report/format.h"
+#include "command/settings.h"
 
 /* The entries of table with the offsets in arg_data turned into addresses in
  * base. */
@@ -209,6 +210,20 @@ find_command (char **arguments, GError **error)
   return command;
 }
 
+/* What the command line leaves open, the environment says, and else the configuration. */
+static gboolean
+configure (VkInvocation *invocation, const VkCommand *command, GError **error)
+{
+  g_autoptr (VkConfig) config = NULL;
+
+  if (invocation->store == NULL)
+    invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
+  if (command->unconfigured)
+    return TRUE;
+  config = vk_config_load (invocation->config_file, error);
+  return config != NULL && vk_settings_apply (invocation, command, config, error);
+}
+
 static gboolean
 run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
 {
@@ -231,10 +246,8 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
     take_dashed_arguments (invocation, arguments);
   if (!parsed || !check_arguments (command, *arguments + 1, error))
     return FALSE;
-  if (invocation->store == NULL)
-    invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
   invocation->arguments = *arguments + 1;
-  return command->run (invocation, error);
+  return configure (invocation, command, error) && command->run (invocation, error);
 }
 
 /* A failed parse must still know that --json was asked for.  Behind "--" it is for

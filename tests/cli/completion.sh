@@ -180,7 +180,7 @@ while read -r command option has_value; do
   elif [ "$has_value" = yes ]; then
     unlike "$replies" web "$command $option: its value is missing, so no argument is offered"
   elif [[ $("$VIRT_KEEP" complete argument "$command") != *@(DOMAIN|POINT)* ]]; then
-    is "$replies" "" "$command $option: no point or domain is taken, so none is offered"
+    is "$replies" "$([ "$command" != config ] || echo check)" "$command $option: no point or domain is taken, so none is offered"
   else
     like "$replies" web "$command $option: no value is missing, so an argument is offered"
   fi

@@ -33,6 +33,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_status,
   &vk_command_abort,
   &vk_command_doctor,
+  &vk_command_config,
   &vk_command_complete,
   &vk_command_guard,
   NULL
@@ -43,6 +44,7 @@ const GOptionEntry vk_global_options[] = {
   { "store", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store), "Keep restore points in STORE, a directory or restic:REPOSITORY", "STORE" },
   { "password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store_settings.password_file), "Read the password of a restic repository from FILE", "FILE" },
   { "retry-lock", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, retry_lock), "Wait so long for a restic repository that is locked, e.g. 5m", "TIME" },
+  { "config", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, config_file), "Read FILE instead of the usual configuration files", "FILE" },
   { "json", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, json), "Print the result as JSON", NULL },
   { "quiet", 'q', 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, quiet), "Do not show progress", NULL },
   { NULL }
@@ -94,7 +96,7 @@ vk_require_store (const VkInvocation *invocation, GError **error)
 {
   if (invocation->store != NULL && *invocation->store != '\0')
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no store is named: give --store DIRECTORY or set VIRT_KEEP_STORE");
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no store is named: give --store DIRECTORY, set VIRT_KEEP_STORE, or write it into the configuration file");
   return FALSE;
 }
 

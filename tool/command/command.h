@@ -13,8 +13,9 @@
 typedef struct
 {
   char *connect_uri; /* -c, or NULL */
-  char *store;       /* --store or $VIRT_KEEP_STORE, or NULL */
+  char *store;       /* --store, $VIRT_KEEP_STORE or the configuration's, or NULL */
   char *retry_lock;  /* --retry-lock, or NULL */
+  char *config_file; /* --config, or NULL */
   VkStoreSettings store_settings;
   gboolean json;
   gboolean quiet;
@@ -35,6 +36,7 @@ typedef struct
   const GOptionEntry *options; /* arg_data is the field's offset: VK_OPTION() */
   gsize option_bytes;
   gboolean hidden;
+  gboolean unconfigured; /* it does without the configuration files */
   gboolean runs_program; /* what stands behind "--" is one, with its arguments */
   gboolean (*run) (VkInvocation *invocation, GError **error);
 } VkCommand;
@@ -46,6 +48,7 @@ extern const VkCommand vk_command_abort;
 extern const VkCommand vk_command_backup;
 extern const VkCommand vk_command_boot;
 extern const VkCommand vk_command_complete;
+extern const VkCommand vk_command_config;
 extern const VkCommand vk_command_copy;
 extern const VkCommand vk_command_doctor;
 extern const VkCommand vk_command_export;

@@ -20,5 +20,6 @@ const VkCommand vk_command_guard = {
   .options = guard_options,
   .option_bytes = 1,
   .hidden = TRUE,
+  .unconfigured = TRUE,
   .run = run_guard,
 };

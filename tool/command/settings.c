@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "command/settings.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* What a section [store NAME] may say.  It is resolved into the global options. */
+typedef struct
+{
+  char *url;
+  char *password_file;
+  char *retry_lock;
+} StoreSettings;
+
+static const GOptionEntry store_keys[] = {
+  { "url", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (StoreSettings, url), NULL, NULL },
+  { "password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (StoreSettings, password_file), NULL, NULL },
+  { "retry-lock", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (StoreSettings, retry_lock), NULL, NULL },
+  { NULL }
+};
+
+/* The file cannot name itself. */
+static gboolean
+may_be_configured (const GOptionEntry *entry)
+{
+  return strcmp (entry->long_name, "config") != 0;
+}
+
+static gboolean
+is_given (const GOptionEntry *entry, gpointer base)
+{
+  const guint8 *field = (const guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
+
+  if (entry->arg == G_OPTION_ARG_NONE || entry->arg == G_OPTION_ARG_INT)
+    return *(const int *) field != 0;
+  return *(char *const *) field != NULL;
+}
+
+static gboolean
+take_value (const VkConfig *config, const VkConfigSection *section, const GOptionEntry *entry, gpointer base, GError **error)
+{
+  gpointer field = (guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
+
+  switch (entry->arg)
+    {
+    case G_OPTION_ARG_NONE:
+      return vk_config_boolean (config, section, entry->long_name, field, error);
+    case G_OPTION_ARG_INT:
+      return vk_config_integer (config, section, entry->long_name, field, error);
+    case G_OPTION_ARG_STRING_ARRAY:
+    case G_OPTION_ARG_FILENAME_ARRAY:
+      *(char ***) field = vk_config_list (config, section, entry->long_name, error);
+      return *(char ***) field != NULL;
+    default:
+      *(char **) field = vk_config_string (config, section, entry->long_name, error);
+      return *(char **) field != NULL;
+    }
+}
+
+/* The section that has the last word about this option. */
+static const VkConfigSection *
+find_section (const VkConfig *config, const char *command, const char *domain, gboolean global, const char *key)
+{
+  const VkConfigSection *section = domain ? vk_config_find (config, command, domain, key) : NULL;
+
+  if (section == NULL && domain != NULL && global)
+    section = vk_config_find (config, "domain", domain, key);
+  if (section == NULL)
+    section = vk_config_find (config, command, NULL, key);
+  if (section == NULL && global)
+    section = vk_config_find (config, PACKAGE_NAME, NULL, key);
+  return section;
+}
+
+static gboolean
+fill_in (const VkConfig *config, const char *command, const char *domain, const GOptionEntry *table, gboolean global, gpointer base, GError **error)
+{
+  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
+    {
+      const VkConfigSection *section;
+
+      if (!may_be_configured (entry) || is_given (entry, base))
+        continue;
+      section = find_section (config, command, domain, global, entry->long_name);
+      if (section != NULL && !take_value (config, section, entry, base, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* The domain that the command is about: its first argument is one, or a point of one. */
+static char *
+domain_of (const VkCommand *command, char **arguments)
+{
+  const char *word = command->arguments[0] == '[' ? command->arguments + 1 : command->arguments;
+  const char *at = arguments[0] ? strrchr (arguments[0], '@') : NULL;
+
+  if (arguments[0] == NULL || !(g_str_has_prefix (word, "DOMAIN") || g_str_has_prefix (word, "POINT")))
+    return NULL;
+  if (at == NULL || g_str_has_prefix (word, "DOMAIN"))
+    return g_strdup (arguments[0]);
+  return g_strndup (arguments[0], (gsize) (at - arguments[0]));
+}
+
+/* A value for a global option that was not given, or nothing. */
+static gboolean
+take_store_value (const VkConfig *config, const char *name, const char *key, char **value, GError **error)
+{
+  const VkConfigSection *section = *value ? NULL : vk_config_find (config, "store", name, key);
+
+  if (section != NULL)
+    *value = vk_config_string (config, section, key, error);
+  return section == NULL || *value != NULL;
+}
+
+static gboolean
+resolve_store (VkInvocation *invocation, const VkConfig *config, GError **error)
+{
+  g_autofree char *name = NULL;
+
+  if (invocation->store == NULL || !vk_config_has (config, "store", invocation->store))
+    return TRUE;
+  name = g_steal_pointer (&invocation->store);
+  return take_store_value (config, name, "url", &invocation->store, error)
+      && take_store_value (config, name, "password-file", (char **) &invocation->store_settings.password_file, error)
+      && take_store_value (config, name, "retry-lock", &invocation->retry_lock, error);
+}
+
+gboolean
+vk_settings_apply (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, GError **error)
+{
+  g_autofree char *domain = domain_of (command, invocation->arguments);
+
+  return vk_settings_check (config, NULL, error)
+      && fill_in (config, command->name, domain, command->options, FALSE, invocation->options, error)
+      && fill_in (config, command->name, domain, vk_global_options, TRUE, invocation, error)
+      && resolve_store (invocation, config, error);
+}
+
+/* --- checking --------------------------------------------------------------- */
+
+static const GOptionEntry *
+find_entry (const GOptionEntry *table, const char *key)
+{
+  for (const GOptionEntry *entry = table; entry != NULL && entry->long_name != NULL; entry++)
+    if (strcmp (entry->long_name, key) == 0 && may_be_configured (entry))
+      return entry;
+  return NULL;
+}
+
+static gboolean
+check_value (const VkConfig *config, const VkConfigSection *section, const GOptionEntry *entry, GError **error)
+{
+  gpointer field = NULL;
+  GOptionEntry placed = *entry;
+  gboolean good;
+
+  placed.arg_data = NULL;
+  good = take_value (config, section, &placed, &field, error);
+  if (good && (entry->arg == G_OPTION_ARG_STRING_ARRAY || entry->arg == G_OPTION_ARG_FILENAME_ARRAY))
+    g_strfreev (field);
+  else if (good && entry->arg != G_OPTION_ARG_NONE && entry->arg != G_OPTION_ARG_INT)
+    g_free (field);
+  return good;
+}
+
+static gboolean
+check_key (const VkConfig *config, const VkConfigSection *section, const char *key, const GOptionEntry *own, const GOptionEntry *global, GError **error)
+{
+  const GOptionEntry *entry = find_entry (own, key);
+
+  if (entry == NULL)
+    entry = find_entry (global, key);
+  if (entry != NULL)
+    return check_value (config, section, entry, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is no option that can stand there", key, section->group, section->file);
+  return FALSE;
+}
+
+/* The tables with what may stand in a section.  FALSE when there is no such section. */
+static gboolean
+find_tables (const VkConfigSection *section, const GOptionEntry **own, const GOptionEntry **global)
+{
+  const VkCommand *command = vk_command_find (section->kind);
+
+  *own = NULL;
+  *global = vk_global_options;
+  if (strcmp (section->kind, "store") == 0 && section->name != NULL)
+    {
+      *own = store_keys;
+      *global = NULL;
+      return TRUE;
+    }
+  if (strcmp (section->kind, PACKAGE_NAME) == 0)
+    return section->name == NULL;
+  if (strcmp (section->kind, "domain") == 0)
+    return section->name != NULL;
+  if (command == NULL || command->hidden)
+    return FALSE;
+  *own = command->options;
+  return TRUE;
+}
+
+/* Hands failure on, as a problem among others or as the one that ends it.  Returns
+ * whether to go on. */
+static gboolean
+note_problem (GPtrArray *problems, GError *failure, GError **error)
+{
+  if (problems != NULL)
+    g_ptr_array_add (problems, g_strdup (failure->message));
+  if (error != NULL && *error == NULL)
+    g_propagate_error (error, failure);
+  else
+    g_error_free (failure);
+  return problems != NULL;
+}
+
+static gboolean
+check_section (const VkConfig *config, const VkConfigSection *section, GPtrArray *problems, GError **error)
+{
+  g_auto (GStrv) keys = vk_config_keys (config, section);
+  const GOptionEntry *own;
+  const GOptionEntry *global;
+
+  if (!find_tables (section, &own, &global))
+    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, "[%s] in '%s' is no section that there is: see virt-keep.conf(5)", section->group, section->file), error);
+  for (gsize i = 0; keys != NULL && keys[i] != NULL; i++)
+    {
+      GError *failure = NULL;
+
+      if (!check_key (config, section, keys[i], own, global, &failure) && !note_problem (problems, failure, error))
+        return FALSE;
+    }
+  if (own == store_keys && vk_config_find (config, "store", section->name, "url") == NULL)
+    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, "[%s] in '%s' has no url", section->group, section->file), error);
+  return TRUE;
+}
+
+gboolean
+vk_settings_check (const VkConfig *config, GPtrArray *problems, GError **error)
+{
+  const GPtrArray *sections = vk_config_sections (config);
+  GError *first = NULL;
+
+  for (guint i = 0; i < sections->len; i++)
+    if (!check_section (config, g_ptr_array_index (sections, i), problems, &first))
+      break;
+  if (first == NULL)
+    return TRUE;
+  g_propagate_error (error, first);
+  return FALSE;
+}
