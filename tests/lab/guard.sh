@@ -4,10 +4,10 @@
 # it is not, the guard goes with it.
 . "$(dirname "$0")/lib.sh"
 
-# guards: how many run.  Only root's lab has process ids of its own.
+# guards: how many run for this test.
 guards ()
 {
-  grep -lzxs guard /proc/[0-9]*/cmdline | wc -l
+  guard_pids | wc -l
 }
 
 # shellcheck disable=SC2317  # called by wait_for
@@ -42,13 +42,14 @@ for mode in push pull; do
 done
 
 # Somebody else's job, in the place of ours.
+mkdir -m 1777 "$lab/foreign"
 slow pull
 kill -STOP "$keeper"
 virsh -q domjobabort guest
 wait_for 10 no_job guest
 cat >"$lab/foreign.xml" <<END
-<domainbackup mode='pull'><server transport='unix' socket='$lab/foreign.sock'/>
-<disks><disk name='vda' type='file'><scratch file='$lab/foreign.scratch'/></disk></disks></domainbackup>
+<domainbackup mode='pull'><server transport='unix' socket='$lab/foreign/sock'/>
+<disks><disk name='vda' type='file'><scratch file='$lab/foreign/scratch'/></disk></disks></domainbackup>
 END
 virsh -q backup-begin guest "$lab/foreign.xml" >/dev/null || bail "no foreign job"
 kill -KILL "$keeper"

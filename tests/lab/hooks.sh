@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: programs of the user's run around the instant of a backup, in order, told what it
 # is about and no secrets; when they fail or hang, or kill virt-keep while the guest is frozen, no guest
-# stays frozen.
+# stays frozen, and doctor knows of one that does.
 # shellcheck source=guest.sh
 . "$(dirname "$0")/guest.sh"
 # shellcheck source=lib.sh
@@ -120,12 +120,40 @@ no_trace web "hanging:"
 
 # ---- killed while the guest is frozen -------------------------------------------------------
 
-hook 50-fail <<<'[ "$1" != frozen ] || kill -KILL $PPID'
+hook 50-fail <<'END'
+[ "$1" != frozen ] || kill -KILL $PPID
+END
 backup
 exits 137 "virt-keep is killed while the guest is frozen"
-is "$(freeze_status web)" frozen "which it stays"
-is "$(find "$VIRT_KEEP_STATE_DIR/frozen" -name '*.json' | wc -l)" 1 "that it is frozen is written down"
+# shellcheck disable=SC2317  # called by wait_for
+is_thawed () { [ "$(freeze_status web)" = thawed ]; }
+holds "its guard thaws the guest" wait_for 60 is_thawed
+# shellcheck disable=SC2317  # called by wait_for
+no_note () { [ -z "$(find "$VIRT_KEEP_STATE_DIR/frozen" -type f)" ]; }
+holds "and removes the note that it was frozen" wait_for 10 no_note
 rm "$hooks/50-fail"
+
+# killed_frozen: virt-keep is killed with its guard while the guest is frozen.
+killed_frozen ()
+{
+  local guards
+  rm -f "$lab/holding" "$lab/release"
+  hook 50-hold <<END
+[ "\$1" != frozen ] || { touch "$lab/holding"; until [ -e "$lab/release" ]; do sleep 0.05; done; }
+END
+  keep_in_background --store "$store" --json backup web --hook-dir "$hooks" --freeze-limit 10m --hook-timeout 10m
+  wait_for 60 test -e "$lab/holding" || bail "the hook does not run"
+  mapfile -t guards < <(guard_pids)
+  [ ${#guards[@]} -gt 0 ] || bail "nobody guards the backup"
+  kill -KILL "${guards[@]}" "$keeper"
+  wait "$keeper" 2>/dev/null
+  touch "$lab/release"
+  rm "$hooks/50-hold"
+  is "$(freeze_status web)" frozen "virt-keep is killed with its guard: the guest stays frozen"
+}
+
+killed_frozen
+is "$(find "$VIRT_KEEP_STATE_DIR/frozen" -name '*.json' | wc -l)" 1 "that it is frozen is written down"
 keep --store "$lab/another" --json backup web --quiesce require
 exits 0 "the next backup, into whatever store, succeeds"
 is "$(json .quiesce.frozen)" true "with a freeze of its own"
@@ -133,8 +161,24 @@ like "$(cat "$err")" 'still frozen.*were thawed' "and says that it has thawed th
 is "$(freeze_status web)" thawed "the guest is thawed"
 is "$(find "$VIRT_KEEP_STATE_DIR/frozen" -type f)" "" "and the note is gone"
 
+# ---- what doctor does about it ---------------------------------------------------------------
+
+killed_frozen
+keep --json doctor web
+exits 12 "doctor finds a guest that was left frozen, without a store"
+is "$(grep -c '"check" *: *"frozen"' "$out")" 1 "which is one finding"
+like "$(cat "$out")" 'a backup that is gone has frozen its file systems' "it says who has done it"
+is "$(freeze_status web)" frozen "and changes nothing"
+keep --json doctor web --fix
+exits 0 "doctor --fix mends it"
+is "$(freeze_status web)" thawed "the guest is thawed"
+is "$(find "$VIRT_KEEP_STATE_DIR/frozen" -type f)" "" "and the note is gone"
+keep --json doctor web
+exits 0 "then nothing is wrong"
+
 # ---- one that is at work ---------------------------------------------------------------------
 
+rm -f "$lab/holding" "$lab/release"
 hook 50-hold <<END
 [ "\$1" != frozen ] || { touch "$lab/holding"; until [ -e "$lab/release" ]; do sleep 0.05; done; }
 END

@@ -22,6 +22,15 @@ has_job ()
   virsh domjobinfo "$1" 2>/dev/null | grep -q '^Operation: *Backup'
 }
 
+# guard_pids: the processes of the guards that watch over the backups of this test.
+guard_pids ()
+{
+  local file
+  while read -r file; do
+    ! grep -qszxF "VIRT_KEEP_LAB=$VIRT_KEEP_LAB" "${file%cmdline}environ" || basename "${file%/cmdline}"
+  done < <(grep -lzxs guard /proc/[0-9]*/cmdline)
+}
+
 # monitor_open DOMAIN, monitor JSON, monitor_close: QEMU's monitor through one
 # virsh that stays: 2 ms a question instead of 30, soon enough to catch a job at
 # its start.  The answer is in $answer.

@@ -102,9 +102,10 @@ virsh -q domfsthaw web >"$lab/said" 2>&1
 
 # ---- begins that fail ------------------------------------------------------------------
 
-# A directory that QEMU cannot pass through.
-mkdir -m 0700 "$lab/closed"
-keep --store "$lab/closed/store" --json backup web --mode push --progress json
+# What libvirt refuses only when it is asked for the job.
+mkdir "$lab/templates"
+sed "s|file='[$]{target-file}'|file='/nowhere\${target-file}'|" "$lab_sources/../../xml-templates/domainbackup-push.xml" >"$lab/templates/domainbackup-push.xml"
+keep --store "$store" --json backup web --mode push --progress json --templates "$lab/templates"
 exits 9 "a backup that cannot begin fails"
 like "$(cat "$err")" '"phase":"freeze"' "after the guest was frozen"
 is "$(freeze_status web)" thawed "and leaves it thawed"

@@ -119,15 +119,18 @@ run_hook (const char *hook, const char *phase, JsonObject *input, guint limit, g
   gboolean cut_short = deadline > 0 && deadline < end;
   g_autoptr (GSubprocess) process = vk_process_start_hook (argv, environment, error);
   gboolean ended = FALSE, killed;
+  const char *identifier;
   pid_t group;
 
   if (process == NULL)
     return FALSE;
-  group = (pid_t) g_ascii_strtoll (g_subprocess_get_identifier (process), NULL, 10);
+  /* None when it has ended by now, which note_end() then hears of at once. */
+  identifier = g_subprocess_get_identifier (process);
+  group = identifier ? (pid_t) g_ascii_strtoll (identifier, NULL, 10) : 0;
   g_subprocess_wait_async (process, NULL, note_end, &ended);
   give_input (process, input);
   vk_host_run_until (&ended, NULL, cut_short ? deadline : end, cancellable);
-  killed = !ended;
+  killed = !ended && group > 0;
   if (killed)
     kill (-group, SIGKILL);
   while (!ended)

@@ -21,6 +21,7 @@ typedef struct
   VkDomainXml *xml;
   gboolean running; /* or paused: QEMU is there */
   char *holder;     /* who is at work on it in the store, or NULL */
+  gboolean left_frozen; /* by a backup that is gone, which was said */
 } VkPatient;
 
 /* Returns: (transfer full), or NULL with *error. */

@@ -123,7 +123,10 @@ check_agent (VkDoctor *doctor, VkPatient *patient)
     vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_OK, NULL, "its guest agent answers");
   /* qemu-ga takes few orders while it has frozen the file systems, and says why. */
   else if (strstr (words, "frozen") != NULL)
-    vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virsh domfsthaw it, unless somebody has just frozen it", "its file systems are frozen: everything in it that writes waits");
+    {
+      if (!patient->left_frozen)
+        vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virsh domfsthaw it, unless somebody has just frozen it", "its file systems are frozen: everything in it that writes waits");
+    }
   else
     vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "see whether qemu-guest-agent runs in the guest", "its guest agent does not answer: %s", words);
 }

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "doctor/doctor-private.h"
 #include "host/checkpoint.h"
+#include "host/freeze-marker.h"
 #include "host/job-info.h"
 #include "host/monitor.h"
 
@@ -35,6 +36,33 @@ vk_doctor_check_store_leftovers (VkDoctor *doctor, const VkPatient *patient)
 
       if (doctor->request->fix && leftover->can_clear)
         vk_check_settle (check, vk_store_clear_leftover (store, leftover, &obstacle), obstacle);
+    }
+}
+
+/* --- the guest ------------------------------------------------------------------------ */
+
+/* A backup into whatever store may have frozen it. */
+static void
+check_frozen (VkDoctor *doctor, VkPatient *patient)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (GPtrArray) markers = vk_freeze_marker_list (doctor->host, patient->xml->uuid, &failure);
+
+  if (markers == NULL)
+    vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_NOTE, NULL, "whether a backup has left its file systems frozen cannot be told: %s", failure->message);
+  for (guint i = 0; markers != NULL && i < markers->len; i++)
+    {
+      const VkFreezeMarker *marker = g_ptr_array_index (markers, i);
+      g_autoptr (GError) obstacle = NULL;
+      guint filesystems;
+      VkCheck *check;
+
+      if (vk_freeze_marker_is_in_use (marker))
+        continue;
+      check = vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virt-keep doctor --fix thaws them, and so does the next backup", "a backup that is gone has frozen its file systems (%s): everything in it that writes may wait", marker->time);
+      if (doctor->request->fix)
+        vk_check_settle (check, vk_freeze_marker_thaw (doctor->host, marker, &filesystems, &obstacle), obstacle);
+      patient->left_frozen = patient->left_frozen || !check->fixed;
     }
 }
 
@@ -184,6 +212,8 @@ vk_doctor_check_leftovers (VkDoctor *doctor, VkPatient *patient)
   g_autofree char *directory = NULL;
   VkLeftoverPlace place = { .domain = patient->domain, .uuid = patient->xml->uuid, .scratch_dir = doctor->request->scratch_dir };
 
+  if (patient->running)
+    check_frozen (doctor, patient);
   if (store == NULL)
     {
       if (patient->running)
