@@ -46,10 +46,21 @@ boots ()
   done
 }
 
+# guest_log DOMAIN: where libvirt keeps what its QEMU says.
+guest_log ()
+{
+  if [ "$(id -u)" = 0 ]; then
+    echo "/var/log/libvirt/qemu/$1.log"
+  else
+    echo "$XDG_CACHE_HOME/libvirt/qemu/log/$1.log"
+  fi
+}
+
 # guest_reads DOMAIN DEV PATTERN OFFSET LENGTH: the guest does read that.
 guest_reads ()
 {
-  local log=/var/log/libvirt/qemu/$1.log before said
+  local log before said
+  log=$(guest_log "$1")
   before=$(grep -c 'Pattern verification failed' "$log")
   said=$(qmp "$1" "$(qemu_io "$2" "read -P $3 $4 $5")" 2>&1)
   [[ $said == *'"return":""'* ]] && [ "$(grep -c 'Pattern verification failed' "$log")" = "$before" ] \

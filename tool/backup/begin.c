@@ -30,6 +30,8 @@ build_backup_xml (VkBackup *backup, GError **error)
       disks[i].target_file = taken->image;
       disks[i].target_format = "qcow2";
       disks[i].scratch_file = taken->scratch;
+      disks[i].secret_uuid = disk->secret_uuid;
+      disks[i].secret_usage = disk->secret_usage;
       disks[i].export_name = disk->target;
       disks[i].incremental = taken->base ? backup->base->manifest->checkpoint : NULL;
     }

@@ -160,6 +160,25 @@ add_left_out (VkBackup *backup, const VkDisk *disk)
   left_out->message = g_strdup (vk_left_out_sentence (disk->reason));
 }
 
+/* What the guest's host encrypts is not to lie in the clear anywhere. */
+static gboolean
+check_stays_encrypted (VkBackup *backup, const VkDisk *disk, GError **error)
+{
+  const char *obstacle = NULL;
+
+  if (!backup->store->ops->encrypted)
+    obstacle = "an image store would keep it in the clear: use a restic store, which encrypts, or leave it out with --exclude";
+  else if (disk->secret_uuid == NULL && disk->secret_usage == NULL)
+    obstacle = "names no secret of libvirt's with which the scratch file could be encrypted, too: leave it out with --exclude";
+  if (obstacle == NULL)
+    {
+      vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, encrypted as all of its store: a restored image is not encrypted", disk->target);
+      return TRUE;
+    }
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk '%s' of '%s' is encrypted, and %s", disk->target, backup->xml->name, obstacle);
+  return FALSE;
+}
+
 static gboolean
 choose_disks (VkBackup *backup, GError **error)
 {
@@ -173,8 +192,8 @@ choose_disks (VkBackup *backup, GError **error)
         add_left_out (backup, disk);
       if (disk->part == VK_DISK_TAKEN && !add_disk (backup, disk, error))
         return FALSE;
-      if (disk->part == VK_DISK_TAKEN && disk->encrypted)
-        vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, decrypted", disk->target);
+      if (disk->part == VK_DISK_TAKEN && disk->encrypted && !check_stays_encrypted (backup, disk, error))
+        return FALSE;
     }
   return TRUE;
 }

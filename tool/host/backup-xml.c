@@ -3,6 +3,7 @@
 
 #include "host/backup-xml.h"
 
+#include "base/xml.h"
 #include "host/xml-template.h"
 
 /* Rows of values, in the order of the lists of names beside them. */
@@ -22,6 +23,43 @@ static void
 add_row (GPtrArray *rows, const char *const (*values)[MAX_DISK_HOLES])
 {
   g_ptr_array_add (rows, g_memdup2 (values, sizeof *values));
+}
+
+/* What the guest encrypts must not lie in the clear in the scratch file.  Not a matter of
+ * templates: no site can want that otherwise. */
+static void
+encrypt_scratch (xmlDoc *doc, const VkBackupXmlDisk *disk)
+{
+  g_autoptr (GPtrArray) scratches = vk_xml_find_all (xmlDocGetRootElement (doc), "/domainbackup/disks/disk/scratch");
+
+  for (guint i = 0; i < scratches->len; i++)
+    {
+      xmlNode *scratch = g_ptr_array_index (scratches, i);
+      g_autofree char *name = vk_xml_attribute (scratch->parent, "name");
+      xmlNode *encryption, *secret;
+
+      if (g_strcmp0 (name, disk->disk) != 0 || vk_xml_find (scratch, "encryption") != NULL)
+        continue;
+      encryption = xmlNewChild (scratch, NULL, BAD_CAST "encryption", NULL);
+      xmlNewProp (encryption, BAD_CAST "format", BAD_CAST "luks");
+      secret = xmlNewChild (encryption, NULL, BAD_CAST "secret", NULL);
+      xmlNewProp (secret, BAD_CAST "type", BAD_CAST "passphrase");
+      xmlNewProp (secret, BAD_CAST (disk->secret_uuid ? "uuid" : "usage"), BAD_CAST (disk->secret_uuid ? disk->secret_uuid : disk->secret_usage));
+    }
+}
+
+static char *
+encrypt_scratches (char *text, const VkBackupXml *backup, GError **error)
+{
+  g_autofree char *plain = text;
+  g_autoptr (xmlDoc) doc = plain ? vk_xml_parse (plain, "domainbackup", error) : NULL;
+
+  if (doc == NULL)
+    return NULL;
+  for (gsize i = 0; i < backup->n_disks; i++)
+    if (!backup->disks[i].left_out && (backup->disks[i].secret_uuid != NULL || backup->disks[i].secret_usage != NULL))
+      encrypt_scratch (doc, &backup->disks[i]);
+  return vk_xml_to_string (doc);
 }
 
 char *
@@ -57,7 +95,7 @@ vk_backup_xml_build (const VkBackupXml *backup, const char *templates_dir, GErro
       else
         add_row (taken, &row);
     }
-  return vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error);
+  return encrypt_scratches (vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error), backup, error);
 }
 
 char *

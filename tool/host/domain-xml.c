@@ -20,6 +20,8 @@ disk_free (VkDisk *disk)
   g_free (disk->source);
   g_free (disk->path);
   g_free (disk->alias);
+  g_free (disk->secret_uuid);
+  g_free (disk->secret_usage);
   g_free (disk->node);
   g_free (disk);
 }
@@ -127,7 +129,9 @@ parse_disk (xmlNode *element, GError **error)
   disk->readonly = vk_xml_find (element, "readonly") != NULL;
   disk->shareable = vk_xml_find (element, "shareable") != NULL;
   disk->transient = vk_xml_find (element, "transient") != NULL;
-  disk->encrypted = vk_xml_find (element, "source/encryption | encryption") != NULL;
+  disk->encrypted = vk_xml_find (element, "source/encryption | encryption | backingStore//encryption") != NULL;
+  disk->secret_uuid = vk_xml_text (element, "(source/encryption | encryption | backingStore//encryption)/secret/@uuid");
+  disk->secret_usage = vk_xml_text (element, "(source/encryption | encryption | backingStore//encryption)/secret/@usage");
   disk->sliced = vk_xml_find (element, "source/slices") != NULL;
   disk->layered = vk_xml_find (element, "backingStore/source") != NULL;
   return g_steal_pointer (&disk);

@@ -45,7 +45,9 @@ typedef struct
   gboolean readonly;
   gboolean shareable;
   gboolean transient;
-  gboolean encrypted;        /* <encryption> in the source */
+  gboolean encrypted;        /* <encryption> in the source, or in that of an image below */
+  char *secret_uuid;         /* of the secret that opens it, or NULL */
+  char *secret_usage;        /* what the secret is for, in the place of that, or NULL */
   gboolean sliced;           /* it is a part of its image (<slices>) */
   gboolean layered;          /* the live XML shows an image below this one */
   VkDiskPart part;

@@ -96,6 +96,8 @@ typedef struct
    * no chains and no differentials.  QEMU cannot write there itself: pull mode
    * only. */
   gboolean whole_points;
+  /* What is stored cannot be read without a password. */
+  gboolean encrypted;
 
   /* All points, or those of the domain with this name or UUID; oldest first
    * within a domain.  Damaged ones are included, half-written ones never. */

@@ -81,6 +81,7 @@ restic_begin_point (VkStore *base, const char *domain_name, const char *domain_u
 
 static const VkStoreOps restic_ops = {
   .whole_points = TRUE,
+  .encrypted = TRUE,
   .begin_point = restic_begin_point,
   .lock_directory = vk_restic_lock_directory,
   .lock_mode = 0700,
