@@ -60,7 +60,7 @@ typedef struct
   guint max_chain;                /* points; auto makes a full then */
   gboolean synthetic_full;        /* auto makes it then in the store, of the chain and an incremental */
   guint64 max_rate;               /* bytes per second that are read or written, of all disks together; 0: no limit */
-  GHashTable *max_rates;          /* the same of single disks: target to guint64 */
+  GHashTable *max_rates;          /* the same of single disks: target to guint64; or NULL */
   gboolean has_scratch_reserve;
   guint64 scratch_reserve;        /* pull: bytes that are to stay free where scratch_dir is; 0: any */
   gboolean has_threshold;

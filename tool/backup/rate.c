@@ -24,6 +24,8 @@ vk_backup_take_rates (VkBackup *backup, GError **error)
   GHashTableIter iter;
   gpointer target, rate;
 
+  if (backup->request->max_rates == NULL)
+    return TRUE;
   g_hash_table_iter_init (&iter, backup->request->max_rates);
   while (g_hash_table_iter_next (&iter, &target, &rate))
     {
