@@ -10,6 +10,8 @@
 #include "base/files.h"
 #include "base/json.h"
 
+enum { STATE_MODE = 0711 };
+
 char *
 vk_state_directory (void)
 {
@@ -23,6 +25,15 @@ vk_state_directory (void)
   if (home != NULL && g_path_is_absolute (home))
     return g_build_filename (home, "virt-keep", NULL);
   return g_build_filename (g_get_home_dir (), ".local", "state", "virt-keep", NULL);
+}
+
+char *
+vk_state_make_directory (const char *name, int mode, GError **error)
+{
+  g_autofree char *state = vk_state_directory ();
+  g_autofree char *path = g_build_filename (state, name, NULL);
+
+  return vk_directory_make (state, STATE_MODE, error) && vk_directory_make (path, mode, error) ? g_steal_pointer (&path) : NULL;
 }
 
 gboolean

@@ -9,6 +9,11 @@
  * Returns: (transfer full). */
 char *vk_state_directory (void);
 
+/* Makes STATE/NAME with this mode, unless it is there.  QEMU's user can pass through STATE
+ * itself: what boots from a point is below it.
+ * Returns: (transfer full) its path, or NULL with VK_ERROR_STORE. */
+char *vk_state_make_directory (const char *name, int mode, GError **error);
+
 /* Writes object to DIRECTORY/NAME, whole or not at all, and durably; a file of that
  * name is replaced.  VK_ERROR_STORE. */
 gboolean vk_state_save (const char *directory, const char *name, JsonObject *object, GError **error);

@@ -22,10 +22,7 @@ static const char state_format[] = "virt-keep boot";
 char *
 vk_boot_registry (GError **error)
 {
-  g_autofree char *state = vk_state_directory ();
-  g_autofree char *path = g_build_filename (state, "boots", NULL);
-
-  return vk_directory_make (path, REGISTRY_MODE, error) ? g_steal_pointer (&path) : NULL;
+  return vk_state_make_directory ("boots", REGISTRY_MODE, error);
 }
 
 int

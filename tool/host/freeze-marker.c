@@ -39,7 +39,7 @@ marker_directory (void)
 static gboolean
 save (const VkFreezeMarker *marker, GError **error)
 {
-  g_autofree char *directory = g_path_get_dirname (marker->path);
+  g_autofree char *directory = vk_state_make_directory ("frozen", DIRECTORY_MODE, error);
   g_autofree char *name = g_path_get_basename (marker->path);
   g_autoptr (JsonObject) object = json_object_new ();
 
@@ -50,7 +50,7 @@ save (const VkFreezeMarker *marker, GError **error)
   vk_json_set_string (object, "uri", marker->uri);
   vk_json_set_string (object, "time", marker->time);
   vk_json_set_string (object, "process", marker->process);
-  return vk_directory_make (directory, DIRECTORY_MODE, error) && vk_state_save (directory, name, object, error);
+  return directory != NULL && vk_state_save (directory, name, object, error);
 }
 
 VkFreezeMarker *
