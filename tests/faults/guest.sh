@@ -40,6 +40,8 @@ for mode in $modes; do
   start_victim
   after_fault --mode "$mode"
 
+  whole || continue
+
   fault "shut down from inside, $mode"
   held "$mode"
   inside poweroff -f
@@ -58,8 +60,6 @@ for mode in $modes; do
   exits 6 "$fault_name: the guest is what virt-keep complains of"
   start_victim
   after_fault --mode "$mode"
-
-  whole || continue
 
   fault "rebooted from inside, $mode"
   held "$mode"

@@ -6,12 +6,12 @@
 # half-written is listed, the guest runs on, and the next run succeeds by itself.
 #
 # The calls fail in fault-io.so, one at a time.  FAULTS_CALLS says how many of them fail
-# for each command; with FAULTS_WHOLE=1 (make check-faults) all do.  FAULTS_SEED repeats a
-# run.  In the end the store does not fail but hangs.
+# for each command; with FAULTS_WHOLE=1 (make check-faults) all do, of more commands.
+# FAULTS_SEED repeats a run.  In the end the store does not fail but hangs.
 . "$(dirname "$0")/../lab/lib.sh"
 
 seed=${FAULTS_SEED:-$(($(date +%s) % 32768))}
-faults=${FAULTS_CALLS:-2}
+faults=${FAULTS_CALLS:-1}
 [ -z "${FAULTS_WHOLE:-}" ] || faults=all
 RANDOM=$seed
 fault_io=${VIRT_KEEP_FAULT_IO:-$(dirname "$VIRT_KEEP")/../tests/faults/fault-io.so}
@@ -150,11 +150,12 @@ sweep ()
     struck=$(cat "$fault/struck")
     tried=$((tried + 1))
     status=$code
-    # What fails may be something that needs no success: to remove what is not needed.
+    # What fails may need no success, to remove what is not needed, or be tried in another way
+    # by a program: the bytes are compared below.  Not so what makes them last.
     if [ "$code" != 0 ]; then
       said_why || bad+="exit status $code, it says: $(json .error.message) $(tail -n 3 "$err"); "
     elif [ -n "$struck" ] && [ "$(json .warnings.length)" = 0 ]; then
-      [[ $struck == *" unlink "* ]] || bad+="it succeeds without a word; "
+      [[ $struck != *" sync "* && $struck != *" rename "* ]] || bad+="it succeeds without a word; "
     fi
     $judge
     [ -z "$bad" ] && continue
@@ -319,14 +320,14 @@ for kind in image restic; do
   remember_shadow "$(json .point)"
   if [ "$kind" = image ]; then
     sweep "$kind: backup --mode push" prepare_backup judge_backup backup guest --mode push
-    sweep "$kind: backup --mode push --level full" prepare_backup judge_backup backup guest --mode push --level full
+    [ "$faults" != all ] || sweep "$kind: backup --mode push --level full" prepare_backup judge_backup backup guest --mode push --level full
     sweep "$kind: backup --mode pull" prepare_backup judge_backup backup guest --mode pull
     sweep "$kind: backup --synthetic-full" prepare_backup judge_backup backup guest --mode pull --max-chain 1 --synthetic-full
     stall pull write "has taken nothing for 2 seconds"
     stall push write "QEMU has written nothing of the backup of 'guest' for 2 seconds"
   else
     sweep "$kind: backup" prepare_backup judge_backup backup guest
-    sweep "$kind: backup --level full" prepare_backup judge_backup backup guest --level full
+    [ "$faults" != all ] || sweep "$kind: backup --level full" prepare_backup judge_backup backup guest --level full
   fi
 
   # 0 full <- 1 <- 2, which are there anew for every fault.
@@ -347,8 +348,10 @@ for kind in image restic; do
   stay=("${ids[2]}")
   sweep "$kind: prune" prepare_store judge_store prune guest --keep-last 1
   stay=("${ids[@]}")
-  sweep "$kind: note" prepare_store judge_store note "${ids[2]}" "said later"
-  sweep "$kind: protect" prepare_store judge_store protect "${ids[2]}"
+  if [ "$faults" = all ]; then
+    sweep "$kind: note" prepare_store judge_store note "${ids[2]}" "said later"
+    sweep "$kind: protect" prepare_store judge_store protect "${ids[2]}"
+  fi
   prepare_store
   # shellcheck disable=SC2209  # a word
   calls=read sweep "$kind: restore, while the store cannot be read" prepare_restore judge_restore restore "${ids[0]}" --to "$lab/restored" --format raw

@@ -9,7 +9,7 @@
 # mode, and FAULTS_WHOLE=1 adds the phases.
 . "$(dirname "$0")/lib.sh"
 
-kills=${FAULTS_KILLS:-2}
+kills=${FAULTS_KILLS:-1}
 tried=0
 
 # killed_after MICROSECONDS MODE

@@ -279,8 +279,6 @@ make_room ()
   local point
   list_points >/dev/null
   if [ ${#listed[@]} -gt 3 ]; then
-    # restic, which prunes, takes the lock of a virt-keep that was killed for a living one.
-    [ "$kind" = image ] || restic -q -r "$repository" unlock
     "$VIRT_KEEP" --store "$store" prune "$victim" --keep-last 2 >/dev/null 2>"$lab/prune.err" </dev/null || bail "prune: $(cat "$lab/prune.err")"
     list_points >/dev/null
   fi

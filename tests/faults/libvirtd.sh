@@ -8,7 +8,9 @@ daemon=/run/libvirt/private.pid
 [ -e $daemon ] || skip_all "the libvirtd of an ordinary user is started by its clients"
 
 fault_lab image
-for mode in push pull; do
+modes="push pull"
+whole || modes=push
+for mode in $modes; do
   fault "libvirtd is killed and started again, $mode"
   held "$mode"
   kill -KILL "$(cat $daemon)"
@@ -19,6 +21,7 @@ for mode in push pull; do
   exits 8 "$fault_name: that is a failure of its own"
   after_fault --mode "$mode"
 
+  whole || continue
   fault "libvirtd is stopped for good, $mode"
   held "$mode"
   kill -STOP "$(cat $daemon)"
@@ -28,7 +31,6 @@ for mode in push pull; do
   kill -CONT "$(cat $daemon)"
   after_fault --mode "$mode"
 
-  whole || continue
   fault "libvirtd is stopped for a moment, $mode"
   held "$mode"
   kill -STOP "$(cat $daemon)"

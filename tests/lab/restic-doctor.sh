@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: doctor finds the stale lock of a process that was killed in a restic repository, and
-# removes it, but no lock that somebody holds.
+# removes it, but no lock that somebody holds.  So does prune, before it calls restic.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restic-lib.sh"
 
@@ -36,5 +36,16 @@ is "$(restic_json list locks --no-lock | wc -l)" 0 "the lock is gone"
 keep --store "$store" --json backup guest
 exits 0 "and the next backup succeeds"
 repository_is_sound "after that"
+
+coproc HOLDER { exec "$repo_tool" lock "$repository" shared 0; }
+read -r _ <&"${HOLDER[0]}" || bail "no lock is taken"
+holder=$HOLDER_PID
+keep --store "$store" --json prune guest --keep-last 1
+exits 9 "a lock that somebody holds keeps a prune from starting"
+kill -KILL "$holder"
+wait "$holder" 2>/dev/null
+keep --store "$store" --json prune guest --keep-last 1
+exits 0 "the lock of a process that was killed does not"
+is "$(restic_json list locks --no-lock | wc -l)" 0 "it is gone, too"
 
 done_testing

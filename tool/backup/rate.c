@@ -104,7 +104,7 @@ vk_backup_set_speeds (VkBackup *backup, GError **error)
   g_autofree guint64 *caps = g_new (guint64, backup->disks->len);
   g_autofree guint64 *shares = g_new (guint64, backup->disks->len);
 
-  if (total == 0 && g_hash_table_size (backup->request->max_rates) == 0)
+  if (total == 0 && (backup->request->max_rates == NULL || g_hash_table_size (backup->request->max_rates) == 0))
     return TRUE;
   for (guint i = 0; i < backup->disks->len; i++)
     {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "transfer/extents.h"
 #include "transfer/nbd-pool.h"
+#include "transfer/nbd-read.h"
 
 enum
 {
@@ -54,7 +55,8 @@ struct operation
   guint64 at;    /* bytes that are dealt with */
   GArray *extents; /* of struct extent: what comes next, for zeroes */
   guint8 *buffer; /* what the server has of the chunk */
-  guint64 chunk; /* bytes */
+  guint64 chunk;  /* bytes */
+  VkNbdRead read; /* of all of the chunk */
   guint pending; /* commands not yet answered */
   int failure;   /* errno of the first that failed */
   VkSinkDone done;
@@ -81,6 +83,8 @@ on_completed (void *user_data, int *error)
     operation->failure = *error;
   if (--operation->pending == 0)
     {
+      if (operation->phase == PHASE_READ)
+        operation->failure = vk_nbd_read_failure (&operation->read, operation->failure);
       g_queue_unlink (&sink->running, &operation->link);
       g_queue_push_tail_link (&sink->ready, &operation->link);
     }
@@ -118,7 +122,7 @@ start_command (struct operation *operation, guint64 start, guint64 length, GErro
   if (operation->phase == PHASE_STATUS)
     cookie = nbd_aio_block_status (nbd, length, offset, extents, completion, 0);
   else if (operation->phase == PHASE_READ)
-    cookie = nbd_aio_pread (nbd, operation->buffer + start, length, offset, completion, 0);
+    cookie = vk_nbd_read_start (&operation->read, nbd, operation->buffer + start, length, offset, completion);
   else if (operation->data != NULL)
     cookie = nbd_aio_pwrite (nbd, operation->data + operation->at + start, length, offset, completion, 0);
   else
@@ -132,6 +136,7 @@ start_read (struct operation *operation, guint64 length, GError **error)
   guint64 step = vk_nbd_pool_max_payload (operation->sink->pool);
 
   operation->phase = PHASE_READ;
+  operation->read = (VkNbdRead) { 0 };
   if (operation->chunk < length)
     operation->buffer = g_realloc (operation->buffer, length);
   operation->chunk = length;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "transfer/extents.h"
 #include "transfer/nbd-pool.h"
+#include "transfer/nbd-read.h"
 
 enum
 {
@@ -40,7 +41,7 @@ struct slot
   guint8 *data; /* SLOT_BYTES */
   guint64 offset;
   guint32 length;
-  guint64 seen;  /* bytes of it that were sent */
+  VkNbdRead read;
   guint pending; /* parts of it the sink has still to write */
   int failure;   /* errno of the read */
 };
@@ -183,22 +184,11 @@ put_arrived (struct transfer *transfer, GError **error)
 }
 
 static int
-on_chunk (void *user_data, const void *data, size_t length, uint64_t offset, unsigned status, int *error)
-{
-  struct slot *slot = user_data;
-
-  if (status != LIBNBD_READ_ERROR)
-    slot->seen += length;
-  return 0;
-}
-
-/* libnbd takes a reply that ends before all was sent for a good one. */
-static int
 on_read (void *user_data, int *error)
 {
   struct slot *slot = user_data;
 
-  slot->failure = *error == 0 && slot->seen != slot->length ? EPROTO : *error;
+  slot->failure = vk_nbd_read_failure (&slot->read, *error);
   g_queue_push_tail_link (&slot->transfer->arrived, &slot->link);
   return 0;
 }
@@ -219,7 +209,6 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   /* Requests end where multiples of their length are, so that those after
    * the first of an extent cover whole clusters. */
   guint32 bytes = (guint32) MIN (transfer->read_bytes - extent->offset % transfer->read_bytes, extent->length);
-  nbd_chunk_callback chunk = { .callback = on_chunk };
   nbd_completion_callback completion = { .callback = on_read };
   struct nbd_handle *nbd;
   struct slot *slot;
@@ -233,9 +222,8 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   slot->offset = extent->offset;
   slot->length = bytes;
   *length = bytes;
-  slot->seen = 0;
-  chunk.user_data = slot;
-  cookie = nbd_aio_pread_structured (nbd, slot->data, slot->length, slot->offset, chunk, completion, 0);
+  slot->read = (VkNbdRead) { 0 };
+  cookie = vk_nbd_read_start (&slot->read, nbd, slot->data, slot->length, slot->offset, completion);
   return vk_nbd_pool_started (transfer->pool, nbd, cookie, error);
 }
 

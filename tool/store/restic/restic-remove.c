@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/restic/restic-leftovers.h"
 #include "store/restic/restic-program.h"
 #include "store/restic/restic-verdict.h"
 
@@ -67,12 +68,34 @@ forget (VkResticStore *store, const GPtrArray *wanted, GCancellable *cancellable
   return vk_restic_program_run (store, (const char *const *) arguments->pdata, cancellable, error);
 }
 
+/* restic takes the lock of a process that was killed for a living one, and would not begin.
+ * What `restic unlock' would remove is removed here. */
+static gboolean
+clear_stale_locks (VkStore *store, GError **error)
+{
+  g_autoptr (GPtrArray) leftovers = vk_restic_find_leftovers (store, NULL, error);
+
+  for (guint i = 0; leftovers != NULL && i < leftovers->len; i++)
+    {
+      const VkStoreLeftover *leftover = g_ptr_array_index (leftovers, i);
+      g_autoptr (GError) failure = NULL;
+
+      if (!leftover->can_clear || vk_restic_clear_leftover (store, leftover, &failure) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+        continue;
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  return leftovers != NULL;
+}
+
 gboolean
 vk_restic_remove (VkStore *base, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
   static const char *const prune[] = { "prune", NULL };
   VkResticStore *store = (VkResticStore *) base;
 
+  if ((points->len > 0 || removal->reclaim) && !clear_stale_locks (base, error))
+    return FALSE;
   if ((points->len > 0 || removal->reclaim) && !forget (store, points, cancellable, error))
     return FALSE;
   for (guint i = 0; i < points->len; i++)
