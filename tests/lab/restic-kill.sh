@@ -38,6 +38,7 @@ for level in full incremental; do
     virsh -q domjobabort guest
     wait_for 10 no_job guest
   fi
+  holds "$level: restic removes the lock of the dead" restic -q -r "$repository" unlock
   repository_is_sound "$level: meanwhile"
 
   backup_is guest incremental "$level: the next backup"
