@@ -71,7 +71,7 @@ exits 12 "what a domain has left is found"
 is "$(json .stray.length) $(json .stray[0].domain) $(json .stray[0].doors.length) $(json .stray[0].doors[0])" "1 ended 1 $(doors)" "with its door"
 keep doctor --fix
 exits 0 "and removed"
-like "$(cat "$out")" "ended.*removed" "as it says"
+like "$(cat "$out")" "fixed .*ended" "as it says"
 holds "nothing is left" no_boot_left
 is "$(find "$lab" -maxdepth 1 -name 'virt-keep-boot-*')" "" "nor an overlay elsewhere"
 
