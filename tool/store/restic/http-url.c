@@ -11,6 +11,12 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (CURLU, curl_url_cleanup)
 
+static gboolean
+is_unix (const char *url)
+{
+  return g_str_has_prefix (url, "http+unix://") || g_str_has_prefix (url, "https+unix://");
+}
+
 /* url without what stands between "://" and the last "@" of its host part,
  * whether it is well-formed or not.  Returns: (transfer full). */
 static char *
@@ -23,6 +29,9 @@ without_user (const char *url)
   if (authority == NULL)
     return g_strdup (strchr (url, '@') ? strrchr (url, '@') + 1 : url);
   authority += strlen ("://");
+  /* libcurl takes "https:///user:password@host/" as if one "/" were not there. */
+  if (!is_unix (url))
+    authority += strspn (authority, "/");
   /* A password with a "/" in it is wrong, but is not to be shown either. */
   length = strcspn (authority, "/");
   at = g_strrstr_len (authority, (gssize) length, "@");
@@ -78,6 +87,7 @@ static gboolean
 take_parts (VkHttpUrl *url, CURLU *parts, GError **error)
 {
   g_autofree char *query = part_of (parts, CURLUPART_QUERY, 0);
+  g_autofree char *fragment = part_of (parts, CURLUPART_FRAGMENT, 0);
   g_autofree char *host = part_of (parts, CURLUPART_HOST, 0);
   g_autofree char *port = part_of (parts, CURLUPART_PORT, 0);
   g_autofree char *path = part_of (parts, CURLUPART_PATH, 0);
@@ -85,6 +95,8 @@ take_parts (VkHttpUrl *url, CURLU *parts, GError **error)
 
   if (query != NULL)
     return fail (url->shown, "a '?' has no place in it", error);
+  if (fragment != NULL)
+    return fail (url->shown, "a '#' has no place in it", error);
   if (g_strcmp0 (scheme, "http") != 0 && g_strcmp0 (scheme, "https") != 0)
     return fail (url->shown, "it must begin with http:// or https://", error);
   url->tls = g_str_equal (scheme, "https");
@@ -105,7 +117,7 @@ vk_http_url_parse (const char *url, GError **error)
   CURLUcode code;
 
   parsed->shown = without_user (url);
-  if (g_str_has_prefix (url, "http+unix://") || g_str_has_prefix (url, "https+unix://"))
+  if (is_unix (url))
     plain = split_unix (url, &parsed->unix_socket);
   else if (g_str_has_prefix (url, "http://") || g_str_has_prefix (url, "https://"))
     plain = g_strdup (url);
