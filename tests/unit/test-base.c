@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/file-digest.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
@@ -107,6 +108,45 @@ test_read_limits (Fixture *fixture, gconstpointer data)
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
   g_assert_null (vk_file_read (fifo, 100, NULL, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
+}
+
+/* Lengths around the blocks that are read ahead; the same as GLib's digest of it. */
+static void
+test_file_sha256 (Fixture *fixture, gconstpointer data)
+{
+  static const gsize lengths[] = { 0, 1, (256 << 10) - 1, 256 << 10, (256 << 10) + 1, 3 << 20, (5 << 20) + 7 };
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autofree char *path = path_in (fixture, "file");
+  g_autofree guint8 *content = g_malloc (6 << 20);
+
+  for (gsize i = 0; i < 6 << 20; i++)
+    content[i] = (guint8) (i * 31 + (i >> 13));
+  for (gsize i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      g_autofree char *expected = g_compute_checksum_for_data (G_CHECKSUM_SHA256, content, lengths[i]);
+      g_autofree char *digest = NULL;
+      g_autoptr (GError) error = NULL;
+      guint64 length = 99;
+
+      g_assert_true (g_file_set_contents (path, (const char *) content, (gssize) lengths[i], NULL));
+      digest = vk_file_sha256 (path, &length, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpstr (digest, ==, expected);
+      g_assert_cmpuint (length, ==, lengths[i]);
+    }
+  g_cancellable_cancel (cancellable);
+  {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vk_file_sha256 (path, NULL, cancellable, &error));
+    g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  }
+  {
+    g_autoptr (GError) error = NULL;
+
+    g_assert_null (vk_file_sha256 (fixture->dir, NULL, NULL, &error));
+    g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
+  }
 }
 
 static void
@@ -407,6 +447,7 @@ main (int argc, char **argv)
   g_test_add_func ("/digest/known-answers", test_digest);
   ADD_WITH_DIRECTORY ("/files/write-refuses-existing", test_write_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/read-limits", test_read_limits);
+  ADD_WITH_DIRECTORY ("/files/sha256", test_file_sha256);
   ADD_WITH_DIRECTORY ("/files/copy-keeps-holes", test_copy_keeps_holes);
   ADD_WITH_DIRECTORY ("/files/rename-refuses-existing", test_rename_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/tree-remove-stays-inside", test_tree_remove_stays_inside);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/file-digest.h"
 #include "base/files.h"
 #include "store/image/image-layout.h"
 #include "store/store.h"

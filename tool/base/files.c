@@ -3,7 +3,6 @@
 
 #include "base/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -13,40 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/digest.h"
 #include "base/error.h"
+#include "base/fd.h"
 
-enum
-{
-  COPY_BUFFER_BYTES = 1 << 20,
-  /* Stays in the processor's nearest caches between read() and the hash: with
-   * 1 MiB, hashing a cached file took half as long again. */
-  HASH_BUFFER_BYTES = 64 << 10,
-};
-
-typedef int AutoFd;
-
-static void
-close_fd (AutoFd *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AutoFd, close_fd)
-
-typedef DIR AutoDir;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (AutoDir, closedir)
-
-/* Sets *error from errno.  Returns FALSE, to be returned. */
-static gboolean
-set_errno_error (GError **error, const char *what, const char *path)
-{
-  int number = errno;
-
-  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot %s '%s': %s", what, path, g_strerror (number));
-  return FALSE;
-}
+enum { COPY_BUFFER_BYTES = 1 << 20 };
 
 static gboolean
 write_all (int fd, const char *data, gsize length, const char *path, GError **error)
@@ -58,7 +27,7 @@ write_all (int fd, const char *data, gsize length, const char *path, GError **er
       if (written < 0 && errno == EINTR)
         continue;
       if (written < 0)
-        return set_errno_error (error, "write", path);
+        return vk_fail_errno ("write", path, error);
       data += written;
       length -= (gsize) written;
     }
@@ -71,40 +40,19 @@ create_file (const char *path, GError **error)
   int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0)
-    set_errno_error (error, "create", path);
+    vk_fail_errno ("create", path, error);
   return fd;
-}
-
-/* Opens a regular file for reading; -1 with *error set otherwise. */
-static int
-open_regular (const char *path, struct stat *status, GError **error)
-{
-  int fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-
-  if (fd < 0)
-    {
-      set_errno_error (error, "open", path);
-      return -1;
-    }
-  if (fstat (fd, status) < 0)
-    set_errno_error (error, "examine", path);
-  else if (!S_ISREG (status->st_mode))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
-  else
-    return fd;
-  close (fd);
-  return -1;
 }
 
 gboolean
 vk_file_write (const char *path, const void *data, gsize length, GError **error)
 {
-  g_auto (AutoFd) fd = create_file (path, error);
+  g_auto (VkFd) fd = create_file (path, error);
 
   if (fd < 0 || !write_all (fd, data, length, path, error))
     return FALSE;
   if (fsync (fd) < 0)
-    return set_errno_error (error, "sync", path);
+    return vk_fail_errno ("sync", path, error);
   return TRUE;
 }
 
@@ -112,7 +60,7 @@ char *
 vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
 {
   struct stat status;
-  g_auto (AutoFd) fd = open_regular (path, &status, error);
+  g_auto (VkFd) fd = vk_fd_open_regular (path, &status, error);
   g_autoptr (GByteArray) content = g_byte_array_new ();
   guint8 buffer[65536];
 
@@ -126,7 +74,7 @@ vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
         continue;
       if (got < 0)
         {
-          set_errno_error (error, "read", path);
+          vk_fail_errno ("read", path, error);
           return NULL;
         }
       if (got == 0)
@@ -154,9 +102,9 @@ static gboolean
 copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *from_path, const char *to_path, GError **error)
 {
   if (lseek (in, from, SEEK_SET) < 0)
-    return set_errno_error (error, "read", from_path);
+    return vk_fail_errno ("read", from_path, error);
   if (lseek (out, from, SEEK_SET) < 0)
-    return set_errno_error (error, "write", to_path);
+    return vk_fail_errno ("write", to_path, error);
   while (from < to)
     {
       gssize got = read (in, buffer, (gsize) MIN (to - from, COPY_BUFFER_BYTES));
@@ -164,7 +112,7 @@ copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *fro
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
-        return set_errno_error (error, "read", from_path);
+        return vk_fail_errno ("read", from_path, error);
       if (got == 0)
         break;
       if (!write_all (out, buffer, (gsize) got, to_path, error))
@@ -188,16 +136,16 @@ copy_data (int in, int out, off_t size, const char *from_path, const char *to_pa
       if (data < 0 && errno == ENXIO)
         break;
       if (data < 0)
-        return set_errno_error (error, "read", from_path);
+        return vk_fail_errno ("read", from_path, error);
       hole = lseek (in, data, SEEK_HOLE);
       if (hole < 0)
-        return set_errno_error (error, "read", from_path);
+        return vk_fail_errno ("read", from_path, error);
       if (!copy_range (in, out, data, MIN (hole, size), buffer, from_path, to_path, error))
         return FALSE;
       position = hole;
     }
   if (ftruncate (out, size) < 0 || fsync (out) < 0)
-    return set_errno_error (error, "write", to_path);
+    return vk_fail_errno ("write", to_path, error);
   return TRUE;
 }
 
@@ -205,8 +153,8 @@ gboolean
 vk_file_copy (const char *from_path, const char *to_path, GError **error)
 {
   struct stat status;
-  g_auto (AutoFd) in = open_regular (from_path, &status, error);
-  g_auto (AutoFd) out = in < 0 ? -1 : create_file (to_path, error);
+  g_auto (VkFd) in = vk_fd_open_regular (from_path, &status, error);
+  g_auto (VkFd) out = in < 0 ? -1 : create_file (to_path, error);
 
   if (in < 0 || out < 0)
     return FALSE;
@@ -220,8 +168,8 @@ gboolean
 vk_file_clone (const char *from_path, const char *to_path)
 {
   struct stat status;
-  g_auto (AutoFd) in = open_regular (from_path, &status, NULL);
-  g_auto (AutoFd) out = in < 0 ? -1 : create_file (to_path, NULL);
+  g_auto (VkFd) in = vk_fd_open_regular (from_path, &status, NULL);
+  g_auto (VkFd) out = in < 0 ? -1 : create_file (to_path, NULL);
 
   if (out < 0)
     return FALSE;
@@ -234,12 +182,12 @@ vk_file_clone (const char *from_path, const char *to_path)
 gboolean
 vk_file_sync (const char *path, GError **error)
 {
-  g_auto (AutoFd) fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_auto (VkFd) fd = open (path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
-    return set_errno_error (error, "open", path);
+    return vk_fail_errno ("open", path, error);
   if (fsync (fd) < 0)
-    return set_errno_error (error, "sync", path);
+    return vk_fail_errno ("sync", path, error);
   return TRUE;
 }
 
@@ -269,7 +217,7 @@ vk_file_rename (const char *from_path, const char *to_path, GError **error)
   g_autofree char *directory = g_path_get_dirname (to_path);
 
   if (!rename_without_replacing (from_path, to_path))
-    return set_errno_error (error, "create", to_path);
+    return vk_fail_errno ("create", to_path, error);
   return vk_file_sync (directory, error);
 }
 
@@ -279,7 +227,7 @@ vk_file_replace (const char *from_path, const char *to_path, GError **error)
   g_autofree char *directory = g_path_get_dirname (to_path);
 
   if (rename (from_path, to_path) < 0)
-    return set_errno_error (error, "replace", to_path);
+    return vk_fail_errno ("replace", to_path, error);
   return vk_file_sync (directory, error);
 }
 
@@ -293,31 +241,31 @@ vk_directory_make (const char *path, int mode, GError **error)
   if (!g_file_test (parent, G_FILE_TEST_EXISTS) && !vk_directory_make (parent, mode, error))
     return FALSE;
   if (g_mkdir (path, mode) < 0)
-    return errno == EEXIST && g_file_test (path, G_FILE_TEST_IS_DIR) ? TRUE : set_errno_error (error, "create the directory", path);
+    return errno == EEXIST && g_file_test (path, G_FILE_TEST_IS_DIR) ? TRUE : vk_fail_errno ("create the directory", path, error);
   /* The mode was cut down by the umask: what others have to pass through must
    * not depend on who called us. */
   if (g_chmod (path, mode) < 0)
-    return set_errno_error (error, "change the mode of", path);
+    return vk_fail_errno ("change the mode of", path, error);
   return vk_file_sync (parent, error);
 }
 
 static gboolean
 remove_below (int parent, const char *name, const char *path, GError **error)
 {
-  g_auto (AutoFd) fd = -1;
-  g_autoptr (AutoDir) directory = NULL;
+  g_auto (VkFd) fd = -1;
+  g_autoptr (VkDir) directory = NULL;
   struct dirent *entry;
 
   if (unlinkat (parent, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
-    return set_errno_error (error, "remove", path);
+    return vk_fail_errno ("remove", path, error);
   fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
-    return set_errno_error (error, "remove", path);
+    return vk_fail_errno ("remove", path, error);
   directory = fdopendir (dup (fd));
   if (directory == NULL)
-    return set_errno_error (error, "read the directory", path);
+    return vk_fail_errno ("read the directory", path, error);
   while ((entry = readdir (directory)) != NULL)
     {
       g_autofree char *entry_path = g_build_filename (path, entry->d_name, NULL);
@@ -328,7 +276,7 @@ remove_below (int parent, const char *name, const char *path, GError **error)
         return FALSE;
     }
   if (unlinkat (parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-    return set_errno_error (error, "remove", path);
+    return vk_fail_errno ("remove", path, error);
   return TRUE;
 }
 
@@ -359,55 +307,6 @@ vk_tree_size (const char *path)
       size += vk_tree_size (child);
     }
   return size;
-}
-
-char *
-vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error)
-{
-  struct stat status;
-  g_auto (AutoFd) fd = open_regular (path, &status, error);
-  g_autoptr (VkDigest) digest = vk_digest_new ();
-  g_autofree void *buffer = g_malloc (HASH_BUFFER_BYTES);
-  guint64 total = 0;
-
-  if (fd < 0)
-    return NULL;
-  posix_fadvise (fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-  for (;;)
-    {
-      gssize got;
-
-      if (g_cancellable_set_error_if_cancelled (cancellable, error))
-        return NULL;
-      got = read (fd, buffer, HASH_BUFFER_BYTES);
-      if (got < 0 && errno == EINTR)
-        continue;
-      if (got < 0)
-        {
-          set_errno_error (error, "read", path);
-          return NULL;
-        }
-      if (got == 0)
-        break;
-      vk_digest_update (digest, buffer, (gsize) got);
-      total += (guint64) got;
-    }
-  if (length != NULL)
-    *length = total;
-  return vk_digest_finish (digest);
-}
-
-gboolean
-vk_file_check_sha256 (const char *path, const char *expected, GCancellable *cancellable, GError **error)
-{
-  g_autofree char *found = vk_file_sha256 (path, NULL, cancellable, error);
-
-  if (found == NULL)
-    return FALSE;
-  if (strcmp (found, expected) == 0)
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest: see virt-keep verify", path);
-  return FALSE;
 }
 
 char *

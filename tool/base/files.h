@@ -53,10 +53,3 @@ guint64 vk_tree_size (const char *path);
  * Returns: (transfer full) its path, or NULL with VK_ERROR_REFUSED. */
 char *vk_directory_make_private (const char *parent, const char *prefix, const char *hint, GError **error);
 
-/* SHA-256 of the file as 64 lower-case hexadecimal digits, and its length in
- * bytes.  Returns: (transfer full) or NULL. */
-char *vk_file_sha256 (const char *path, guint64 *length, GCancellable *cancellable, GError **error);
-
-/* Compares the digest of the file with expected.  VK_ERROR_STORE when it is another
- * one: the file is damaged. */
-gboolean vk_file_check_sha256 (const char *path, const char *expected, GCancellable *cancellable, GError **error);

@@ -8,7 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/files.h"
+#include "base/file-digest.h"
 #include "store/image/image-store.h"
 #ifdef HAVE_RESTIC
 #include "store/restic/restic-store.h"

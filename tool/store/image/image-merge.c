@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/room.h"
+#include "base/file-digest.h"
 #include "base/files.h"
 #include "store/image/image-layout.h"
 #include "view/qcow2-header.h"

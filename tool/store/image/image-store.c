@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file-digest.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "store/image/image-layout.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "base/file-digest.h"
 #include "store/image/image-layout.h"
 #include "transfer/null-sink.h"
 #include "transfer/transfer.h"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file-digest.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/writeback.h"

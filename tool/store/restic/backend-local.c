@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/files.h"
 #include "store/restic/id.h"
 
@@ -21,30 +22,6 @@ enum { DATA_DIRECTORIES = 256, DIRECTORY_MODE = 0700, FILE_MODE = 0600 };
 
 /* More calls at once make a disk seek, not read faster. */
 enum { PARALLEL = 2 };
-
-typedef int AutoFd;
-
-static void
-close_fd (AutoFd *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (AutoFd, close_fd)
-
-typedef DIR AutoDir;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (AutoDir, closedir)
-
-/* Sets *error from errno.  Returns FALSE, to be returned. */
-static gboolean
-set_errno_error (GError **error, const char *what, const char *path)
-{
-  int number = errno;
-
-  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot %s '%s': %s", what, path, g_strerror (number));
-  return FALSE;
-}
 
 /* The directory that holds files of that type, packs of that name. */
 static char *
@@ -78,7 +55,7 @@ make_data_directories (VkBackend *backend, GError **error)
       g_autofree char *path = g_strdup_printf ("%s/%02x", data, i);
 
       if (g_mkdir (path, DIRECTORY_MODE) < 0 && errno != EEXIST)
-        return set_errno_error (error, "create the directory", path);
+        return vk_fail_errno ("create the directory", path, error);
     }
   return vk_file_sync (data, error);
 }
@@ -101,11 +78,11 @@ local_create (VkBackend *backend, GCancellable *cancellable, GError **error)
 static gboolean
 list_directory (const char *path, GPtrArray *entries, GError **error)
 {
-  g_autoptr (AutoDir) directory = opendir (path);
+  g_autoptr (VkDir) directory = opendir (path);
   struct dirent *entry;
 
   if (directory == NULL)
-    return set_errno_error (error, "read the directory", path);
+    return vk_fail_errno ("read the directory", path, error);
   while ((entry = readdir (directory)) != NULL)
     {
       VkBackendEntry *found;
@@ -155,12 +132,12 @@ local_list (VkBackend *backend, VkResticType type, GCancellable *cancellable, GE
 static int
 open_file (const char *path, struct stat *status, GError **error)
 {
-  g_auto (AutoFd) fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  g_auto (VkFd) fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   int opened;
 
   if (fd < 0 || fstat (fd, status) < 0)
     {
-      set_errno_error (error, "open", path);
+      vk_fail_errno ("open", path, error);
       return -1;
     }
   if (!S_ISREG (status->st_mode))
@@ -183,7 +160,7 @@ read_all (int fd, guint8 *buffer, gsize length, guint64 offset, const char *path
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
-        return set_errno_error (error, "read", path);
+        return vk_fail_errno ("read", path, error);
       if (got == 0)
         {
           g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' was cut off while it was being read", path);
@@ -201,7 +178,7 @@ local_load (VkBackend *backend, VkResticType type, const char *name, guint64 off
 {
   g_autofree char *path = path_of (backend, type, name);
   g_autofree guint8 *content = NULL;
-  g_auto (AutoFd) fd = -1;
+  g_auto (VkFd) fd = -1;
   struct stat status;
 
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
@@ -252,7 +229,7 @@ write_all (int fd, GBytes *content)
 static gboolean
 save_nameless (const char *directory, const char *path, GBytes *content)
 {
-  g_auto (AutoFd) fd = open (directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
+  g_auto (VkFd) fd = open (directory, O_TMPFILE | O_WRONLY | O_CLOEXEC, FILE_MODE);
   g_autofree char *link = NULL;
 
   if (fd < 0)
@@ -311,7 +288,7 @@ store_file (VkBackend *backend, VkResticType type, const char *name, GBytes *con
   if (errno == EEXIST && is_stored (backend, type, name, path, content))
     return vk_file_sync (directory, error);
   if (errno != ENOTSUP && errno != EEXIST)
-    return set_errno_error (error, "write", path);
+    return vk_fail_errno ("write", path, error);
   return save_renamed (path, type != VK_RESTIC_CONFIG, content, error);
 }
 
@@ -337,7 +314,7 @@ local_stat (VkBackend *backend, VkResticType type, const char *name, guint64 *si
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (stat (path, &status) < 0)
-    return set_errno_error (error, "examine", path);
+    return vk_fail_errno ("examine", path, error);
   *size = (guint64) status.st_size;
   return TRUE;
 }
@@ -351,7 +328,7 @@ local_remove (VkBackend *backend, VkResticType type, const char *name, GCancella
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (unlink (path) < 0)
-    return errno == ENOENT ? TRUE : set_errno_error (error, "remove", path);
+    return errno == ENOENT ? TRUE : vk_fail_errno ("remove", path, error);
   return vk_file_sync (directory, error);
 }
 

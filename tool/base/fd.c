@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+void
+vk_fd_close (VkFd *fd)
+{
+  if (*fd >= 0)
+    close (*fd);
+}
+
+gboolean
+vk_fail_errno (const char *what, const char *path, GError **error)
+{
+  int number = errno;
+
+  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot %s '%s': %s", what, path, g_strerror (number));
+  return FALSE;
+}
+
+VkFd
+vk_fd_open_regular (const char *path, struct stat *status, GError **error)
+{
+  g_auto (VkFd) fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+
+  if (fd < 0)
+    vk_fail_errno ("open", path, error);
+  else if (fstat (fd, status) < 0)
+    vk_fail_errno ("examine", path, error);
+  else if (!S_ISREG (status->st_mode))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
+  else
+    {
+      int opened = fd;
+
+      fd = -1;
+      return opened;
+    }
+  return -1;
+}

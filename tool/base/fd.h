@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What code that works on files by their descriptors has in common. */
+#pragma once
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include <glib.h>
+
+/* A descriptor that is closed at the end of its scope; -1: none. */
+typedef int VkFd;
+void vk_fd_close (VkFd *fd);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VkFd, vk_fd_close)
+
+typedef DIR VkDir;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDir, closedir)
+
+/* Sets *error from errno: "cannot WHAT 'PATH': ...", VK_ERROR_NOT_FOUND when there is
+ * no such file, VK_ERROR_STORE otherwise.  Returns: FALSE. */
+gboolean vk_fail_errno (const char *what, const char *path, GError **error);
+
+/* Opens a regular file for reading and fills *status; what is not one is not waited
+ * for, and a symbolic link not followed.  Returns: -1 with VK_ERROR_STORE or
+ * VK_ERROR_NOT_FOUND. */
+VkFd vk_fd_open_regular (const char *path, struct stat *status, GError **error);
