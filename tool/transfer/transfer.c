@@ -4,14 +4,13 @@
 #include "transfer/transfer.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#include "base/environment.h"
 #include "base/error.h"
 #include "transfer/extents.h"
 #include "transfer/nbd-pool.h"
 #include "transfer/nbd-read.h"
+#include "transfer/stall.h"
 
 enum
 {
@@ -22,13 +21,6 @@ enum
   GRAIN_BYTES = 64 * 1024,
   MAX_ZEROING = 16,
   MAX_ZERO_BYTES = 1 << 30,
-};
-
-struct VkTransferProgress
-{
-  _Atomic guint64 size;
-  _Atomic guint64 position;
-  _Atomic guint64 moved;
 };
 
 struct transfer;
@@ -63,41 +55,15 @@ struct transfer
   guint zeroing;
   gint64 wait; /* microseconds until the rate limit lets the next read be, 0: it does */
   GArray *fds;
-  guint64 patience; /* seconds without a sign of life from either side */
-  gint64 last_sign; /* monotonic microseconds */
-  GError *failure;  /* the sink's first */
+  VkStall stall;
+  GError *failure; /* the sink's first */
 };
-
-VkTransferProgress *
-vk_transfer_progress_new (void)
-{
-  return g_new0 (VkTransferProgress, 1);
-}
-
-void
-vk_transfer_progress_free (VkTransferProgress *progress)
-{
-  g_free (progress);
-}
-
-void
-vk_transfer_progress_get (const VkTransferProgress *progress, guint64 *size, guint64 *position, guint64 *moved)
-{
-  if (size != NULL)
-    *size = atomic_load_explicit (&progress->size, memory_order_relaxed);
-  if (position != NULL)
-    *position = atomic_load_explicit (&progress->position, memory_order_relaxed);
-  if (moved != NULL)
-    *moved = atomic_load_explicit (&progress->moved, memory_order_relaxed);
-}
 
 static void
 advance (struct transfer *transfer, guint64 position, guint64 moved)
 {
-  if (transfer->progress == NULL)
-    return;
-  atomic_fetch_add_explicit (&transfer->progress->position, position, memory_order_relaxed);
-  atomic_fetch_add_explicit (&transfer->progress->moved, moved, memory_order_relaxed);
+  if (transfer->progress != NULL)
+    vk_transfer_progress_add (transfer->progress, position, moved);
 }
 
 static gboolean
@@ -292,31 +258,34 @@ is_through (const struct transfer *transfer)
 static int
 milliseconds_to_wait (const struct transfer *transfer)
 {
-  gint64 left = transfer->last_sign + (gint64) transfer->patience * G_USEC_PER_SEC - g_get_monotonic_time ();
+  gint64 left = vk_stall_left (&transfer->stall);
 
   if (transfer->wait > 0)
     left = MIN (left, transfer->wait);
   return (int) CLAMP (left / 1000 + 1, 0, G_MAXINT);
 }
 
-/* Whether either side has given a sign of life lately.  As long as the sink has work
- * of ours it is the one that is waited for: all that was read comes to it. */
+/* As long as the sink has work of ours it is the one that is waited for: all that was
+ * read comes to it. */
+static gboolean
+sink_has_work (const struct transfer *transfer)
+{
+  for (guint i = 0; i < N_SLOTS; i++)
+    if (transfer->slots[i].pending > 0)
+      return TRUE;
+  return transfer->zeroing > 0;
+}
+
+/* Whether either side has given a sign of life lately. */
 static gboolean
 is_alive (struct transfer *transfer, gboolean sign, GError **error)
 {
-  gint64 now = g_get_monotonic_time ();
-  gboolean sink_has_work = transfer->zeroing > 0;
-
-  if (sign)
-    transfer->last_sign = now;
-  if (now - transfer->last_sign < (gint64) transfer->patience * G_USEC_PER_SEC)
+  if (!vk_stall_has_come (&transfer->stall, sign))
     return TRUE;
-  for (guint i = 0; i < N_SLOTS; i++)
-    sink_has_work = sink_has_work || transfer->slots[i].pending > 0;
-  if (sink_has_work)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: what it is copied to has taken nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->patience);
+  if (sink_has_work (transfer))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: what it is copied to has taken nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->stall.patience);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: its NBD server has sent nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->patience);
+    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: its NBD server has sent nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->stall.patience);
   return FALSE;
 }
 
@@ -362,9 +331,8 @@ copy (struct transfer *transfer, GCancellable *cancellable, GError **error)
 {
   GPollFD cancel = { .fd = -1 };
   gboolean has_cancel_fd = g_cancellable_make_pollfd (cancellable, &cancel);
-  gboolean ok = TRUE;
+  gboolean ok = vk_stall_init (&transfer->stall, error);
 
-  transfer->last_sign = g_get_monotonic_time ();
   while (ok)
     {
       ok = !g_cancellable_set_error_if_cancelled (cancellable, error)
@@ -403,7 +371,7 @@ connect_source (struct transfer *transfer, GCancellable *cancellable, GError **e
   while (transfer->options->limit != NULL && transfer->read_bytes > GRAIN_BYTES && transfer->read_bytes > vk_rate_limit_burst (transfer->options->limit))
     transfer->read_bytes /= 2;
   if (transfer->progress != NULL)
-    atomic_store_explicit (&transfer->progress->size, vk_nbd_pool_size (transfer->pool), memory_order_relaxed);
+    vk_transfer_progress_set_size (transfer->progress, vk_nbd_pool_size (transfer->pool));
   return TRUE;
 }
 
@@ -446,7 +414,7 @@ vk_transfer_run (const VkTransferOptions *options, VkSink *sink, VkTransferProgr
   gboolean ok;
 
   transfer_init (&transfer);
-  ok = vk_copy_patience (&transfer.patience, error) && connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
+  ok = connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
   if (ok)
     {
       vk_nbd_pool_disconnect (transfer.pool);

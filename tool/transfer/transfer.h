@@ -7,20 +7,9 @@
 
 #include <gio/gio.h>
 
+#include "transfer/progress.h"
 #include "transfer/rate-limit.h"
 #include "transfer/sink.h"
-
-/* How far a transfer is.  Written by the transfer's thread, read by any. */
-typedef struct VkTransferProgress VkTransferProgress;
-
-VkTransferProgress *vk_transfer_progress_new (void);
-void vk_transfer_progress_free (VkTransferProgress *progress);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkTransferProgress, vk_transfer_progress_free)
-
-/* size: virtual size of the disk, 0 until known.  position: bytes of the disk
- * that are dealt with, holes included.  moved: bytes really read from the
- * export.  All in bytes; any pointer may be NULL. */
-void vk_transfer_progress_get (const VkTransferProgress *progress, guint64 *size, guint64 *position, guint64 *moved);
 
 typedef struct
 {
@@ -38,7 +27,8 @@ gboolean vk_transfer_export_size (const char *uri, guint64 *size, GError **error
 /* Runs the transfer to its end on the calling thread, including
  * sink->ops->finish().  Changed extents that read as zeroes are zero()ed
  * unless sink->reads_zero and there is no dirty bitmap; unchanged ones, as far as
- * sink->granularity lets them be, are left alone.  Data blocks found to hold only zeroes are treated the same.
+ * sink->granularity lets them be, are left alone.  Data blocks found to hold only zeroes
+ * are treated the same.
  * progress may be NULL.  A side that gives no sign of life for vk_copy_patience() has
  * stalled, which is an error.  Errors: VK_ERROR_FAILED for the export (message names
  * disk, offset and length), the sink's own error, G_IO_ERROR_CANCELLED. */
