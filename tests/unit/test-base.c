@@ -2,6 +2,7 @@
 /* Files, digests, JSON of strangers, errors, numbers for people. */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/write-direct.h"
 #include "report/format.h"
 
 typedef struct
@@ -147,6 +149,39 @@ test_file_sha256 (Fixture *fixture, gconstpointer data)
     g_assert_null (vk_file_sha256 (fixture->dir, NULL, NULL, &error));
     g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
   }
+}
+
+/* Also behind a position that no direct write may begin at. */
+static void
+test_write_direct (Fixture *fixture, gconstpointer data)
+{
+  static const gsize lengths[] = { 0, 5, (1 << 20) - 1, 1 << 20, (9 << 20) + 4097 };
+  static const gsize positions[] = { 0, 4096, 3 };
+  g_autofree char *path = path_in (fixture, "file");
+  g_autofree char *content = g_malloc (10 << 20);
+  int full = g_open ("/dev/full", O_WRONLY | O_CLOEXEC, 0);
+
+  for (gsize i = 0; i < 10 << 20; i++)
+    content[i] = (char) (i * 7 + (i >> 12));
+  for (gsize i = 0; i < G_N_ELEMENTS (lengths); i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (positions); j++)
+      {
+        int fd = g_open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        g_autofree char *found = NULL;
+        gsize length;
+
+        g_assert_cmpint (lseek (fd, (off_t) positions[j], SEEK_SET), ==, (off_t) positions[j]);
+        g_assert_true (vk_write_direct (fd, content, lengths[i]));
+        g_assert_true (vk_write_direct (fd, "end", 3));
+        close (fd);
+        g_assert_true (g_file_get_contents (path, &found, &length, NULL));
+        g_assert_cmpuint (length, ==, positions[j] + lengths[i] + 3);
+        g_assert_cmpint (memcmp (found + positions[j], content, lengths[i]), ==, 0);
+        g_assert_cmpstr (found + positions[j] + lengths[i], ==, "end");
+      }
+  g_assert_false (vk_write_direct (full, content, 2 << 20));
+  g_assert_cmpint (errno, ==, ENOSPC);
+  close (full);
 }
 
 static void
@@ -448,6 +483,7 @@ main (int argc, char **argv)
   ADD_WITH_DIRECTORY ("/files/write-refuses-existing", test_write_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/read-limits", test_read_limits);
   ADD_WITH_DIRECTORY ("/files/sha256", test_file_sha256);
+  ADD_WITH_DIRECTORY ("/files/write-direct", test_write_direct);
   ADD_WITH_DIRECTORY ("/files/copy-keeps-holes", test_copy_keeps_holes);
   ADD_WITH_DIRECTORY ("/files/rename-refuses-existing", test_rename_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/tree-remove-stays-inside", test_tree_remove_stays_inside);

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/files.h"
+#include "base/write-direct.h"
 #include "store/restic/id.h"
 
 /* Packs are spread over directories named by their first two digits. */
@@ -202,27 +203,6 @@ local_load (VkBackend *backend, VkResticType type, const char *name, guint64 off
 
 /* --- saving --------------------------------------------------------------- */
 
-static gboolean
-write_all (int fd, GBytes *content)
-{
-  gsize left;
-  const guint8 *data = g_bytes_get_data (content, &left);
-
-  while (left > 0)
-    {
-      gssize written = write (fd, data, left);
-
-      if (written < 0 && errno != EINTR)
-        return FALSE;
-      if (written > 0)
-        {
-          data += written;
-          left -= (gsize) written;
-        }
-    }
-  return TRUE;
-}
-
 /* Stores the file by way of one without a name, of which nothing is left when
  * this process is killed.  FALSE with errno: ENOTSUP where that does not exist,
  * EEXIST when there is such a file. */
@@ -238,7 +218,7 @@ save_nameless (const char *directory, const char *path, GBytes *content)
         errno = ENOTSUP;
       return FALSE;
     }
-  if (!write_all (fd, content) || fsync (fd) < 0)
+  if (!vk_write_direct (fd, g_bytes_get_data (content, NULL), g_bytes_get_size (content)) || fsync (fd) < 0)
     return FALSE;
   link = g_strdup_printf ("/proc/self/fd/%d", fd);
   if (linkat (AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "base/write-direct.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum
+{
+  /* Of memory, length and position: no device asks for more. */
+  ALIGNMENT = 4096,
+  BUFFER_BYTES = 4 << 20,
+  WORTH_BYTES = 1 << 20, /* less is as well in the cache */
+};
+
+/* Returns how much it has written; the reason why not more is met again by who writes
+ * the rest. */
+static gsize
+write_blocks (int fd, const guint8 *data, gsize length, guint8 *buffer)
+{
+  gsize done = 0;
+
+  while (length - done >= ALIGNMENT)
+    {
+      gsize piece = MIN (BUFFER_BYTES, (length - done) / ALIGNMENT * ALIGNMENT);
+      gssize written;
+
+      memcpy (buffer, data + done, piece);
+      written = write (fd, buffer, piece);
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written <= 0)
+        break;
+      done += (gsize) written;
+      if (written % ALIGNMENT != 0)
+        break;
+    }
+  return done;
+}
+
+static gsize
+write_past_cache (int fd, const guint8 *data, gsize length)
+{
+  int flags = fcntl (fd, F_GETFL);
+  void *buffer = NULL;
+  gsize done = 0;
+
+  if (flags < 0 || fcntl (fd, F_SETFL, flags | O_DIRECT) < 0)
+    return 0;
+  if (posix_memalign (&buffer, ALIGNMENT, BUFFER_BYTES) == 0)
+    done = write_blocks (fd, data, length, buffer);
+  free (buffer);
+  fcntl (fd, F_SETFL, flags);
+  return done;
+}
+
+gboolean
+vk_write_direct (int fd, const void *data, gsize length)
+{
+  const guint8 *bytes = data;
+  gsize done = length >= WORTH_BYTES ? write_past_cache (fd, bytes, length) : 0;
+
+  while (done < length)
+    {
+      gssize written = write (fd, bytes + done, length - done);
+
+      if (written < 0 && errno != EINTR)
+        return FALSE;
+      if (written > 0)
+        done += (gsize) written;
+    }
+  return TRUE;
+}
