@@ -55,6 +55,7 @@ unset VIRT_KEEP_CONFIG
 printf '[virt-keep]\nstore=%s\n' "$scratch/of-user" >"$XDG_CONFIG_HOME/virt-keep/config"
 is "$(store_asked list)" "$scratch/of-user" "the user's file is read"
 is "$(VIRT_KEEP_CONFIG='' store_asked --store "$scratch/given" list)" "$scratch/given" "and not where none is wanted"
+is "$(store_asked --config /dev/null --store "$scratch/given" list)" "$scratch/given" "nor with /dev/null, as others have it"
 rm "$XDG_CONFIG_HOME/virt-keep/config"
 keep list
 exits 2 "without a file and a store there is none"

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "command/command.h"
+#include "command/complete-script.h"
 #include "host/host.h"
 #include "store/store.h"
 
@@ -82,6 +83,8 @@ run_complete (VkInvocation *invocation, GError **error)
     return add_domains (invocation, error);
   else if (strcmp (what, "points") == 0)
     return add_points (invocation, error);
+  else if (strcmp (what, "script") == 0 && invocation->arguments[1] != NULL)
+    return vk_completion_script (invocation->arguments[1], invocation->text, error);
   else if (strcmp (what, "options") == 0)
     {
       add_options (invocation->text, vk_global_options);
@@ -94,7 +97,7 @@ run_complete (VkInvocation *invocation, GError **error)
     g_string_append_printf (invocation->text, "%s\n", command->arguments);
   else
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'script SHELL', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
       return FALSE;
     }
   return TRUE;
