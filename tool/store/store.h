@@ -165,7 +165,8 @@ struct VkStore
 };
 
 /* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
- * create, an image store that does not exist is made; a restic store never is.
+ * create, an image store that does not exist is made, unless it is known to be on a file
+ * system that is not mounted; a restic store never is.
  * settings may be NULL.
  * Returns: (transfer full), or NULL with VK_ERROR_USAGE for a URL that is none,
  * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_REFUSED for a wrong
