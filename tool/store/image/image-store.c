@@ -256,6 +256,7 @@ static const VkStoreOps image_ops = {
   .begin_point = image_begin_point,
   .lock_directory = vk_image_lock_directory,
   .lock_mode = VK_IMAGE_DIRECTORY_MODE,
+  .domain_directory = vk_image_lock_directory,
   .find_leftovers = vk_image_find_leftovers,
   .clear_leftover = vk_image_clear_leftover,
   .open_disk = image_open_disk,
