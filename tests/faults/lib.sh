@@ -142,7 +142,7 @@ after_fault ()
   outcome=$(outcome)
   holds "$fault_name: the guest runs on and its data are right" guest_is_right
   note_stable
-  is "$(fs_status)" thawed "$fault_name: its file systems are thawed"
+  judge "$fault_name: its file systems are thawed" is_thawed
   judge "$fault_name: every listed point restores to its exact bytes" points_are_right
   judge "$fault_name: the next backup succeeds without a person" next_backup "$@"
   make_room
@@ -215,6 +215,20 @@ guest_is_right ()
   records=$(records_of "$lab/live.vda") || complain "the records of the guest are damaged: $records" || return
   [ "$records" -ge "$said" ] || complain "the guest has lost records after $records: $said was stable" || return
   same_bytes "$lab/live.vdb" "$lab/now.vdb"
+}
+
+# is_thawed: the agent says so; where libvirt has lost the agent, as libvirt 9.0 does when the
+# guest is reset while a backup job runs, the guest says so, which writes.
+# shellcheck disable=SC2317  # called by judge
+is_thawed ()
+{
+  local status
+  status=$(fs_status)
+  case $status in
+    thawed) ;;
+    *"agent disappeared"*) note_stable; wait_for 300 writes_on "$stable" || complain "$status, and the guest writes nothing" ;;
+    *) complain "$status" ;;
+  esac
 }
 
 # fs_status: what the agent says of the file systems.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a store that is full, has no inodes left, cannot be written to, or goes away in the
 # middle costs the backup, and nothing else; once it is back the next one succeeds.  So does
-# one after a qemu-nbd or a virt-keep that stood still.
+# one after a qemu-nbd or a virt-keep that stood still.  Where the file system of a store is not
+# mounted, no other one is made in the empty directory.
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip_all "only root can mount a file system"
@@ -44,6 +45,33 @@ fails_as_store ()
 }
 
 fault_lab image
+fault "store not mounted"
+umount -l "$store"
+keep --store "$store" --json list "$victim"
+exits 9 "$fault_name: nothing can be listed"
+like "$(json .error.message)" "not mounted at '$store'" "$fault_name: and list says why"
+keep --store "$store" --json doctor "$victim"
+exits 12 "$fault_name: doctor finds a problem"
+like "$(cat "$out")" "not mounted at" "$fault_name: which is this one"
+keep --store "$store" --json backup "$victim"
+is "$(ls -A "$store")" "" "$fault_name: no other store is made in the directory below it"
+fails_as_store "not mounted at '$store'.*virt-keep init"
+mount --bind "$kept" "$store"
+after_fault
+is "$next_level" incremental "$fault_name: the next backup goes on where the last one ended"
+
+# Whoever wants another store there gets it, and so does who has removed one.
+umount -l "$store"
+keep --store "$store" init
+exits 0 "init makes a store where another one is not mounted"
+rm -rf "${store:?}"/*
+mount --bind "$kept" "$store"
+for again in "a first backup makes a store" "and another one where that was removed"; do
+  keep --store "$kept/other" --json backup "$victim" --disk vda --level copy
+  exits 0 "$again"
+  rm -rf "$kept/other"
+done
+
 modes="push pull"
 whole || modes=pull
 for mode in $modes; do

@@ -5,7 +5,6 @@
 # down, and the functions below.
 # shellcheck disable=SC2154,SC2034  # lab and its like are lib.sh's, which uses ours, too
 
-export VIRT_KEEP_STATE_DIR=$lab/state
 boots=$VIRT_KEEP_STATE_DIR/boots
 [ -e "${VIRT_KEEP_NBDKIT_PLUGIN:=$(dirname "$VIRT_KEEP")/view/nbdkit-virt-keep-plugin.so}" ] && export VIRT_KEEP_NBDKIT_PLUGIN
 

@@ -58,4 +58,32 @@ holds "the guard of a job that is over ends" wait_for 30 no_guard
 holds "and leaves another job alone" has_job guest
 virsh -q domjobabort guest
 
+# A guard that cannot connect to libvirt: only the first connection succeeds.
+cat >"$lab/once" <<END
+#!/bin/sh
+mkdir "$lab/taken" 2>/dev/null || exit 1
+exec virt-ssh-helper qemu:///system
+END
+chmod +x "$lab/once"
+keep --store "$store" --json --connect "qemu+ext:///system?command=$lab/once" backup guest
+exits 0 "a backup whose guard cannot connect succeeds"
+like "$(cat "$out")" "nobody would have ended the job, had virt-keep been killed: .*connect" "and warns of that"
+
+# libvirt refuses the job, and virt-keep is killed before it has dismissed its guard.
+mkdir "$lab/templates" "$lab/hooks"
+sed "s|file='[$]{target-file}'|file='/nowhere\${target-file}'|" "$lab_sources/../../xml-templates/domainbackup-push.xml" >"$lab/templates/domainbackup-push.xml"
+cat >"$lab/hooks/50-hold" <<END
+#!/bin/sh
+[ "\$1" != thawed ] || { touch "$lab/refused"; exec sleep 60; }
+END
+chmod +x "$lab/hooks/50-hold"
+keep_in_background --store "$store" --json backup guest --mode push --templates "$lab/templates" --hook-dir "$lab/hooks"
+wait_for 60 test -e "$lab/refused" || bail "libvirt refuses nothing: $(cat "$err")"
+is "$(guards)" 1 "a guard watches over a begin"
+kill -KILL "$keeper"
+wait "$keeper" 2>/dev/null
+since=$SECONDS
+holds "when that was refused, it does not wait for a job any more" wait_for 20 no_guard
+diag "it took $((SECONDS - since)) s"
+
 done_testing

@@ -8,7 +8,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-export VIRT_KEEP_STATE_DIR=$lab/state
 hooks=$lab/hooks
 mkdir -m 0755 "$hooks"
 

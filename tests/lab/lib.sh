@@ -33,6 +33,7 @@ lab=$(mktemp -d "$VIRT_KEEP_LAB/t.XXXXXX") || bail "no directory for the test's 
 chmod 0711 "$lab"
 cleanup_fn rm -rf "$lab"
 store=$lab/store
+export VIRT_KEEP_STATE_DIR=$lab/state
 out=$lab/stdout
 err=$lab/stderr
 code=

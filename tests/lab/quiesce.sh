@@ -8,7 +8,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-export VIRT_KEEP_STATE_DIR=$lab/state
 
 # freeze_status NAME: "frozen" or "thawed".
 freeze_status ()

@@ -58,4 +58,26 @@ backup_is guest full "a full instead" --level auto
 like "$(json .reason)" 'chunk at offset 2[01][0-9]{7} is missing' "says why"
 repository_is_sound "since what was lost has been stored again"
 
+# ---- several domains at one instant ---------------------------------------------------
+
+make_domain other vda:qcow2:64M
+guest_write other vda 0x31 1M 3M
+for domain in guest other; do
+  shadow $domain vda "$lab/$domain.raw"
+done
+keep --store "$store" --json backup guest other --together
+exits 0 "two domains are backed up together"
+is "$(json '.results[0].mode') $(json '.results[0].level') $(json '.results[1].level')" "pull incremental full" "each in its own way"
+n=0
+for domain in guest other; do
+  holds "$domain: restic dumps the bytes of the instant" dumps_to "$(json ".results[$n].point")" vda "$lab/$domain.raw"
+  n=$((n + 1))
+done
+virsh -q destroy other
+repository_is_sound "with both"
+had=$(points)
+keep --store "$store" --json backup guest nobody --together
+exits 3 "when one of them does not exist nothing is stored"
+is "$(points)" "$had" "of the other either"
+
 done_testing

@@ -31,15 +31,14 @@ repository_is_sound ()
   holds "restic check --read-data is content $1" restic -q -r "$repository" check --read-data
 }
 
-# snapshot_of POINT: the id of its snapshot, as restic lists it: by its time.
+# snapshot_of POINT: the id of its snapshot, as restic lists it: by its time and domain.
 snapshot_of ()
 {
   restic_json snapshots --tag virt-keep | perl -MJSON::PP -e '
-    my ($point) = @ARGV;
-    $point =~ s/.*@//;
+    my ($domain, $point) = $ARGV[0] =~ /(.*)@(.*)/;
     for (@{JSON::PP->new->utf8->decode (join "", <STDIN>)}) {
       (my $id = substr $_->{time}, 0, 19) =~ s/[-:]//g;
-      print $_->{id} if $id . "Z" eq $point
+      print $_->{id} if $id . "Z" eq $point && grep { $_ eq $domain } @{$_->{tags}}
     }' "$1"
 }
 

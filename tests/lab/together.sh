@@ -7,7 +7,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-export VIRT_KEEP_STATE_DIR=$lab/state
 
 freeze_status ()
 {

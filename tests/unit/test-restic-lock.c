@@ -5,6 +5,7 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -245,6 +246,34 @@ test_others (Fixture *fixture, gconstpointer data)
   expect_busy (fixture, FALSE, "cannot be read");
 }
 
+/* A process of this host that is gone is in nobody's way; one that lives is, and so is one of
+ * another host with the same number. */
+static void
+test_dead (Fixture *fixture, gconstpointer data)
+{
+  static const char format[] = "{\"time\":\"%s\",\"exclusive\":%s,\"hostname\":\"%s\",\"username\":\"him\",\"pid\":%d}";
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+  g_autofree char *names = NULL;
+  pid_t dead = fork ();
+
+  if (dead == 0)
+    _exit (0);
+  g_assert_cmpint (waitpid (dead, NULL, 0), ==, dead);
+  write_lock (fixture, format, time, "true", g_get_host_name (), (int) dead);
+  vk_restic_lock_free (take (fixture, FALSE, &fast));
+  write_lock (fixture, format, time, "false", g_get_host_name (), (int) dead);
+  vk_restic_lock_free (take (fixture, TRUE, &fast));
+  names = lock_names (fixture);
+  g_assert_cmpstr (names, ==, "");
+  write_lock (fixture, format, time, "true", g_get_host_name (), (int) getppid ());
+  expect_busy (fixture, FALSE, "exclusively by him");
+  g_assert_true (vk_tree_remove (fixture->locks, NULL));
+  g_assert_cmpint (g_mkdir (fixture->locks, 0700), ==, 0);
+  write_lock (fixture, format, "2020-01-01T00:00:00Z", "true", "elsewhere", (int) dead);
+  expect_busy (fixture, FALSE, "exclusively by him on elsewhere");
+}
+
 /* Whoever wrote an exclusive one at the same time: it was not there at the first look. */
 static void
 test_early_conflict (Fixture *fixture, gconstpointer data)
@@ -353,6 +382,7 @@ main (int argc, char **argv)
   add ("it is lost when it cannot be refreshed", test_expiry);
   add ("it is not lost at once", test_short_trouble);
   add ("others' locks are respected and named", test_others);
+  add ("one of a dead process of this host is removed", test_dead);
   add ("one that is taken early counts", test_early);
   add ("nothing is written when another came at the same time", test_early_conflict);
   add ("it can be waited for", test_retry);

@@ -29,6 +29,7 @@ set_up (Fixture *fixture, gconstpointer data)
 
   fixture->dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
   path = g_build_filename (fixture->dir, "store", NULL);
+  g_setenv ("VIRT_KEEP_STATE_DIR", fixture->dir, TRUE);
   fixture->store = vk_store_open (path, NULL, TRUE, &error);
   g_assert_no_error (error);
 }

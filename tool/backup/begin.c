@@ -82,8 +82,14 @@ begin_once (VkBackup *backup, GError **error)
   backup->checkpoint = checkpoint_xml ? g_strdup (name) : NULL;
   vk_guard_tell_beginning (backup->guard);
   instant = vk_time_now ();
-  if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, error))
-    return FALSE;
+  if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, &failure))
+    {
+      /* One whose answer was lost on the way may yet begin. */
+      if (strcmp (vk_error_class_name (failure), "connection") != 0 && !vk_host_is_lost (backup->host))
+        vk_guard_tell_refused (backup->guard);
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
   vk_guard_tell_begun (backup->guard);
   backup->manifest->instant = g_steal_pointer (&instant);
   return TRUE;

@@ -118,6 +118,8 @@ on_word (int fd, GIOCondition condition, gpointer user_data)
     return G_SOURCE_CONTINUE;
   if (got == 1 && word == VK_GUARD_BEGINNING)
     guard->stage = STAGE_BEGINNING;
+  else if (got == 1 && word == VK_GUARD_REFUSED)
+    guard->stage = STAGE_BEFORE;
   else if (got == 1 && word == VK_GUARD_BEGUN)
     guard->stage = STAGE_BEGUN;
   else
@@ -244,16 +246,29 @@ watch (Guard *guard)
     end_job (guard);
 }
 
+/* Nobody sees what a guard prints: the backup is told. */
+static gboolean
+open_domain (Guard *guard, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *words = NULL;
+
+  guard->host = vk_host_open_unattended (*guard->uri ? guard->uri : NULL, &failure);
+  guard->domain = guard->host ? vk_host_find_domain (guard->host, guard->uuid, &failure) : NULL;
+  if (guard->domain != NULL)
+    return TRUE;
+  words = g_strdup_printf ("%c%s", VK_GUARD_FAILED, failure->message);
+  send (STDIN_FILENO, words, strlen (words), MSG_NOSIGNAL);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 gboolean
 vk_guard_run (GError **error)
 {
   g_auto (Guard) guard = { .stage = STAGE_BEFORE };
 
-  if (!read_order (&guard, error))
-    return FALSE;
-  guard.host = vk_host_open_unattended (*guard.uri ? guard.uri : NULL, error);
-  guard.domain = guard.host ? vk_host_find_domain (guard.host, guard.uuid, error) : NULL;
-  if (guard.domain == NULL)
+  if (!read_order (&guard, error) || !open_domain (&guard, error))
     return FALSE;
   g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP, on_word, &guard);
   watch (&guard);

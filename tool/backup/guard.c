@@ -18,7 +18,7 @@
 struct VkGuard
 {
   int socket;
-  gboolean acted;
+  GString *said; /* by the guard, as far as it has been read */
 };
 
 static char *
@@ -72,6 +72,7 @@ vk_guard_start (const VkGuardOrder *order, GError **error)
     }
   guard = g_new0 (VkGuard, 1);
   guard->socket = pair[0];
+  guard->said = g_string_new (NULL);
   tell (guard, line, strlen (line));
   return guard;
 }
@@ -84,22 +85,41 @@ vk_guard_tell_beginning (VkGuard *guard)
 }
 
 void
+vk_guard_tell_refused (VkGuard *guard)
+{
+  if (guard != NULL)
+    tell (guard, &(char){ VK_GUARD_REFUSED }, 1);
+}
+
+void
 vk_guard_tell_begun (VkGuard *guard)
 {
   if (guard != NULL)
     tell (guard, &(char){ VK_GUARD_BEGUN }, 1);
 }
 
+/* Returns what it has said first. */
+static char
+listen_to (VkGuard *guard)
+{
+  char words[256];
+  gssize got;
+
+  while ((got = recv (guard->socket, words, sizeof words, MSG_DONTWAIT)) > 0)
+    g_string_append_len (guard->said, words, got);
+  return *guard->said->str;
+}
+
 gboolean
 vk_guard_has_acted (VkGuard *guard)
 {
-  char word;
+  return guard != NULL && listen_to (guard) == VK_GUARD_ACTED;
+}
 
-  if (guard == NULL)
-    return FALSE;
-  if (recv (guard->socket, &word, 1, MSG_DONTWAIT) == 1 && word == VK_GUARD_ACTED)
-    guard->acted = TRUE;
-  return guard->acted;
+const char *
+vk_guard_failure (VkGuard *guard)
+{
+  return guard != NULL && listen_to (guard) == VK_GUARD_FAILED ? guard->said->str + 1 : NULL;
 }
 
 void
@@ -109,6 +129,7 @@ vk_guard_dismiss (VkGuard *guard)
     return;
   tell (guard, &(char){ VK_GUARD_DISMISSED }, 1);
   close (guard->socket);
+  g_string_free (guard->said, TRUE);
   g_free (guard);
 }
 
@@ -140,5 +161,9 @@ vk_backup_start_guard (VkBackup *backup)
 void
 vk_backup_dismiss_guard (VkBackup *backup)
 {
+  const char *failure = vk_guard_failure (backup->guard);
+
+  if (failure != NULL)
+    vk_backup_warn (backup, "nobody would have ended the job, had virt-keep been killed: %s", failure);
   g_clear_pointer (&backup->guard, vk_guard_dismiss);
 }

@@ -25,13 +25,17 @@ typedef struct
  * VK_ERROR_FAILED set. */
 VkGuard *vk_guard_start (const VkGuardOrder *order, GError **error);
 
-/* Says that libvirt is about to be asked for the job, and that the job has begun.  guard
- * may be NULL here and below. */
+/* Says that libvirt is about to be asked for the job, that it has said no, and that the job has
+ * begun.  guard may be NULL here and below. */
 void vk_guard_tell_beginning (VkGuard *guard);
+void vk_guard_tell_refused (VkGuard *guard);
 void vk_guard_tell_begun (VkGuard *guard);
 
 /* Whether it has ended the job for lack of room. */
 gboolean vk_guard_has_acted (VkGuard *guard);
+
+/* Why it cannot do its work, such as no connection to libvirt, or NULL.  (transfer none) */
+const char *vk_guard_failure (VkGuard *guard);
 
 /* The job has ended: so does the guard. */
 void vk_guard_dismiss (VkGuard *guard);

@@ -42,7 +42,7 @@ find_obstacle (VkBackup *backup)
     set_reason (backup, "the domain has no channel for the guest agent (org.qemu.guest_agent.0)");
   else if (is_paused (backup))
     set_reason (backup, "the domain is paused, and so is its guest agent");
-  else if (!vk_freeze_is_possible (backup->domain, &failure))
+  else if (!vk_agent_is_awake (backup->domain, &failure))
     set_reason (backup, "%s", failure->message);
 }
 

@@ -28,10 +28,18 @@ vk_state_directory (void)
 }
 
 char *
+vk_state_path (const char *name)
+{
+  g_autofree char *state = vk_state_directory ();
+
+  return g_build_filename (state, name, NULL);
+}
+
+char *
 vk_state_make_directory (const char *name, int mode, GError **error)
 {
   g_autofree char *state = vk_state_directory ();
-  g_autofree char *path = g_build_filename (state, name, NULL);
+  g_autofree char *path = vk_state_path (name);
 
   return vk_directory_make (state, STATE_MODE, error) && vk_directory_make (path, mode, error) ? g_steal_pointer (&path) : NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What virt-keep writes down about this host: machines that run from restore points,
- * guests whose file systems are frozen. */
+ * guests whose file systems are frozen, where stores lie. */
 #pragma once
 
 #include <json-glib/json-glib.h>
@@ -8,6 +8,9 @@
 /* STATE: $VIRT_KEEP_STATE_DIR, root's /var/lib/virt-keep, or a user's own.
  * Returns: (transfer full). */
 char *vk_state_directory (void);
+
+/* STATE/NAME, which need not exist.  Returns: (transfer full). */
+char *vk_state_path (const char *name);
 
 /* Makes STATE/NAME with this mode, unless it is there.  QEMU's user can pass through STATE
  * itself: what boots from a point is below it.

@@ -89,14 +89,12 @@ choose_nvram (VkBootStart *start, GError **error)
   const VkManifestFile *file = vk_manifest_find_file (start->point->manifest, "nvram");
   g_autofree char *name = g_strdup_printf ("virt-keep-%s.fd", start->boot->uuid);
   g_autofree char *directory = file->source ? g_path_get_dirname (file->source) : NULL;
-  g_autofree char *state = NULL;
   g_autofree char *own = NULL;
 
   if (directory != NULL && g_path_is_absolute (directory) && access (directory, W_OK | X_OK) == 0)
     return g_build_filename (directory, name, NULL);
-  state = vk_state_directory ();
-  own = g_build_filename (state, "nvram", NULL);
-  return vk_directory_make (own, DIRECTORY_MODE, error) ? g_build_filename (own, name, NULL) : NULL;
+  own = vk_state_make_directory ("nvram", DIRECTORY_MODE, error);
+  return own != NULL ? g_build_filename (own, name, NULL) : NULL;
 }
 
 static gboolean

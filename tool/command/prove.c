@@ -301,8 +301,7 @@ conclude (struct run *run, GError **error)
 static gboolean
 prove (struct run *run, GError **error)
 {
-  g_autofree char *state = vk_state_directory ();
-  g_autofree char *proofs = g_build_filename (state, "proofs", NULL);
+  g_autofree char *proofs = vk_state_path ("proofs");
   g_autoptr (VkRunDir) directory = vk_run_dir_new (proofs, error);
   gboolean done;
 

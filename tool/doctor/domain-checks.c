@@ -110,7 +110,7 @@ check_disks (VkDoctor *doctor, VkPatient *patient)
 static void
 check_agent (VkDoctor *doctor, VkPatient *patient)
 {
-  g_autofree char *words = NULL;
+  g_autoptr (GError) failure = NULL;
 
   if (!patient->running)
     return;
@@ -119,16 +119,16 @@ check_agent (VkDoctor *doctor, VkPatient *patient)
       vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "give it a channel org.qemu.guest_agent.0, and install qemu-guest-agent in the guest", "it has no channel for a guest agent: a backup is what a crash would leave on the disks");
       return;
     }
-  if (vk_agent_is_awake (patient->domain, &words))
+  if (vk_agent_is_awake (patient->domain, &failure))
     vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_OK, NULL, "its guest agent answers");
   /* qemu-ga takes few orders while it has frozen the file systems, and says why. */
-  else if (strstr (words, "frozen") != NULL)
+  else if (strstr (failure->message, "frozen") != NULL)
     {
       if (!patient->left_frozen)
         vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virsh domfsthaw it, unless somebody has just frozen it", "its file systems are frozen: everything in it that writes waits");
     }
   else
-    vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "see whether qemu-guest-agent runs in the guest", "its guest agent does not answer: %s", words);
+    vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "see whether qemu-guest-agent runs in the guest", "%s", failure->message);
 }
 
 void

@@ -227,7 +227,7 @@ vk_doctor_check_leftovers (VkDoctor *doctor, VkPatient *patient)
       vk_doctor_add (doctor, "domain", patient, "lock", VK_CHECK_NOTE, "virt-keep status shows its job", "%s", failure ? failure->message : "a virt-keep is at work on it in this store");
       return;
     }
-  directory = doctor->request->store_is_restic ? NULL : store->ops->lock_directory (store, patient->xml->name, patient->xml->uuid, NULL);
+  directory = vk_store_domain_directory (store, patient->xml->name, patient->xml->uuid);
   place.store_id = store->id;
   place.directory = directory;
   check_all (doctor, patient, &place, lock != NULL);

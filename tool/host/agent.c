@@ -76,15 +76,19 @@ vk_agent_ping (virDomainPtr domain)
   return answer != NULL;
 }
 
-/* What the time is in the guest, libvirt asks itself. */
+/* What the time is in the guest, libvirt asks itself; every agent knows that order. */
 gboolean
-vk_agent_is_awake (virDomainPtr domain, char **words)
+vk_agent_is_awake (virDomainPtr domain, GError **error)
 {
   long long seconds;
   unsigned int nanoseconds;
-  gboolean awake = virDomainGetTime (domain, &seconds, &nanoseconds, 0) == 0;
+  gboolean awake;
 
-  *words = awake ? NULL : g_strdup (virGetLastErrorMessage ());
+  vk_agent_limit_answers (domain, ANSWER_SECONDS);
+  awake = virDomainGetTime (domain, &seconds, &nanoseconds, 0) == 0;
+  if (!awake)
+    vk_set_libvirt_error (error, NULL, "the guest agent does not answer");
+  vk_agent_limit_answers (domain, 0);
   return awake;
 }
 

@@ -13,8 +13,9 @@ gboolean vk_agent_has_channel (virDomainPtr domain);
 gboolean vk_agent_ping (virDomainPtr domain);
 
 /* The same without marking the domain as tainted, which every other question does.  When it
- * does not, *words (transfer full) is what libvirt or the agent says. */
-gboolean vk_agent_is_awake (virDomainPtr domain, char **words);
+ * does not, *error says so, with what libvirt or the agent says.  libvirt's limit on answers is
+ * put back to its default. */
+gboolean vk_agent_is_awake (virDomainPtr domain, GError **error);
 
 /* Limits, for whoever asks, how long an agent may think about an answer, in seconds, which libvirt does
  * not limit by itself; 0: as libvirt does. */

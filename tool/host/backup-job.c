@@ -14,6 +14,7 @@ enum
   TICK_MILLISECONDS = 250,
   POLL_SECONDS = 2,        /* how often libvirt is asked, in case an event was lost */
   EXPLAIN_SECONDS = 2,     /* for the lifecycle event that follows a failed job */
+  SHUTDOWN_SECONDS = 30,   /* for that of a guest that is on its way */
   END_SECONDS = 30,        /* for libvirt to report a job that was told to end */
 };
 
@@ -380,12 +381,29 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
   return FALSE;
 }
 
+/* QEMU closes its exports when it begins to end, and ends when it has written what it had in its
+ * cache. */
+static gboolean
+is_shutting_down (VkBackupJob *job)
+{
+  int state, reason;
+
+  return virDomainGetState (job->domain, &state, &reason, 0) == 0
+      && (state == VIR_DOMAIN_SHUTDOWN || (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_SHUTTING_DOWN));
+}
+
 void
 vk_backup_job_explain (VkBackupJob *job, GError **error)
 {
-  vk_host_run_until (&job->over, NULL, g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC, NULL);
-  if (!job->over)
-    poll_state (job);
+  gint64 deadline = g_get_monotonic_time () + SHUTDOWN_SECONDS * G_USEC_PER_SEC;
+
+  do
+    {
+      vk_host_run_until (&job->over, NULL, g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC, NULL);
+      if (!job->over)
+        poll_state (job);
+    }
+  while (!job->over && is_shutting_down (job) && g_get_monotonic_time () < deadline);
   if (!job->over)
     return;
   wait_for_cause (job);

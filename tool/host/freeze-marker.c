@@ -15,6 +15,7 @@
 enum { DIRECTORY_MODE = 0700, MARKER_LIMIT = 64 << 10, MARKER_VERSION = 1 };
 
 static const char marker_format[] = "virt-keep frozen guest";
+static const char directory_name[] = "frozen";
 
 void
 vk_freeze_marker_free (VkFreezeMarker *marker)
@@ -28,18 +29,10 @@ vk_freeze_marker_free (VkFreezeMarker *marker)
   g_free (marker);
 }
 
-static char *
-marker_directory (void)
-{
-  g_autofree char *state = vk_state_directory ();
-
-  return g_build_filename (state, "frozen", NULL);
-}
-
 static gboolean
 save (const VkFreezeMarker *marker, GError **error)
 {
-  g_autofree char *directory = vk_state_make_directory ("frozen", DIRECTORY_MODE, error);
+  g_autofree char *directory = vk_state_make_directory (directory_name, DIRECTORY_MODE, error);
   g_autofree char *name = g_path_get_basename (marker->path);
   g_autoptr (JsonObject) object = json_object_new ();
 
@@ -58,7 +51,7 @@ vk_freeze_marker_new (VkHost *host, virDomainPtr domain, GError **error)
 {
   g_autoptr (VkFreezeMarker) marker = g_new0 (VkFreezeMarker, 1);
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autofree char *directory = marker_directory ();
+  g_autofree char *directory = vk_state_path (directory_name);
   g_autofree char *file = NULL;
   char uuid[VIR_UUID_STRING_BUFLEN] = "";
 
@@ -149,7 +142,7 @@ GPtrArray *
 vk_freeze_marker_list (VkHost *host, const char *uuid, GError **error)
 {
   g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_freeze_marker_free);
-  g_autofree char *path = marker_directory ();
+  g_autofree char *path = vk_state_path (directory_name);
   g_autofree char *uri = vk_host_uri (host);
   g_autoptr (GError) failure = NULL;
   g_autoptr (GDir) directory = g_dir_open (path, 0, &failure);

@@ -11,7 +11,6 @@ enum
   THAW_TRIES = 5,
   THAW_SECONDS = 5, /* for one answer */
   PAUSE_SECONDS = 1,
-  PING_SECONDS = 5,
 };
 
 struct VkFreeze
@@ -30,23 +29,6 @@ struct VkFreeze
   gint64 thawed_at;
   guint thawed_filesystems;
 };
-
-/* An order that changes nothing, known to every agent, and that does not taint the domain
- * as orders of our own making do. */
-gboolean
-vk_freeze_is_possible (virDomainPtr domain, GError **error)
-{
-  long long seconds;
-  unsigned int nanoseconds;
-  gboolean answered;
-
-  vk_agent_limit_answers (domain, PING_SECONDS);
-  answered = virDomainGetTime (domain, &seconds, &nanoseconds, 0) == 0;
-  if (!answered)
-    vk_set_libvirt_error (error, NULL, "the guest agent does not answer");
-  vk_agent_limit_answers (domain, 0);
-  return answered;
-}
 
 gboolean
 vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)

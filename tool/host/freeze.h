@@ -5,10 +5,6 @@
 
 #include "host/freeze-marker.h"
 
-/* Whether the domain's agent takes orders; otherwise *error says why not, in libvirt's
- * words (VK_LIBVIRT_ERROR). */
-gboolean vk_freeze_is_possible (virDomainPtr domain, GError **error);
-
 /* Thaws what is frozen in the guest, trying for several seconds.  *filesystems (may be
  * NULL) is how many there were.  A domain that does not run has none.  VK_ERROR_FROZEN when the agent
  * did not do it. */

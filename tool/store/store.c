@@ -107,6 +107,12 @@ vk_store_is_busy (VkStore *store, const char *domain_name, const char *domain_uu
   return directory != NULL && vk_domain_lock_is_held (directory, holder);
 }
 
+char *
+vk_store_domain_directory (VkStore *store, const char *domain_name, const char *domain_uuid)
+{
+  return store->ops->domain_directory != NULL ? store->ops->domain_directory (store, domain_name, domain_uuid, NULL) : NULL;
+}
+
 GPtrArray *
 vk_store_find_leftovers (VkStore *store, const char *domain_uuid, GError **error)
 {

@@ -112,6 +112,9 @@ typedef struct
   char *(*lock_directory) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
   mode_t lock_mode;
 
+  /* See vk_store_domain_directory(); NULL where there are none. */
+  char *(*domain_directory) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
+
   /* See vk_store_find_leftovers() and vk_store_clear_leftover(). */
   GPtrArray *(*find_leftovers) (VkStore *store, const char *domain_uuid, GError **error);
   gboolean (*clear_leftover) (VkStore *store, const VkStoreLeftover *leftover, GError **error);
@@ -165,7 +168,8 @@ struct VkStore
 };
 
 /* Opens the store that url names: "/path", "image:/path", "restic:URL".  With
- * create, an image store that does not exist is made; a restic store never is.
+ * create, an image store that does not exist is made, unless it is known to be on a file
+ * system that is not mounted; a restic store never is.
  * settings may be NULL.
  * Returns: (transfer full), or NULL with VK_ERROR_USAGE for a URL that is none,
  * VK_ERROR_NOT_FOUND when there is no store, VK_ERROR_REFUSED for a wrong
@@ -189,6 +193,10 @@ VkDomainLock *vk_store_lock_domain (VkStore *store, const char *domain_name, con
 
 /* Whether somebody has that lock, and who in *holder: see vk_domain_lock_is_held(). */
 gboolean vk_store_is_busy (VkStore *store, const char *domain_name, const char *domain_uuid, char **holder);
+
+/* The directory that all images of a domain lie in.  Returns: (transfer full), or NULL where
+ * there is none, or it cannot be found. */
+char *vk_store_domain_directory (VkStore *store, const char *domain_name, const char *domain_uuid);
 
 /* What killed processes have left: unfinished points, removals that were interrupted,
  * locks.  What a process that lives works on is not among it.  domain_uuid: only of this domain, as

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "store/image/image-layout.h"
+#include "store/image/image-place.h"
 #include "store/image/image-claims.h"
 
 static const char store_file_name[] = "virt-keep-store.json";
@@ -256,6 +257,7 @@ static const VkStoreOps image_ops = {
   .begin_point = image_begin_point,
   .lock_directory = vk_image_lock_directory,
   .lock_mode = VK_IMAGE_DIRECTORY_MODE,
+  .domain_directory = vk_image_lock_directory,
   .find_leftovers = vk_image_find_leftovers,
   .clear_leftover = vk_image_clear_leftover,
   .open_disk = image_open_disk,
@@ -339,8 +341,20 @@ parse_store_file (VkImageStore *store, const char *text, const char *name, GErro
   return FALSE;
 }
 
-VkStore *
-vk_image_store_open (const char *path, gboolean create, GError **error)
+/* What a backup is kept in has to be there the next time.  Without a note of where that is, only
+ * the warning is lost. */
+static void
+note_place (const VkImageStore *store)
+{
+  g_autoptr (GError) failure = NULL;
+
+  if (!vk_image_place_note (store->path, &failure))
+    g_message ("where the store %s lies cannot be noted: %s", store->path, failure->message);
+}
+
+/* create: a store that is missing is made, and place: unless its file system is. */
+static VkStore *
+open_store (const char *path, gboolean create, gboolean place, GError **error)
 {
   VkImageStore *store = g_new0 (VkImageStore, 1);
   g_autoptr (VkStore) base = &store->base;
@@ -352,7 +366,8 @@ vk_image_store_open (const char *path, gboolean create, GError **error)
   store->path = g_canonicalize_filename (path, NULL);
   store->base.url = g_strdup (store->path);
   store_file = g_build_filename (store->path, store_file_name, NULL);
-  if (create && !g_file_test (store_file, G_FILE_TEST_EXISTS) && !create_store (store->path, store_file, error))
+  if (!g_file_test (store_file, G_FILE_TEST_EXISTS)
+      && ((place && !vk_image_place_check (store->path, error)) || (create && !create_store (store->path, store_file, error))))
     return NULL;
   text = vk_file_read (store_file, STORE_FILE_LIMIT, NULL, &failure);
   if (text == NULL && g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
@@ -361,7 +376,15 @@ vk_image_store_open (const char *path, gboolean create, GError **error)
     g_propagate_error (error, g_steal_pointer (&failure));
   if (text == NULL || !parse_store_file (store, text, store_file, error))
     return NULL;
+  if (create)
+    note_place (store);
   return g_steal_pointer (&base);
+}
+
+VkStore *
+vk_image_store_open (const char *path, gboolean create, GError **error)
+{
+  return open_store (path, create, TRUE, error);
 }
 
 VkStore *
@@ -370,7 +393,7 @@ vk_image_store_create (const char *path, GError **error)
   g_autofree char *store_file = g_build_filename (path, store_file_name, NULL);
 
   if (!g_file_test (store_file, G_FILE_TEST_EXISTS))
-    return vk_image_store_open (path, TRUE, error);
+    return open_store (path, TRUE, FALSE, error);
   g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
   return NULL;
 }

@@ -6,7 +6,8 @@
 
 #include "store/store.h"
 
-/* Opens, or with create makes, the image store in the directory path. */
+/* Opens, or with create makes, the image store in the directory path.  VK_ERROR_NOT_FOUND when there
+ * is none; VK_ERROR_STORE, also with create, when its file system is not mounted: see image-place.h. */
 VkStore *vk_image_store_open (const char *path, gboolean create, GError **error);
 
 /* Makes one in the directory path, which need not exist; VK_ERROR_REFUSED when

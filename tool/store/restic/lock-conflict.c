@@ -41,6 +41,14 @@ vk_lock_holder_parse (const void *text, gsize length, GError **error)
   return NULL;
 }
 
+/* Whether it is a process of this host that is gone. */
+static gboolean
+is_dead (const VkLockHolder *holder)
+{
+  return strcmp (holder->hostname, g_get_host_name ()) == 0 && holder->pid > 1 && holder->pid <= G_MAXINT32
+      && kill ((pid_t) holder->pid, 0) < 0 && errno == ESRCH;
+}
+
 gboolean
 vk_lock_holder_is_stale (const VkLockHolder *holder)
 {
@@ -48,8 +56,7 @@ vk_lock_holder_is_stale (const VkLockHolder *holder)
 
   if (time != NULL && g_get_real_time () / G_USEC_PER_SEC - g_date_time_to_unix (time) > STALE_SECONDS)
     return TRUE;
-  return strcmp (holder->hostname, g_get_host_name ()) == 0 && holder->pid > 1 && holder->pid <= G_MAXINT32
-      && kill ((pid_t) holder->pid, 0) < 0 && errno == ESRCH;
+  return is_dead (holder);
 }
 
 static void
@@ -77,6 +84,17 @@ vk_lock_holder_load (VkRestic *repo, const char *name, GCancellable *cancellable
   return text ? vk_lock_holder_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), error) : NULL;
 }
 
+/* Nobody gives that lock back any more.  One that is only old may be of a host that sleeps,
+ * and stays. */
+static gboolean
+clear_dead (VkRestic *repo, const char *name, const VkLockHolder *holder, GCancellable *cancellable)
+{
+  g_autoptr (GError) failure = NULL;
+
+  return is_dead (holder)
+      && (vk_backend_remove (vk_restic_backend (repo), VK_RESTIC_LOCK, name, cancellable, &failure) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND));
+}
+
 /* A lock that went away meanwhile is none. */
 static gboolean
 refuse_conflict (VkRestic *repo, gboolean exclusive, const char *name, GCancellable *cancellable, GError **error)
@@ -93,7 +111,7 @@ refuse_conflict (VkRestic *repo, gboolean exclusive, const char *name, GCancella
     }
   if (holder == NULL)
     return set_unreadable_error (repo, name, failure, error);
-  if (!exclusive && !holder->exclusive)
+  if ((!exclusive && !holder->exclusive) || clear_dead (repo, name, holder, cancellable))
     return TRUE;
   set_held_error (repo, holder, error);
   return FALSE;

@@ -31,5 +31,6 @@ VkLockHolder *vk_lock_holder_load (VkRestic *repo, const char *name, GCancellabl
 gboolean vk_lock_holder_is_stale (const VkLockHolder *holder);
 
 /* VK_ERROR_BUSY, with who holds it in the sentence, when a lock other than own
- * (a file's name, or NULL) is in the way of a shared or an exclusive one. */
+ * (a file's name, or NULL) is in the way of a shared or an exclusive one.  Those in the way of
+ * processes of this host that are gone are removed. */
 gboolean vk_lock_refuse_conflicts (VkRestic *repo, gboolean exclusive, const char *own, GCancellable *cancellable, GError **error);

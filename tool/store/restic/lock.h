@@ -10,8 +10,8 @@ typedef struct VkResticLock VkResticLock;
 
 /* Takes a lock.  While others' locks are in the way, tries again for
  * retry_seconds, then VK_ERROR_BUSY names who holds it, where and since when.
- * Others' locks are never removed, not even stale ones: that is what `restic
- * unlock' is for, and the sentence says so.
+ * A lock in the way is removed when it is of a process of this host that is gone.  Others' are
+ * not, not even stale ones: that is what `restic unlock' is for, and the sentence says so.
  * From then on it is refreshed on a thread of its own.
  * Returns: (transfer full), free with vk_restic_lock_free(); repo must outlive
  * it. */

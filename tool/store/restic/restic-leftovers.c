@@ -65,3 +65,21 @@ vk_restic_clear_leftover (VkStore *base, const VkStoreLeftover *leftover, GError
 {
   return vk_backend_remove (vk_restic_backend (((VkResticStore *) base)->repo), VK_RESTIC_LOCK, leftover->place, NULL, error);
 }
+
+gboolean
+vk_restic_clear_stale_locks (VkStore *store, GError **error)
+{
+  g_autoptr (GPtrArray) leftovers = vk_restic_find_leftovers (store, NULL, error);
+
+  for (guint i = 0; leftovers != NULL && i < leftovers->len; i++)
+    {
+      const VkStoreLeftover *leftover = g_ptr_array_index (leftovers, i);
+      g_autoptr (GError) failure = NULL;
+
+      if (!leftover->can_clear || vk_restic_clear_leftover (store, leftover, &failure) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+        continue;
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  return leftovers != NULL;
+}

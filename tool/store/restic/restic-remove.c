@@ -68,33 +68,13 @@ forget (VkResticStore *store, const GPtrArray *wanted, GCancellable *cancellable
   return vk_restic_program_run (store, (const char *const *) arguments->pdata, cancellable, error);
 }
 
-/* restic takes the lock of a process that was killed for a living one, and would not begin.
- * What `restic unlock' would remove is removed here. */
-static gboolean
-clear_stale_locks (VkStore *store, GError **error)
-{
-  g_autoptr (GPtrArray) leftovers = vk_restic_find_leftovers (store, NULL, error);
-
-  for (guint i = 0; leftovers != NULL && i < leftovers->len; i++)
-    {
-      const VkStoreLeftover *leftover = g_ptr_array_index (leftovers, i);
-      g_autoptr (GError) failure = NULL;
-
-      if (!leftover->can_clear || vk_restic_clear_leftover (store, leftover, &failure) || g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
-        continue;
-      g_propagate_error (error, g_steal_pointer (&failure));
-      return FALSE;
-    }
-  return leftovers != NULL;
-}
-
 gboolean
 vk_restic_remove (VkStore *base, const GPtrArray *points, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
   static const char *const prune[] = { "prune", NULL };
   VkResticStore *store = (VkResticStore *) base;
 
-  if ((points->len > 0 || removal->reclaim) && !clear_stale_locks (base, error))
+  if ((points->len > 0 || removal->reclaim) && !vk_restic_clear_stale_locks (base, error))
     return FALSE;
   if ((points->len > 0 || removal->reclaim) && !forget (store, points, cancellable, error))
     return FALSE;
@@ -217,7 +197,8 @@ vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const V
       return FALSE;
     }
   g_ptr_array_add (arguments, g_strdup ("copy"));
-  if (!add_what_to_copy ((VkResticStore *) base, points, arguments, cancellable, error))
+  if (!vk_restic_clear_stale_locks (base, error) || !vk_restic_clear_stale_locks (target, error)
+      || !add_what_to_copy ((VkResticStore *) base, points, arguments, cancellable, error))
     return FALSE;
   g_ptr_array_add (arguments, NULL);
   return vk_restic_program_copy ((VkResticStore *) base, (VkResticStore *) target, (const char *const *) arguments->pdata, cancellable, error);
@@ -228,5 +209,5 @@ vk_restic_mount (VkStore *base, const char *directory, GCancellable *cancellable
 {
   const char *arguments[] = { "mount", "--tag=" VK_RESTIC_TAG, "--", directory, NULL };
 
-  return vk_restic_program_run ((VkResticStore *) base, arguments, cancellable, error);
+  return vk_restic_clear_stale_locks (base, error) && vk_restic_program_run ((VkResticStore *) base, arguments, cancellable, error);
 }
