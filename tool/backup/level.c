@@ -143,32 +143,13 @@ decide_disks (VkBackup *backup, GHashTable *dirty)
   return incremental;
 }
 
-/* How many points a restore of point reads. */
-static guint
-chain_length (const GPtrArray *points, const VkPoint *point)
-{
-  const char *id = point->id;
-  guint length = 1;
-
-  for (guint i = points->len; i-- > 0;)
-    {
-      const VkPoint *candidate = g_ptr_array_index (points, i);
-
-      if (strcmp (candidate->id, id) != 0 || candidate->manifest == NULL || candidate->manifest->base == NULL)
-        continue;
-      id = candidate->manifest->base;
-      length++;
-    }
-  return length;
-}
-
 /* Why the chain under base is to end, or NULL. */
 static char *
 describe_long_chain (const VkBackup *backup)
 {
   const VkBackupRequest *request = backup->request;
 
-  if (backup->store->ops->whole_points || request->level != VK_LEVEL_AUTO || chain_length (backup->points, backup->base) < request->max_chain)
+  if (backup->store->ops->whole_points || request->level != VK_LEVEL_AUTO || vk_point_chain_length (backup->points, backup->base) < request->max_chain)
     return NULL;
   return g_strdup_printf ("the chain has reached its %u points (--max-chain)", request->max_chain);
 }

@@ -16,6 +16,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_backup,
   &vk_command_list,
   &vk_command_show,
+  &vk_command_report,
   &vk_command_restore,
   &vk_command_export,
   &vk_command_ls,

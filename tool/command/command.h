@@ -63,6 +63,7 @@ extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
 extern const VkCommand vk_command_prove;
 extern const VkCommand vk_command_prune;
+extern const VkCommand vk_command_report;
 extern const VkCommand vk_command_restore;
 extern const VkCommand vk_command_show;
 extern const VkCommand vk_command_status;

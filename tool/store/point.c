@@ -126,3 +126,21 @@ vk_store_find_point (VkStore *store, const char *name, GError **error)
   vk_point_free (point);
   return NULL;
 }
+
+guint
+vk_point_chain_length (const GPtrArray *points, const VkPoint *point)
+{
+  const char *id = point->id;
+  guint length = 1;
+
+  for (guint i = points->len; i-- > 0;)
+    {
+      const VkPoint *candidate = g_ptr_array_index (points, i);
+
+      if (strcmp (candidate->id, id) != 0 || candidate->manifest == NULL || candidate->manifest->base == NULL)
+        continue;
+      id = candidate->manifest->base;
+      length++;
+    }
+  return length;
+}

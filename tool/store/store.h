@@ -90,6 +90,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkRemoval, vk_removal_free)
 /* "NAME@20261123T181400Z", as every command takes it.  Returns: (transfer full). */
 char *vk_point_name (const VkPoint *point);
 
+/* How many of points (of VkPoint, of one domain, oldest first), itself among them, a restore of point
+ * reads where points are not whole. */
+guint vk_point_chain_length (const GPtrArray *points, const VkPoint *point);
+
 typedef struct
 {
   /* Each point holds the whole of every disk, whatever it counts from: there are

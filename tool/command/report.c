@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "report/page.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "command/command.h"
+#include "host/host.h"
+#include "report/format.h"
+#include "store/retention.h"
+
+typedef struct
+{
+  char *html;
+  char *max_age;
+} ReportOptions;
+
+static const GOptionEntry report_options[] = {
+  { "html", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ReportOptions, html), "Write the report as a page into FILE, which it replaces", "FILE" },
+  { "max-age", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ReportOptions, max_age), "A newest restore point older than that is not safe (2d)", "DURATION" },
+  { NULL }
+};
+
+static JsonObject *
+summary_to_json (const VkReport *report, const VkDomainSummary *summary)
+{
+  JsonObject *object = json_object_new ();
+  g_autofree char *newest = summary->newest ? vk_point_name (summary->newest) : NULL;
+  g_autofree char *proven = summary->proven ? vk_point_name (summary->proven) : NULL;
+
+  json_object_set_object_member (object, "domain", vk_domain_json (summary->name, summary->uuid));
+  json_object_set_boolean_member (object, "safe", summary->problems->len == 0);
+  json_object_set_array_member (object, "problems", json_array_new ());
+  for (guint i = 0; i < summary->problems->len; i++)
+    vk_json_append_string (object, "problems", g_ptr_array_index (summary->problems, i));
+  vk_json_set_string (object, "newest", newest);
+  if (summary->instant != NULL)
+    json_object_set_int_member (object, "age_seconds", g_date_time_difference (report->now, summary->instant) / G_TIME_SPAN_SECOND);
+  else
+    json_object_set_null_member (object, "age_seconds");
+  json_object_set_int_member (object, "points", summary->points->len);
+  json_object_set_int_member (object, "damaged", summary->damaged);
+  json_object_set_int_member (object, "chain", summary->chain);
+  json_object_set_int_member (object, "bytes", (gint64) summary->bytes);
+  vk_json_set_string (object, "proven", proven);
+  if (summary->verdict != NULL)
+    json_object_set_object_member (object, "verdict", vk_verdict_to_json (summary->verdict));
+  return object;
+}
+
+static void
+append_row (GString *text, const VkReport *report, const VkDomainSummary *summary, int width)
+{
+  g_autofree char *name = g_utf8_make_valid (summary->name, -1);
+  g_autofree char *age = summary->instant ? vk_report_age (report, summary->instant) : g_strdup ("-");
+  g_autofree char *bytes = vk_format_bytes (summary->bytes);
+  const char *proof = !summary->verdict ? "never" : summary->verdict->proven ? summary->verdict->time : "failed";
+
+  g_string_append_printf (text, " %s%*s  %-8s  %-12s %6u %6u %10s  %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
+                          summary->problems->len > 0 ? "NOT SAFE" : "safe", age, summary->points->len, summary->chain, bytes, proof);
+  for (guint i = 0; i < summary->problems->len; i++)
+    {
+      g_autofree char *problem = vk_format_harmless (g_ptr_array_index (summary->problems, i), FALSE);
+
+      g_string_append_printf (text, "   %s\n", problem);
+    }
+}
+
+static void
+fill_result (VkInvocation *invocation, const VkReport *report)
+{
+  JsonArray *domains = json_array_new ();
+  g_autofree char *conclusion = vk_report_conclude (report);
+  GString *text = invocation->text;
+  int width = 6;
+
+  vk_json_set_string (invocation->result, "store", report->store);
+  json_object_set_int_member (invocation->result, "unsafe", vk_report_count_unsafe (report));
+  vk_json_set_string (invocation->result, "note", report->note);
+  json_object_set_array_member (invocation->result, "domains", domains);
+  for (guint i = 0; i < report->summaries->len; i++)
+    {
+      const VkDomainSummary *summary = g_ptr_array_index (report->summaries, i);
+
+      width = MAX (width, (int) g_utf8_strlen (summary->name, -1));
+      json_array_add_object_element (domains, summary_to_json (report, summary));
+    }
+  if (report->summaries->len > 0)
+    g_string_append_printf (text, " %-*s  %-8s  %-12s %6s %6s %10s  %s\n", width, "Domain", "State", "Age", "Points", "Chain", "Size", "Last proof");
+  for (guint i = 0; i < report->summaries->len; i++)
+    append_row (text, report, g_ptr_array_index (report->summaries, i), width);
+  g_string_append_printf (text, "%s.\n", conclusion);
+  if (report->note != NULL)
+    g_string_append_printf (text, "%s.\n", report->note);
+}
+
+/* A domain that was never backed up has no place in the store.  Where there is no libvirt, as on
+ * the host of the store, nobody knows of it.  Returns: (transfer full) why not, or NULL. */
+static char *
+add_missing (const VkInvocation *invocation, GPtrArray *summaries)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VkHost) host = vk_host_open_unattended (invocation->connect_uri, &error);
+  g_autoptr (GPtrArray) names = host ? vk_host_domain_names (host, &error) : NULL;
+
+  if (names == NULL)
+    return g_strdup_printf ("Domains without any restore point are not shown, since libvirt cannot be asked: %s", error->message);
+  for (guint i = 0; i < names->len; i++)
+    vk_summary_add_missing (summaries, g_ptr_array_index (names, i));
+  return NULL;
+}
+
+static gboolean
+write_page (const char *path, const VkReport *report, GError **error)
+{
+  g_autofree char *page = vk_report_to_html (report);
+  g_autoptr (GError) failure = NULL;
+
+  if (g_file_set_contents_full (path, page, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &failure))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the report cannot be written to '%s': %s", path, failure->message);
+  return FALSE;
+}
+
+static gboolean
+run_report (VkInvocation *invocation, GError **error)
+{
+  const ReportOptions *options = invocation->options;
+  VkSpan span = { 0 };
+  g_autoptr (VkStore) store = NULL;
+  g_autoptr (GPtrArray) points = NULL;
+  g_autoptr (GPtrArray) summaries = NULL;
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autoptr (GDateTime) oldest = NULL;
+  g_autofree char *note = NULL;
+  VkReport report;
+
+  if (!vk_span_parse ("--max-age", options->max_age ? options->max_age : "2d", &span, error))
+    return FALSE;
+  oldest = g_date_time_add_full (now, -span.years, -span.months, -span.days, -span.hours, 0, 0);
+  if (oldest == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-age cannot be '%s': that is before there was a calendar", options->max_age);
+      return FALSE;
+    }
+  store = vk_open_store (invocation, FALSE, error);
+  points = store ? vk_store_list (store, NULL, error) : NULL;
+  if (points == NULL)
+    return FALSE;
+  summaries = vk_summarize (points, store->ops->whole_points);
+  note = add_missing (invocation, summaries);
+  for (guint i = 0; i < summaries->len; i++)
+    vk_summary_judge (g_ptr_array_index (summaries, i), oldest);
+  vk_summaries_sort (summaries);
+  report = (VkReport) { store->url, now, oldest, summaries, note };
+  fill_result (invocation, &report);
+  return options->html == NULL || write_page (options->html, &report, error);
+}
+
+const VkCommand vk_command_report = {
+  .name = "report",
+  .arguments = "",
+  .summary = "Show which domains are safe, and which are not",
+  .options = report_options,
+  .option_bytes = sizeof (ReportOptions),
+  .run = run_report,
+};
