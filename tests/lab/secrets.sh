@@ -47,7 +47,7 @@ with_canary ()
   grep -F "$canary" "$lab/execs" | cut -f1 | grep -v "^[^ ]*/restic "
 }
 
-RESTIC_PASSWORD=$canary
+export RESTIC_PASSWORD=$canary
 whole_set
 execs >"$lab/execs"
 holds "what the children are started with is seen" grep -q "^[^ ]*/nbdkit .*RESTIC_REPOSITORY" "$lab/execs"
