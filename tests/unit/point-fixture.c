@@ -29,7 +29,7 @@ copy_disk (VkPointWriter *writer, const char *dir, const guint8 *disk, gsize len
   g_autofree char *path = g_build_filename (dir, "disk.raw", NULL);
   g_autoptr (TestServer) server = NULL;
   g_autoptr (GError) error = NULL;
-  g_autoptr (VkSink) sink = vk_point_writer_open_sink (writer, "vda", length, NULL, dir, &error);
+  g_autoptr (VkSink) sink = vk_point_writer_open_sink (writer, "vda", length, NULL, NULL, dir, &error);
   VkTransferOptions options = { .disk = "vda", .max_connections = 1 };
 
   g_assert_no_error (error);

@@ -81,9 +81,9 @@ make_image (const char *path, const char *const *chain_below, const char *backin
   g_autoptr (VkNbdServer) server = NULL;
   g_autoptr (GError) error = NULL;
 
-  vk_qemu_img_create (path, 4 * MIB, backing, &error);
+  vk_qemu_img_create (path, 4 * MIB, backing, NULL, &error);
   g_assert_no_error (error);
-  server = vk_nbd_server_write (path, chain_below, socket_dir, &error);
+  server = vk_nbd_server_write (path, chain_below, NULL, socket_dir, &error);
   g_assert_no_error (error);
   write_export (vk_nbd_server_uri (server), bytes, length, offset);
   g_assert_true (vk_nbd_server_stop (server, &error));
@@ -109,7 +109,7 @@ test_images_of_any_name (void)
 
       make_image (path, NULL, NULL, sockets, bytes, 200 * KIB, 0);
       assert_mode_0600 (path);
-      server = vk_nbd_server_read (chain, sockets, &error);
+      server = vk_nbd_server_read (chain, NULL, sockets, &error);
       g_assert_no_error (error);
       test_assert_export (vk_nbd_server_uri (server), bytes, 4 * MIB);
       g_assert_true (vk_nbd_server_stop (server, &error));
@@ -143,11 +143,11 @@ test_chain (void)
   test_run ("qemu-img", "rebase", "-u", "-F", "qcow2", "-b", "", base, NULL);
   test_run ("qemu-img", "check", "-q", top, NULL);
   test_run ("qemu-img", "rebase", "-u", "-F", "raw", "-b", "/etc/passwd", base, NULL);
-  both = vk_nbd_server_read (chain, sockets, &error);
+  both = vk_nbd_server_read (chain, NULL, sockets, &error);
   g_assert_no_error (error);
   test_assert_export (vk_nbd_server_uri (both), bytes, 4 * MIB);
   chain[1] = NULL;
-  alone = vk_nbd_server_read (chain, sockets, &error);
+  alone = vk_nbd_server_read (chain, NULL, sockets, &error);
   g_assert_no_error (error);
   memset (bytes, 0, MIB);
   test_assert_export (vk_nbd_server_uri (alone), bytes, 4 * MIB);
@@ -159,7 +159,7 @@ check_refused (const char *path, const char *socket_dir, const char *words)
   const char *chain[] = { path, NULL };
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (vk_nbd_server_read (chain, socket_dir, &error));
+  g_assert_null (vk_nbd_server_read (chain, NULL, socket_dir, &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
   assert_says (error, path);
   assert_says (error, words);
@@ -209,7 +209,7 @@ test_not_utf8 (void)
   const char *chain[] = { "/store/caf\351.qcow2", NULL };
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (vk_nbd_server_read (chain, g_get_tmp_dir (), &error));
+  g_assert_null (vk_nbd_server_read (chain, NULL, g_get_tmp_dir (), &error));
   g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
   assert_says (error, "UTF-8");
   g_assert_true (g_utf8_validate (error->message, -1, NULL));
@@ -230,11 +230,11 @@ test_socket_directory (void)
   if (!test_have_programs ("qemu-img", "qemu-nbd", NULL))
     return;
   test_run ("qemu-img", "create", "-q", "-f", "qcow2", image, "1M", NULL);
-  g_assert_null (vk_nbd_server_read (chain, long_dir, &too_long));
+  g_assert_null (vk_nbd_server_read (chain, NULL, long_dir, &too_long));
   g_assert_error (too_long, VK_ERROR, VK_ERROR_STORE);
   assert_says (too_long, "is too long for a socket");
   assert_empty_directory (long_dir);
-  g_assert_null (vk_nbd_server_read (chain, missing, &not_there));
+  g_assert_null (vk_nbd_server_read (chain, NULL, missing, &not_there));
   g_assert_error (not_there, VK_ERROR, VK_ERROR_STORE);
 }
 
@@ -273,7 +273,7 @@ test_killed_server (void)
   if (!test_have_programs ("qemu-img", "qemu-nbd", NULL))
     return;
   test_run ("qemu-img", "create", "-q", "-f", "qcow2", image, "1M", NULL);
-  server = vk_nbd_server_write (image, NULL, sockets, &error);
+  server = vk_nbd_server_write (image, NULL, NULL, sockets, &error);
   g_assert_no_error (error);
   g_assert_cmpint (kill (server_pid (sockets), SIGKILL), ==, 0);
   g_assert_false (vk_nbd_server_stop (server, &error));
@@ -296,15 +296,15 @@ test_create_refuses (void)
 
   if (!test_have_programs ("qemu-img", NULL))
     return;
-  g_assert_false (vk_qemu_img_create (path, G_MAXUINT64 / 2, NULL, &too_large));
+  g_assert_false (vk_qemu_img_create (path, G_MAXUINT64 / 2, NULL, NULL, &too_large));
   g_assert_error (too_large, VK_ERROR, VK_ERROR_STORE);
   g_test_message ("%s", too_large->message);
   g_assert_true (g_file_set_contents (path, "mine", -1, NULL));
-  g_assert_false (vk_qemu_img_create (path, MIB, NULL, &exists));
+  g_assert_false (vk_qemu_img_create (path, MIB, NULL, NULL, &exists));
   g_assert_error (exists, VK_ERROR, VK_ERROR_REFUSED);
   g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
   g_assert_cmpstr (content, ==, "mine");
-  g_assert_false (vk_qemu_img_create (missing, MIB, NULL, &nowhere));
+  g_assert_false (vk_qemu_img_create (missing, MIB, NULL, NULL, &nowhere));
   g_assert_error (nowhere, VK_ERROR, VK_ERROR_STORE);
 }
 

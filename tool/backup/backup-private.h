@@ -16,6 +16,7 @@ typedef struct
   gboolean bitmap;        /* the new checkpoint covers it */
   const VkManifestDisk *base; /* its image in the base point: it is incremental; NULL: full */
   guint64 dirty;          /* bytes that changed since base */
+  char *secret;           /* UUID of the libvirt secret with which its image is encrypted, or NULL */
   char *reason;           /* why it is full although there is a base point, or NULL */
   char *base_id;          /* the point that its image builds on in the end */
   char *image;            /* push: the file QEMU writes */

@@ -25,6 +25,7 @@ disk_free (VkBackupDisk *disk)
   g_clear_pointer (&disk->limit, vk_rate_limit_free);
   g_free (disk->image);
   g_free (disk->scratch);
+  g_free (disk->secret);
   g_free (disk->reason);
   g_free (disk->base_id);
   g_free (disk->bitmap_context);

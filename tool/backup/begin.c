@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "host/backup-xml.h"
 #include "host/checkpoint.h"
+#include "view/disk-key.h"
+
+enum { BEGIN_ATTEMPTS = 10 }; /* see vk_disk_key_try_again() */
 
 static char *
 build_backup_xml (VkBackup *backup, GError **error)
@@ -118,11 +121,15 @@ gboolean
 vk_backup_begin_job (VkBackup *backup, GError **error)
 {
   g_autoptr (GError) failure = NULL;
+  guint attempts = 0;
 
   vk_reporter_phase (backup->reporter, "begin", "beginning the backup job");
   while (!begin_once (backup, &failure))
     {
-      if (!drop_impossible_bitmap (backup, failure))
+      /* An encrypted scratch file is made by QEMU. */
+      gboolean again = vk_disk_key_try_again (failure->message) && ++attempts < BEGIN_ATTEMPTS;
+
+      if (!again && !drop_impossible_bitmap (backup, failure))
         {
           g_propagate_error (error, g_steal_pointer (&failure));
           return FALSE;

@@ -106,6 +106,7 @@ seal_disks (VkBackup *backup, GError **error)
       entry->reason = g_strdup (disk->reason);
       entry->bitmap = disk->bitmap && backup->checkpoint != NULL;
       entry->bytes_moved = disk->moved;
+      entry->secret = g_strdup (disk->secret);
       tasks[i] = (SealTask) { .backup = backup, .disk = entry };
       g_thread_pool_push (pool, &tasks[i], NULL);
     }

@@ -9,6 +9,7 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "host/disk-select.h"
+#include "host/secret.h"
 #include "view/qcow2-header.h"
 
 static gboolean
@@ -160,16 +161,30 @@ add_left_out (VkBackup *backup, const VkDisk *disk)
   left_out->message = g_strdup (vk_left_out_sentence (disk->reason));
 }
 
+/* The image in the store gets the disk's own key. */
+static gboolean
+take_secret (VkBackup *backup, const VkDisk *disk, GError **error)
+{
+  VkBackupDisk *taken = g_ptr_array_index (backup->disks, backup->disks->len - 1);
+  g_autoptr (GBytes) key = NULL;
+
+  taken->secret = disk->secret_uuid ? g_strdup (disk->secret_uuid) : vk_secret_find (backup->host, disk->secret_usage, error);
+  key = taken->secret ? vk_secret_value (backup->host, taken->secret, error) : NULL;
+  return key != NULL;
+}
+
 /* What the guest's host encrypts is not to lie in the clear anywhere. */
 static gboolean
 check_stays_encrypted (VkBackup *backup, const VkDisk *disk, GError **error)
 {
   const char *obstacle = NULL;
 
-  if (!backup->store->ops->encrypted)
-    obstacle = "an image store would keep it in the clear: use a restic store, which encrypts, or leave it out with --exclude";
-  else if (disk->secret_uuid == NULL && disk->secret_usage == NULL)
-    obstacle = "names no secret of libvirt's with which the scratch file could be encrypted, too: leave it out with --exclude";
+  if (disk->secret_uuid == NULL && disk->secret_usage == NULL)
+    obstacle = "names no secret of libvirt's with which its backup could be encrypted, too: leave it out with --exclude";
+  else if (!backup->store->ops->encrypted && backup->request->level == VK_LEVEL_DIFFERENTIAL)
+    obstacle = "an image store has no differentials of such disks: use --level incremental or full";
+  if (obstacle == NULL && !backup->store->ops->encrypted)
+    return take_secret (backup, disk, error);
   if (obstacle == NULL)
     {
       vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, encrypted as all of its store: a restored image is not encrypted", disk->target);

@@ -105,6 +105,8 @@ find_obstacle (const VkBackupDisk *disk, const VkManifestDisk *base, GHashTable 
     return g_strdup_printf ("its size has changed from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " bytes", base->virtual_size, disk->size);
   if (g_strcmp0 (base->source, disk->disk->source) != 0 || g_strcmp0 (base->format, disk->disk->format) != 0)
     return g_strdup_printf ("it is another image now, '%s' instead of '%s'", disk->disk->source ? disk->disk->source : "", base->source ? base->source : "");
+  if (g_strcmp0 (base->secret, disk->secret) != 0)
+    return g_strdup ("it is encrypted with another secret now, or is not any more");
   if (!g_hash_table_contains (dirty, disk->disk->target))
     return g_strdup ("its dirty bitmap is missing or broken");
   return NULL;

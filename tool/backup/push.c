@@ -62,7 +62,7 @@ make_images (VkBackup *backup, GError **error)
     {
       VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
 
-      disk->image = vk_point_writer_push_target (backup->writer, disk->disk->target, disk->size, vk_backup_disk_base (backup, disk), error);
+      disk->image = vk_point_writer_push_target (backup->writer, disk->disk->target, disk->size, vk_backup_disk_base (backup, disk), disk->secret, error);
       if (disk->image == NULL)
         return FALSE;
     }

@@ -168,7 +168,7 @@ vk_backup_open_sinks (VkBackup *backup, GError **error)
     {
       VkBackupDisk *disk = g_ptr_array_index (backup->disks, i);
 
-      disk->sink = vk_point_writer_open_sink (backup->writer, disk->disk->target, disk->size, vk_backup_disk_base (backup, disk), backup->run_dir, error);
+      disk->sink = vk_point_writer_open_sink (backup->writer, disk->disk->target, disk->size, vk_backup_disk_base (backup, disk), disk->secret, backup->run_dir, error);
       if (disk->sink == NULL)
         return FALSE;
       disk->progress = vk_transfer_progress_new ();

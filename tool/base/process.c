@@ -236,12 +236,11 @@ last_line (char *text)
   return newline ? newline + 1 : text;
 }
 
-static gboolean
-run_passing (const char *const *argv, VkPass pass, char **output, GCancellable *cancellable, GError **error)
+gboolean
+vk_process_run_with (const char *const *argv, const VkProcessSecrets *secrets, char **output, GCancellable *cancellable, GError **error)
 {
-  VkProcessSecrets secrets = { .fd = -1, .pass = pass };
   GSubprocessFlags flags = G_SUBPROCESS_FLAGS_STDERR_PIPE | (output ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_STDOUT_SILENCE);
-  g_autoptr (GSubprocess) process = vk_process_start_with (argv, flags, &secrets, error);
+  g_autoptr (GSubprocess) process = vk_process_start_with (argv, flags, secrets, error);
   g_autofree char *out = NULL;
   g_autofree char *err = NULL;
 
@@ -266,11 +265,15 @@ run_passing (const char *const *argv, VkPass pass, char **output, GCancellable *
 gboolean
 vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
 {
-  return run_passing (argv, VK_PASS_NOTHING, output, cancellable, error);
+  static const VkProcessSecrets none = { .fd = -1 };
+
+  return vk_process_run_with (argv, &none, output, cancellable, error);
 }
 
 gboolean
 vk_process_run_command (const char *const *argv, char **output, GCancellable *cancellable, GError **error)
 {
-  return run_passing (argv, VK_PASS_ALL, output, cancellable, error);
+  static const VkProcessSecrets all = { .fd = -1, .pass = VK_PASS_ALL };
+
+  return vk_process_run_with (argv, &all, output, cancellable, error);
 }

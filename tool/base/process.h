@@ -59,6 +59,9 @@ GSubprocess *vk_process_start_hook (const char *const *argv, char **environment,
  * with the program's own last line of standard error. */
 gboolean vk_process_run (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
 
+/* The same, with secrets. */
+gboolean vk_process_run_with (const char *const *argv, const VkProcessSecrets *secrets, char **output, GCancellable *cancellable, GError **error);
+
 /* The same, for a program that the user names: with all of our environment. */
 gboolean vk_process_run_command (const char *const *argv, char **output, GCancellable *cancellable, GError **error);
 

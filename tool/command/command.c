@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "host/secret.h"
+#include "view/disk-key.h"
 
 enum { RESULT_SCHEMA = 1 };
 
@@ -146,6 +148,16 @@ prepare_settings (VkInvocation *invocation, GError **error)
       && vk_parse_seconds ("--retry-lock", invocation->retry_lock, &invocation->store_settings.retry_lock, error);
 }
 
+/* Images in a store may be encrypted with libvirt's secrets. */
+static GBytes *
+key_of_secret (const char *secret, gpointer user_data, GError **error)
+{
+  const VkInvocation *invocation = user_data;
+  g_autoptr (VkHost) host = vk_host_open (invocation->connect_uri, error);
+
+  return host != NULL ? vk_secret_value (host, secret, error) : NULL;
+}
+
 VkStore *
 vk_create_store (VkInvocation *invocation, GError **error)
 {
@@ -159,6 +171,7 @@ vk_open_store (VkInvocation *invocation, gboolean create, GError **error)
 {
   if (!prepare_settings (invocation, error))
     return NULL;
+  vk_disk_key_set_source (key_of_secret, invocation);
   return vk_store_open (invocation->store, &invocation->store_settings, create, error);
 }
 

@@ -72,7 +72,7 @@ check_taken (VkDoctor *doctor, VkPatient *patient, const VkDisk *disk)
   else
     vk_doctor_add (doctor, "domain", patient, "disk", VK_CHECK_OK, NULL, "the disk %s is %s, and is backed up in increments", disk->target, disk->format);
   if (disk->encrypted)
-    vk_doctor_add (doctor, "domain", patient, "encryption", VK_CHECK_NOTE, NULL, "the disk %s is encrypted: only a restic store takes it, and what is restored is not encrypted", disk->target);
+    vk_doctor_add (doctor, "domain", patient, "encryption", VK_CHECK_NOTE, NULL, "the disk %s is encrypted: in an image store so are its images, with the same secret; what comes from a restic store is not encrypted", disk->target);
   if (disk->layered)
     vk_doctor_add (doctor, "domain", patient, "snapshot", VK_CHECK_NOTE, NULL, "the disk %s lies on other images (an external snapshot, or a template): a backup holds what they all show together", disk->target);
 }

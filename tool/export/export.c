@@ -97,7 +97,7 @@ open_front (VkExport *export, const VkExportRequest *request, const VkManifestDi
 
   if (overlay == NULL && request->address == NULL)
     return TRUE;
-  if (overlay != NULL && !vk_qemu_img_create (overlay, disk->virtual_size, NULL, error))
+  if (overlay != NULL && !vk_qemu_img_create (overlay, disk->virtual_size, NULL, NULL, error))
     return FALSE;
   server = vk_nbd_front_open (&front, g_ptr_array_index (export->servers, 0), name, export->socket_dir, error);
   if (server == NULL)
@@ -122,9 +122,15 @@ open_disk (VkExport *export, VkStore *store, const VkPoint *point, const VkExpor
 {
   g_autofree char *point_name = vk_point_name (point);
   g_autofree char *name = g_strdup_printf ("%s of %s", disk->target, point_name);
-  VkNbdServer *door = vk_store_open_disk (store, point, disk, export->socket_dir, error);
+  VkNbdServer *door;
   VkExportedDisk *exported;
 
+  if (request->writable && disk->secret != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s is encrypted, and what is written to it would lie in the clear: leave --writable out, or restore it", disk->target);
+      return FALSE;
+    }
+  door = vk_store_open_disk (store, point, disk, export->socket_dir, error);
   if (door == NULL)
     return FALSE;
   g_ptr_array_insert (export->servers, 0, door);

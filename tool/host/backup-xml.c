@@ -25,22 +25,22 @@ add_row (GPtrArray *rows, const char *const (*values)[MAX_DISK_HOLES])
   g_ptr_array_add (rows, g_memdup2 (values, sizeof *values));
 }
 
-/* What the guest encrypts must not lie in the clear in the scratch file.  Not a matter of
+/* What the guest encrypts must not lie in the clear in a scratch file or an image.  Not a matter of
  * templates: no site can want that otherwise. */
 static void
-encrypt_scratch (xmlDoc *doc, const VkBackupXmlDisk *disk)
+encrypt_file (xmlDoc *doc, const VkBackupXmlDisk *disk)
 {
-  g_autoptr (GPtrArray) scratches = vk_xml_find_all (xmlDocGetRootElement (doc), "/domainbackup/disks/disk/scratch");
+  g_autoptr (GPtrArray) files = vk_xml_find_all (xmlDocGetRootElement (doc), "/domainbackup/disks/disk/scratch | /domainbackup/disks/disk/target");
 
-  for (guint i = 0; i < scratches->len; i++)
+  for (guint i = 0; i < files->len; i++)
     {
-      xmlNode *scratch = g_ptr_array_index (scratches, i);
-      g_autofree char *name = vk_xml_attribute (scratch->parent, "name");
+      xmlNode *file = g_ptr_array_index (files, i);
+      g_autofree char *name = vk_xml_attribute (file->parent, "name");
       xmlNode *encryption, *secret;
 
-      if (g_strcmp0 (name, disk->disk) != 0 || vk_xml_find (scratch, "encryption") != NULL)
+      if (g_strcmp0 (name, disk->disk) != 0 || vk_xml_find (file, "encryption") != NULL)
         continue;
-      encryption = xmlNewChild (scratch, NULL, BAD_CAST "encryption", NULL);
+      encryption = xmlNewChild (file, NULL, BAD_CAST "encryption", NULL);
       xmlNewProp (encryption, BAD_CAST "format", BAD_CAST "luks");
       secret = xmlNewChild (encryption, NULL, BAD_CAST "secret", NULL);
       xmlNewProp (secret, BAD_CAST "type", BAD_CAST "passphrase");
@@ -49,7 +49,7 @@ encrypt_scratch (xmlDoc *doc, const VkBackupXmlDisk *disk)
 }
 
 static char *
-encrypt_scratches (char *text, const VkBackupXml *backup, GError **error)
+encrypt_files (char *text, const VkBackupXml *backup, GError **error)
 {
   g_autofree char *plain = text;
   g_autoptr (xmlDoc) doc = plain ? vk_xml_parse (plain, "domainbackup", error) : NULL;
@@ -58,7 +58,7 @@ encrypt_scratches (char *text, const VkBackupXml *backup, GError **error)
     return NULL;
   for (gsize i = 0; i < backup->n_disks; i++)
     if (!backup->disks[i].left_out && (backup->disks[i].secret_uuid != NULL || backup->disks[i].secret_usage != NULL))
-      encrypt_scratch (doc, &backup->disks[i]);
+      encrypt_file (doc, &backup->disks[i]);
   return vk_xml_to_string (doc);
 }
 
@@ -95,7 +95,7 @@ vk_backup_xml_build (const VkBackupXml *backup, const char *templates_dir, GErro
       else
         add_row (taken, &row);
     }
-  return encrypt_scratches (vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error), backup, error);
+  return encrypt_files (vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error), backup, error);
 }
 
 char *

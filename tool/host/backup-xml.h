@@ -25,7 +25,7 @@ typedef struct
   const char *target_format; /* push: "qcow2" */
   const char *scratch_file;  /* pull: where QEMU keeps what the guest overwrites */
   const char *export_name;   /* pull: NBD export name */
-  const char *secret_uuid; /* pull: of the secret with which the scratch file is encrypted, or NULL */
+  const char *secret_uuid; /* of the secret with which the scratch file (pull) or the image (push) is encrypted, or NULL */
   const char *secret_usage; /* the same by what the secret is for, or NULL */
   const char *incremental; /* checkpoint that this disk's changes are counted from, NULL: full */
 } VkBackupXmlDisk;

@@ -146,12 +146,29 @@ is_in (GHashTable *targets, const char *target)
   return targets != NULL && g_hash_table_contains (targets, target);
 }
 
+static void
+add_encryption (xmlNode *disk, const char *secret)
+{
+  xmlNode *encryption = xmlNewChild (ensure_child (disk, "source"), NULL, BAD_CAST "encryption", NULL);
+  xmlNode *key = xmlNewChild (encryption, NULL, BAD_CAST "secret", NULL);
+
+  vk_xml_set_attribute (encryption, "format", "luks");
+  vk_xml_set_attribute (key, "type", "passphrase");
+  vk_xml_set_attribute (key, "uuid", secret);
+}
+
 static gboolean
 rewrite_to_place (xmlNode *disk, const VkDomainRewrite *rewrite, const char *target, const char *place, GError **error)
 {
   Kind kind = is_in (rewrite->block, target) ? IN_DEVICE : is_in (rewrite->network, target) ? IN_NETWORK : IN_FILE;
 
-  return rewrite_restored_disk (disk, place, kind, kind == IN_FILE ? rewrite->disk_format : "raw", error);
+  const char *secret = rewrite->secrets ? g_hash_table_lookup (rewrite->secrets, target) : NULL;
+
+  if (!rewrite_restored_disk (disk, place, kind, kind == IN_FILE ? rewrite->disk_format : "raw", error))
+    return FALSE;
+  if (secret != NULL)
+    add_encryption (disk, secret);
+  return TRUE;
 }
 
 static gboolean

@@ -17,6 +17,7 @@ typedef struct
   const char *kernel, *initrd, *dtb; /* NULL: keep */
   GHashTable *block;     /* those of disks whose path is one of a raw block device (a set of targets); may be NULL */
   GHashTable *network;   /* those of disks whose path is QEMU's URI of a raw image (a set of targets); may be NULL */
+  GHashTable *secrets;   /* target -> UUID of the secret with which that one of disks is encrypted (LUKS); may be NULL */
   gboolean new_uuid;     /* drop the UUID alone */
   gboolean new_macs;     /* drop the MAC addresses alone */
   GHashTable *networks;  /* libvirt network -> the one to be in instead, may be NULL */

@@ -129,6 +129,8 @@ sort_paths (const VkPoint *point, const GPtrArray *restored, VkDomainRewrite *re
 
       if (found != NULL)
         g_hash_table_insert (rewrite->disks, disk->target, found->path);
+      if (found != NULL && disk->secret != NULL)
+        g_hash_table_insert (rewrite->secrets, disk->target, disk->secret);
       if (found != NULL && found->is_block)
         g_hash_table_add (rewrite->block, disk->target);
       if (found != NULL && !found->is_path)
@@ -188,6 +190,7 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkD
   g_autoptr (GHashTable) disks = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) block = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) network = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) secrets = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GHashTable) media = g_hash_table_new (g_str_hash, g_str_equal);
   g_autofree char *text = load_xml (store, point, error);
   g_autofree char *xml = NULL;
@@ -204,6 +207,7 @@ vk_restore_define (VkHost *host, VkStore *store, const VkPoint *point, const VkD
     .disk_format = format,
     .block = block,
     .network = network,
+    .secrets = secrets,
     .copied = media,
     .nvram = path_of_role (point, restored, "nvram"),
     .kernel = path_of_role (point, restored, "kernel"),

@@ -115,25 +115,45 @@ check_names (const VkRestore *restore, GError **error)
   return TRUE;
 }
 
+/* What was encrypted goes into new images that are encrypted, too. */
 static gboolean
-plan_disk (VkRestore *restore, const VkManifestDisk *disk, GError **error)
+check_stays_encrypted (const VkRestore *restore, const VkRestoreItem *item, GError **error)
 {
-  VkRestoreItem *item = g_new0 (VkRestoreItem, 1);
-  const char *place = target_of (restore, disk->target);
+  const VkImageForm *form = &restore->request->form;
 
-  g_ptr_array_add (restore->items, item);
-  item->disk = disk;
-  item->name = disk->target;
-  item->form = restore->request->form;
+  if (item->disk->secret == NULL || (item->staged != NULL && item->volume == NULL && restore->in_place == NULL && strcmp (form->format, "qcow2") == 0 && !form->compress))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s is encrypted, and would not be any more there: restore it into a new file, as qcow2 and without --compress", item->name);
+  return FALSE;
+}
+
+static gboolean
+plan_place (VkRestore *restore, VkRestoreItem *item, GError **error)
+{
+  const char *place = target_of (restore, item->name);
+
   if (restore->in_place != NULL)
     return vk_restore_plan_in_place (restore, item, error);
   if (place != NULL)
     return vk_restore_plan_target (restore, item, place, error);
   if (restore->pool != NULL)
     return vk_restore_plan_volume (restore, item, error);
-  item->staged = g_strdup_printf ("%s.%s", disk->target, restore->request->form.format);
+  item->staged = g_strdup_printf ("%s.%s", item->name, restore->request->form.format);
   item->path = g_build_filename (restore->directory, item->staged, NULL);
   return TRUE;
+}
+
+static gboolean
+plan_disk (VkRestore *restore, const VkManifestDisk *disk, GError **error)
+{
+  VkRestoreItem *item = g_new0 (VkRestoreItem, 1);
+
+  g_ptr_array_add (restore->items, item);
+  item->disk = disk;
+  item->name = disk->target;
+  item->form = restore->request->form;
+  item->form.secret = disk->secret;
+  return plan_place (restore, item, error) && check_stays_encrypted (restore, item, error);
 }
 
 static void

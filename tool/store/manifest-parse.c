@@ -72,6 +72,25 @@ parse_digest (VkManifestDisk *disk, JsonObject *object, GError **error)
       && require_sha256 (object, "content_sha256", &disk->content_sha256, error);
 }
 
+/* With what the image is encrypted, if it is. */
+static gboolean
+parse_encryption (VkManifestDisk *disk, JsonObject *object, GError **error)
+{
+  JsonObject *encryption = NULL;
+  g_autofree char *format = NULL;
+
+  if (!vk_json_get_object (object, "encryption", &encryption, error))
+    return FALSE;
+  if (encryption == NULL)
+    return TRUE;
+  if (!require_string (encryption, "format", &format, error) || !require_string (encryption, "secret", &disk->secret, error))
+    return FALSE;
+  if (strcmp (format, "luks") == 0 && g_uuid_string_is_valid (disk->secret))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"encryption\" has the format '%s' and the secret '%s' instead of luks and a UUID", format, disk->secret);
+  return FALSE;
+}
+
 /* The disk is the last one.  Two that are one would get in each other's way. */
 static gboolean
 check_disk_is_new (const VkManifest *manifest, GError **error)
@@ -108,6 +127,7 @@ parse_disk (VkManifest *manifest, JsonObject *object, GError **error)
       && require_file_name (object, "image", &disk->image, error)
       && vk_json_get_uint64 (object, "size", 0, &disk->size, error)
       && parse_digest (disk, object, error)
+      && parse_encryption (disk, object, error)
       && check_disk_is_new (manifest, error);
 }
 

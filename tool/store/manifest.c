@@ -20,6 +20,7 @@ disk_free (VkManifestDisk *disk)
   g_free (disk->reason);
   g_free (disk->image);
   g_free (disk->sha256);
+  g_free (disk->secret);
   g_free (disk->content_sha256);
   g_free (disk);
 }
@@ -196,6 +197,14 @@ vk_manifest_disks_to_json (const VkManifest *manifest)
       set_bytes (object, "bytes_moved", disk->bytes_moved);
       vk_json_set_string (object, "image", disk->image);
       set_bytes (object, "size", disk->size);
+      if (disk->secret != NULL)
+        {
+          JsonObject *encryption = json_object_new ();
+
+          vk_json_set_string (encryption, "format", "luks");
+          vk_json_set_string (encryption, "secret", disk->secret);
+          json_object_set_object_member (object, "encryption", encryption);
+        }
       if (disk->chunk_size > 0)
         {
           set_bytes (object, "chunk_size", disk->chunk_size);

@@ -33,6 +33,7 @@ typedef struct
   char *image;          /* file name in the point */
   guint64 size;         /* length of the image file in bytes */
   char *sha256;         /* of the closed image file; NULL for a disk in chunks */
+  char *secret;         /* UUID of the libvirt secret with whose value the image is encrypted (LUKS), or NULL */
   guint64 chunk_size;   /* bytes: the disk is kept in chunks of that size, each by its SHA-256; 0: an image file */
   guint64 bytes_added;  /* chunks: bytes of those that the store did not have, before compression */
   char *content_sha256; /* chunks: of the SHA-256s (32 bytes each) of the pieces that make up the disk */

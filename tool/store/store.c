@@ -325,15 +325,15 @@ vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **erro
 }
 
 char *
-vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error)
+vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, GError **error)
 {
-  return writer->ops->push_target (writer, disk, size, base, error);
+  return writer->ops->push_target (writer, disk, size, base, secret, error);
 }
 
 VkSink *
-vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error)
+vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, const char *socket_dir, GError **error)
 {
-  return writer->ops->open_sink (writer, disk, size, base, socket_dir, error);
+  return writer->ops->open_sink (writer, disk, size, base, secret, socket_dir, error);
 }
 
 gboolean

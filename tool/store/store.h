@@ -307,8 +307,8 @@ gboolean vk_store_copy_file (VkStore *store, const VkPoint *point, const VkManif
 typedef struct
 {
   gboolean (*open) (VkPointWriter *writer, gboolean qemu_writes, GError **error);
-  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
-  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+  char *(*push_target) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, GError **error);
+  VkSink *(*open_sink) (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, const char *socket_dir, GError **error);
   gboolean (*rebase_disk) (VkPointWriter *writer, const char *disk, const VkPoint *base, char **onto, GCancellable *cancellable, GError **error);
   gboolean (*close_sinks) (VkPointWriter *writer, GError **error);
   gboolean (*seal_disk) (VkPointWriter *writer, VkManifestDisk *disk, GCancellable *cancellable, GError **error);
@@ -344,13 +344,15 @@ char *vk_point_new_id (const char *newest, GError **error);
 gboolean vk_point_writer_open (VkPointWriter *writer, gboolean qemu_writes, GError **error);
 
 /* Push: an empty image of size bytes for QEMU to write to; with base, one
- * that shows that point's image where it is not written.
+ * that shows that point's image where it is not written.  secret: with which it is encrypted,
+ * see view/disk-key.h, or NULL.
  * Returns: (transfer full) its absolute path. */
-char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, GError **error);
+char *vk_point_writer_push_target (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, GError **error);
 
-/* Pull: where a transfer of size bytes goes; base as above.
+/* Pull: where a transfer of size bytes goes; base and secret as above; where the store encrypts
+ * everything, there is no use for the latter.
  * Returns: (transfer full). */
-VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *socket_dir, GError **error);
+VkSink *vk_point_writer_open_sink (VkPointWriter *writer, const char *disk, guint64 size, const VkPoint *base, const char *secret, const char *socket_dir, GError **error);
 
 /* Makes, where points are not whole, an image that was written on top of base count from the full image
  * under base instead: a differential.  *onto gets (transfer full) the id of

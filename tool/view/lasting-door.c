@@ -129,7 +129,7 @@ vk_lasting_door_read (const char *const *chain, const GArray *held, const VkDoor
   g_autoptr (VkLastingDoor) door = door_new ("qemu-nbd", chain[0], place);
   const char *argv[] = { door->program, "--read-only", "--cache=writeback", "--shared=16", "--", NULL, NULL };
 
-  door->description = vk_nbd_describe_chain (chain, error);
+  door->description = vk_nbd_describe_chain (chain, NULL, error);
   if (door->description == NULL)
     return NULL;
   argv[G_N_ELEMENTS (argv) - 2] = door->description;

@@ -14,11 +14,13 @@
 #include "base/environment.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "view/disk-key.h"
 #include "view/qcow2-header.h"
 
 enum
 {
   START_TIMEOUT_MS = 30000,
+  KEY_TIMEOUT_MS = 20000, /* more for each encrypted image: a key is made slow to try */
   START_POLL_MS = 2,
   TERM_AGAIN_MS = 200,
   MAX_CLIENTS = 16,
@@ -37,6 +39,7 @@ struct VkNbdServer
   char *socket;
   char *pid_file; /* written by the program once it listens */
   char *uri;
+  guint keys;        /* encrypted images that it has to open */
   GSubprocess *process;
   GThread *listener;
   char *words; /* its last line, once it has ended */
@@ -45,7 +48,7 @@ struct VkNbdServer
 /* The block graph for QEMU, so that it takes nothing from the images: neither
  * formats nor backing files. */
 static JsonObject *
-describe_chain (const char *const *chain, gboolean read_only)
+describe_chain (const char *const *chain, gboolean encrypted, gboolean read_only)
 {
   JsonObject *node = json_object_new ();
   JsonObject *file = json_object_new ();
@@ -56,8 +59,10 @@ describe_chain (const char *const *chain, gboolean read_only)
   json_object_set_string_member (node, "driver", "qcow2");
   json_object_set_boolean_member (node, "read-only", read_only);
   json_object_set_object_member (node, "file", file);
+  if (encrypted)
+    vk_disk_key_describe (node);
   if (chain[1] != NULL)
-    json_object_set_object_member (node, "backing", describe_chain (chain + 1, TRUE));
+    json_object_set_object_member (node, "backing", describe_chain (chain + 1, encrypted, TRUE));
   else
     json_object_set_null_member (node, "backing");
   return node;
@@ -121,7 +126,8 @@ set_start_error (VkNbdServer *server, GError **error)
 static gboolean
 wait_for_start (VkNbdServer *server, GError **error)
 {
-  gint64 deadline = g_get_monotonic_time () + START_TIMEOUT_MS * 1000;
+  gint64 patience_ms = START_TIMEOUT_MS + (gint64) KEY_TIMEOUT_MS * server->keys;
+  gint64 deadline = g_get_monotonic_time () + patience_ms * 1000;
 
   while (!g_file_test (server->pid_file, G_FILE_TEST_EXISTS))
     {
@@ -129,7 +135,7 @@ wait_for_start (VkNbdServer *server, GError **error)
         return set_start_error (server, error);
       if (g_get_monotonic_time () > deadline)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s did not open '%s' within %d seconds", server->program, server->path, START_TIMEOUT_MS / 1000);
+          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s did not open '%s' within %" G_GINT64_FORMAT " seconds", server->program, server->path, patience_ms / 1000);
           return FALSE;
         }
       g_usleep (START_POLL_MS * 1000);
@@ -195,11 +201,11 @@ vk_nbd_server_launch (VkNbdServer *server, const char *const *argv, const VkProc
   return wait_for_start (server, error);
 }
 
-/* Starts qemu-nbd with options (NULL-terminated) and the image. */
+/* Starts qemu-nbd with options (NULL-terminated), the key for secret, and the image. */
 static gboolean
-start (VkNbdServer *server, const char *const *options, const char *image, GError **error)
+start (VkNbdServer *server, const char *const *options, const char *image, const char *secret, GError **error)
 {
-  static const VkProcessSecrets none = { .fd = -1 };
+  VkProcessSecrets secrets = { .fd = -1 };
   g_autofree char *shared = g_strdup_printf ("--shared=%d", MAX_CLIENTS);
   g_autofree char *socket_option = g_strconcat ("--socket=", server->socket, NULL);
   g_autofree char *pid_option = g_strconcat ("--pid-file=", server->pid_file, NULL);
@@ -210,10 +216,18 @@ start (VkNbdServer *server, const char *const *options, const char *image, GErro
     g_ptr_array_add (argv, (gpointer) fixed[i]);
   for (guint i = 0; options[i] != NULL; i++)
     g_ptr_array_add (argv, (gpointer) options[i]);
+  if (secret != NULL)
+    {
+      secrets.fd = vk_disk_key_open (secret, error);
+      if (secrets.fd < 0)
+        return FALSE;
+      g_ptr_array_add (argv, (gpointer) "--object");
+      g_ptr_array_add (argv, (gpointer) VK_DISK_KEY_OBJECT);
+    }
   g_ptr_array_add (argv, (gpointer) "--");
   g_ptr_array_add (argv, (gpointer) image);
   g_ptr_array_add (argv, NULL);
-  return vk_nbd_server_launch (server, (const char *const *) argv->pdata, &none, error);
+  return vk_nbd_server_launch (server, (const char *const *) argv->pdata, &secrets, error);
 }
 
 /* Whether the file may be given to QEMU, whose JSON is UTF-8 only. */
@@ -231,7 +245,7 @@ check_image (const char *path, GError **error)
 
 /* The chain for QEMU, once its members have been looked at.  Returns: (transfer full). */
 static char *
-describe_checked (const char *const *chain, gboolean read_only, gboolean shared, GError **error)
+describe_checked (const char *const *chain, const char *secret, gboolean read_only, gboolean shared, GError **error)
 {
   g_autoptr (JsonObject) description = NULL;
   g_autofree char *json = NULL;
@@ -239,7 +253,7 @@ describe_checked (const char *const *chain, gboolean read_only, gboolean shared,
   for (guint i = 0; chain[i] != NULL; i++)
     if (!check_image (chain[i], error))
       return NULL;
-  description = describe_chain (chain, read_only);
+  description = describe_chain (chain, secret != NULL, read_only);
   if (shared)
     json_object_set_boolean_member (description, "force-share", TRUE);
   json = vk_json_to_string (description, FALSE);
@@ -247,20 +261,20 @@ describe_checked (const char *const *chain, gboolean read_only, gboolean shared,
 }
 
 char *
-vk_nbd_describe_chain (const char *const *chain, GError **error)
+vk_nbd_describe_chain (const char *const *chain, const char *secret, GError **error)
 {
-  return describe_checked (chain, TRUE, FALSE, error);
+  return describe_checked (chain, secret, TRUE, FALSE, error);
 }
 
 /* chain: the image and its backing files.  shared: without regard to QEMU's
  * locks on them. */
 static VkNbdServer *
-serve (const char *const *chain, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
+serve (const char *const *chain, const char *secret, gboolean read_only, gboolean shared, const char *socket_dir, GError **error)
 {
   g_autoptr (VkNbdServer) server = NULL;
   static const char *const read_options[] = { "--read-only", "--cache=writeback", NULL };
   static const char *const write_options[] = { "--discard=unmap", "--cache=unsafe", NULL };
-  g_autofree char *description = describe_checked (chain, read_only, shared, error);
+  g_autofree char *description = describe_checked (chain, secret, read_only, shared, error);
 
   if (description == NULL)
     return NULL;
@@ -268,23 +282,24 @@ serve (const char *const *chain, gboolean read_only, gboolean shared, const char
   if (server == NULL)
     return NULL;
   server->description = g_steal_pointer (&description);
-  return start (server, read_only ? read_options : write_options, server->description, error) ? g_steal_pointer (&server) : NULL;
+  server->keys = secret ? g_strv_length ((char **) chain) : 0;
+  return start (server, read_only ? read_options : write_options, server->description, secret, error) ? g_steal_pointer (&server) : NULL;
 }
 
 VkNbdServer *
-vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error)
+vk_nbd_server_read (const char *const *chain, const char *secret, const char *socket_dir, GError **error)
 {
-  return serve (chain, TRUE, FALSE, socket_dir, error);
+  return serve (chain, secret, TRUE, FALSE, socket_dir, error);
 }
 
 VkNbdServer *
-vk_nbd_server_read_shared (const char *const *chain, const char *socket_dir, GError **error)
+vk_nbd_server_read_shared (const char *const *chain, const char *secret, const char *socket_dir, GError **error)
 {
-  return serve (chain, TRUE, TRUE, socket_dir, error);
+  return serve (chain, secret, TRUE, TRUE, socket_dir, error);
 }
 
 VkNbdServer *
-vk_nbd_server_write (const char *path, const char *const *chain_below, const char *socket_dir, GError **error)
+vk_nbd_server_write (const char *path, const char *const *chain_below, const char *secret, const char *socket_dir, GError **error)
 {
   g_autoptr (GPtrArray) chain = g_ptr_array_new ();
 
@@ -292,7 +307,7 @@ vk_nbd_server_write (const char *path, const char *const *chain_below, const cha
   for (guint i = 0; chain_below != NULL && chain_below[i] != NULL; i++)
     g_ptr_array_add (chain, (gpointer) chain_below[i]);
   g_ptr_array_add (chain, NULL);
-  return serve ((const char *const *) chain->pdata, FALSE, FALSE, socket_dir, error);
+  return serve ((const char *const *) chain->pdata, secret, FALSE, FALSE, socket_dir, error);
 }
 
 VkNbdServer *
@@ -306,7 +321,7 @@ vk_nbd_server_source (const char *path, const char *format, const char *bitmap, 
   if (server == NULL)
     return NULL;
   server->description = g_strdup (path);
-  return start (server, options, path, error) ? g_steal_pointer (&server) : NULL;
+  return start (server, options, path, NULL, error) ? g_steal_pointer (&server) : NULL;
 }
 
 VkNbdServer *
@@ -319,7 +334,7 @@ vk_nbd_server_target (const char *target, const char *format, const char *socket
   if (server == NULL)
     return NULL;
   server->description = g_strdup (target);
-  return start (server, options, target, error) ? g_steal_pointer (&server) : NULL;
+  return start (server, options, target, NULL, error) ? g_steal_pointer (&server) : NULL;
 }
 
 const char *

@@ -14,24 +14,25 @@ typedef struct VkNbdServer VkNbdServer;
  * backing files, top first, NULL-terminated absolute paths: they are named
  * explicitly to QEMU, so that nothing written inside an image can make it open
  * another file.
+ * secret: with which all of them are encrypted, see view/disk-key.h, or NULL.
  * socket_dir: an existing private directory (0700) for the socket, short
  * enough for sun_path.
  * Returns: (transfer full) when the socket accepts connections, or NULL with
  * VK_ERROR_STORE set to what qemu-nbd said. */
-VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *socket_dir, GError **error);
+VkNbdServer *vk_nbd_server_read (const char *const *chain, const char *secret, const char *socket_dir, GError **error);
 
 /* What vk_nbd_server_read() gives to QEMU, for a program of QEMU's that opens the
- * chain itself: "json:...".  Returns: (transfer full). */
-char *vk_nbd_describe_chain (const char *const *chain, GError **error);
+ * chain itself, and has the object of view/disk-key.h where there is a secret: "json:...".  Returns: (transfer full). */
+char *vk_nbd_describe_chain (const char *const *chain, const char *secret, GError **error);
 
 /* The same for a chain in which QEMU may just be writing to an image, but
  * nothing that is visible through those above it. */
-VkNbdServer *vk_nbd_server_read_shared (const char *const *chain, const char *socket_dir, GError **error);
+VkNbdServer *vk_nbd_server_read_shared (const char *const *chain, const char *secret, const char *socket_dir, GError **error);
 
 /* Serves the qcow2 image at path for writing, without host cache flushes: the
  * caller syncs the file after vk_nbd_server_stop().  chain_below: its backing
  * files as above (named explicitly), or NULL when it has none. */
-VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_below, const char *socket_dir, GError **error);
+VkNbdServer *vk_nbd_server_write (const char *path, const char *const *chain_below, const char *secret, const char *socket_dir, GError **error);
 
 /* Serves, read-only, a disk of a domain that is shut off: the image at path, of
  * the given format, with whatever it builds on; bitmap (may be NULL) is exported

@@ -15,6 +15,7 @@
 enum
 {
   V2_HEADER_BYTES = 72,
+  CRYPT_LUKS = 2, /* docs/interop/qcow2.txt, "crypt_method" */
   MAXIMUM_BACKING_LENGTH = 1023, /* docs/interop/qcow2.txt, "backing_file_size" */
   /* Where the fields are, all big-endian. */
   AT_MAGIC = 0,
@@ -22,6 +23,7 @@ enum
   AT_BACKING_OFFSET = 8,
   AT_BACKING_LENGTH = 16,
   AT_SIZE = 24,
+  AT_CRYPT_METHOD = 32,
   AT_INCOMPATIBLE_FEATURES = 72,
 };
 
@@ -56,6 +58,7 @@ vk_qcow2_header_parse (const guint8 *bytes, gsize length, const char *name, VkQc
   header->version = get32 (bytes + AT_VERSION);
   header->size = get64 (bytes + AT_SIZE);
   header->has_backing = get64 (bytes + AT_BACKING_OFFSET) != 0;
+  header->is_luks = get32 (bytes + AT_CRYPT_METHOD) == CRYPT_LUKS;
   header->incompatible_features = 0;
   if (header->version < 2 || header->version > 3)
     {

@@ -17,6 +17,7 @@ typedef struct
   guint32 version;               /* 2 or 3 */
   guint64 size;                  /* of the disk, in bytes */
   gboolean has_backing;          /* a backing file is named in the image */
+  gboolean is_luks;              /* the data in it are encrypted with LUKS */
   guint64 incompatible_features; /* 0 for version 2 */
 } VkQcow2Header;
 

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/process.h"
 #include "base/writeback.h"
+#include "view/disk-key.h"
 #include "view/qemu-img-private.h"
 
 /* What is written last of a target that is written over: boot sector, partition
@@ -80,10 +81,14 @@ follow (GInputStream *pipe, struct chatter *chatter, GCancellable *cancellable, 
 
 /* Runs argv, a qemu-img convert, to its end. */
 static gboolean
-run_convert (const char *const *argv, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
+run_convert (const char *const *argv, const char *secret, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
 {
-  g_autoptr (GSubprocess) process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, error);
+  VkProcessSecrets secrets = { .fd = vk_disk_key_open (secret, error) };
+  g_autoptr (GSubprocess) process = NULL;
 
+  if (secret != NULL && secrets.fd < 0)
+    return FALSE;
+  process = vk_process_start_with (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_MERGE, &secrets, error);
   if (process == NULL)
     return FALSE;
   if (!follow (g_subprocess_get_stdout_pipe (process), chatter, cancellable, error))
@@ -95,11 +100,16 @@ run_convert (const char *const *argv, struct chatter *chatter, const char *to_pa
   g_subprocess_wait (process, NULL, NULL);
   if (g_subprocess_get_successful (process))
     return TRUE;
+  if (vk_disk_key_try_again (chatter->words ? chatter->words : ""))
+    {
+      g_clear_pointer (&chatter->words, g_free);
+      return run_convert (argv, secret, chatter, to_path, cancellable, error);
+    }
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
   return FALSE;
 }
 
-/* Adds the options for the form of the new image: "-c", "-o LIST". */
+/* Adds the options for the form of the new image: "-o LIST". */
 static void
 add_form (GPtrArray *argv, const VkImageForm *form)
 {
@@ -111,6 +121,8 @@ add_form (GPtrArray *argv, const VkImageForm *form)
     g_string_append (list, "compression_type=zstd,");
   if (form->preallocation != NULL)
     g_string_append_printf (list, "preallocation=%s,", form->preallocation);
+  if (form->secret != NULL)
+    g_string_append (list, "encrypt.format=luks,encrypt.key-secret=key,");
   if (list->len == 0)
     return;
   g_string_truncate (list, list->len - 1);
@@ -141,7 +153,7 @@ start_argv (const char *const *words)
 
 /* Runs the qemu-img convert that argv begins, from and to being its last words. */
 static gboolean
-convert (GPtrArray *argv, const char *from, const char *to, const char *shown, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
+convert (GPtrArray *argv, const char *from, const char *to, const char *secret, const char *shown, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
 {
   struct chatter chatter = { .progress = progress, .user_data = user_data };
   gboolean ok;
@@ -151,7 +163,7 @@ convert (GPtrArray *argv, const char *from, const char *to, const char *shown, V
   g_ptr_array_add (argv, g_strdup (to));
   g_ptr_array_add (argv, NULL);
   chatter.line = g_string_new (NULL);
-  ok = run_convert ((const char *const *) argv->pdata, &chatter, shown, cancellable, error);
+  ok = run_convert ((const char *const *) argv->pdata, secret, &chatter, shown, cancellable, error);
   g_string_free (chatter.line, TRUE);
   g_free (chatter.words);
   return ok;
@@ -176,12 +188,17 @@ vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *f
     }
   add_source_format (argv, from);
   add_form (argv, form);
+  if (form->secret != NULL)
+    {
+      g_ptr_array_add (argv, g_strdup ("--object"));
+      g_ptr_array_add (argv, g_strdup (VK_DISK_KEY_OBJECT));
+    }
   if (!vk_qemu_img_reserve (to_path, error))
     return FALSE;
   /* The disk writes while qemu-img still reads, and little is left for the end. */
   writeback = vk_writeback_new ();
   vk_writeback_add (writeback, to_path);
-  done = convert (argv, from, filename, to_path, progress, user_data, cancellable, error);
+  done = convert (argv, from, filename, form->secret, to_path, progress, user_data, cancellable, error);
   vk_writeback_free (writeback);
   if (done && vk_file_sync (to_path, error))
     return TRUE;
@@ -222,7 +239,7 @@ copy_slice (const char *from, const char *target, guint64 offset, guint64 length
   g_autofree char *from_slice = describe_slice (from, offset, length);
   g_autofree char *to_slice = describe_slice (target, offset, length);
 
-  return convert (argv, from_slice, to_slice, target, progress, user_data, cancellable, error);
+  return convert (argv, from_slice, to_slice, NULL, target, progress, user_data, cancellable, error);
 }
 
 /* Puts a text in the place of the first length bytes. */

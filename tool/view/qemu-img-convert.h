@@ -15,6 +15,7 @@ typedef struct
   guint64 cluster_size;      /* qcow2: bytes, 0 for QEMU's default */
   gboolean compress;         /* qcow2: clusters are compressed with zstd */
   const char *preallocation; /* "metadata" (qcow2), "falloc" or "full"; NULL: none */
+  const char *secret;        /* qcow2: with which it is encrypted, and a chain it comes from (see view/disk-key.h); or NULL */
 } VkImageForm;
 
 /* Fraction done, 0.0 to 1.0. */

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "view/disk-key.h"
 #include "view/qcow2-header.h"
 
 char *
@@ -44,18 +45,26 @@ vk_qemu_img_reserve (const char *path, GError **error)
   return FALSE;
 }
 
+enum { CREATE_ATTEMPTS = 10 }; /* see vk_disk_key_try_again() */
+
 /* backing: as QEMU takes it, or NULL. */
 static gboolean
-create (const char *path, guint64 size, const char *backing, const char *backing_format, GError **error)
+create (const char *path, guint64 size, const char *backing, const char *backing_format, const char *secret, GError **error)
 {
   g_autofree char *filename = vk_qemu_img_filename (path);
   g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GError) failure = NULL;
-  const char *fixed[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o", "compat=1.1" };
+  const char *fixed[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o" };
 
   for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
     g_ptr_array_add (argv, (gpointer) fixed[i]);
+  g_ptr_array_add (argv, (gpointer) (secret ? "compat=1.1,encrypt.format=luks,encrypt.key-secret=key" : "compat=1.1"));
+  if (secret != NULL)
+    {
+      g_ptr_array_add (argv, (gpointer) "--object");
+      g_ptr_array_add (argv, (gpointer) VK_DISK_KEY_OBJECT);
+    }
   if (backing != NULL)
     {
       g_ptr_array_add (argv, (gpointer) "-u");
@@ -71,8 +80,17 @@ create (const char *path, guint64 size, const char *backing, const char *backing
 
   if (!vk_qemu_img_reserve (path, error))
     return FALSE;
-  if (vk_process_run ((const char *const *) argv->pdata, NULL, NULL, &failure))
-    return TRUE;
+  for (guint i = 0; i < CREATE_ATTEMPTS; i++)
+    {
+      VkProcessSecrets secrets = { .fd = -1 };
+
+      g_clear_error (&failure);
+      secrets.fd = vk_disk_key_open (secret, &failure);
+      if (failure == NULL && vk_process_run_with ((const char *const *) argv->pdata, &secrets, NULL, NULL, &failure))
+        return TRUE;
+      if (!vk_disk_key_try_again (failure->message))
+        break;
+    }
   g_unlink (path);
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
@@ -82,17 +100,17 @@ create (const char *path, guint64 size, const char *backing, const char *backing
 }
 
 gboolean
-vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error)
+vk_qemu_img_create (const char *path, guint64 size, const char *backing, const char *secret, GError **error)
 {
   g_autofree char *backing_filename = backing ? vk_qemu_img_filename (backing) : NULL;
 
-  return create (path, size, backing_filename, "qcow2", error);
+  return create (path, size, backing_filename, "qcow2", secret, error);
 }
 
 gboolean
 vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error)
 {
-  return create (path, size, backing_uri, "raw", error);
+  return create (path, size, backing_uri, "raw", NULL, error);
 }
 
 gboolean
@@ -128,9 +146,9 @@ describe_node (const char *const *chain, guint length, gboolean alone)
 }
 
 static char *
-describe_chain (const char *const *chain, guint length, gboolean alone)
+describe_open_chain (const char *const *chain, guint length)
 {
-  g_autoptr (JsonObject) node = describe_node (chain, length, alone);
+  g_autoptr (JsonObject) node = describe_node (chain, length, FALSE);
   g_autofree char *text = vk_json_to_string (node, FALSE);
 
   return g_strconcat ("json:", text, NULL);
@@ -141,7 +159,7 @@ vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCan
 {
   /* QEMU finds the place of an image in a chain by its name only while what is
    * below is what is written in the image; the caller has seen to that. */
-  g_autofree char *image = describe_chain (chain, base + 1, FALSE);
+  g_autofree char *image = describe_open_chain (chain, base + 1);
   const char *argv[] = { "qemu-img", "commit", "-q", "-d", "-t", durable ? "writeback" : "unsafe", "-b", chain[base], "--", image, NULL };
   g_autoptr (GError) failure = NULL;
 
@@ -168,16 +186,29 @@ vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCan
 enum { CHECK_CLEAN = 0, CHECK_CORRUPT = 2, CHECK_LEAKS = 3 };
 
 gboolean
-vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error)
+vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *image = describe_chain (&path, 1, TRUE);
-  const char *argv[] = { "qemu-img", "check", "-q", "--", image, NULL };
+  g_autoptr (JsonObject) node = describe_node (&path, 1, TRUE);
+  g_autofree char *json = NULL;
+  g_autofree char *image = NULL;
+  const char *plain[] = { "qemu-img", "check", "-q", "--", NULL, NULL };
+  const char *encrypted[] = { "qemu-img", "check", "-q", "--object", VK_DISK_KEY_OBJECT, "--", NULL, NULL };
   g_autoptr (GSubprocess) process = NULL;
+  VkProcessSecrets secrets = { .fd = -1 };
   g_autofree char *words = NULL;
 
   if (!vk_qcow2_check (path, error))
     return FALSE;
-  process = vk_process_start (argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, error);
+  secrets.fd = vk_disk_key_open (secret, error);
+  if (secret != NULL && secrets.fd < 0)
+    return FALSE;
+  if (secret != NULL)
+    vk_disk_key_describe (node);
+  json = vk_json_to_string (node, FALSE);
+  image = g_strconcat ("json:", json, NULL);
+  plain[4] = image;
+  encrypted[6] = image;
+  process = vk_process_start_with (secret ? encrypted : plain, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &secrets, error);
   if (process == NULL)
     return FALSE;
   if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, NULL, &words, error))

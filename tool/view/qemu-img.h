@@ -6,8 +6,9 @@
 
 /* Creates a qcow2 image (compat 1.1) at path, mode 0600, of size bytes.
  * backing: path as it shall be stored in the image (relative to the image's
- * directory), or NULL; it is not opened. */
-gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, GError **error);
+ * directory), or NULL; it is not opened.  secret: see view/disk-key.h; with it the image is
+ * encrypted. */
+gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, const char *secret, GError **error);
 
 /* The same on top of a raw disk at an NBD URI, which is not opened either. */
 gboolean vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error);
@@ -25,10 +26,10 @@ gboolean vk_qemu_img_rebase (const char *path, const char *backing, GCancellable
  * caller syncs the file. */
 gboolean vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCancellable *cancellable, GError **error);
 
-/* Checks the structure of the qcow2 image at path, without opening any other
- * file.  VK_ERROR_DAMAGED with qemu-img's words when it is corrupt; leaked
+/* Checks the structure of the qcow2 image at path, encrypted with secret unless that is
+ * NULL, without opening any other file.  VK_ERROR_DAMAGED with qemu-img's words when it is corrupt; leaked
  * clusters, which only waste space, are no damage. */
-gboolean vk_qemu_img_check (const char *path, GCancellable *cancellable, GError **error);
+gboolean vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellable, GError **error);
 
 /* Whether the qcow2 image at path, which nobody has open, holds a persistent
  * dirty bitmap of that name that has recorded all along and was stored

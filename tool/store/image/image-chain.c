@@ -37,6 +37,7 @@ read_base (const VkPoint *point, const VkManifestDisk *disk, GError **error)
 {
   g_autofree char *domain_directory = g_path_get_dirname (point->location);
   g_autoptr (VkPoint) base = NULL;
+  const VkManifestDisk *below;
 
   /* Time goes one way, so that a chain has an end. */
   if (strcmp (disk->base, point->id) >= 0)
@@ -45,8 +46,14 @@ read_base (const VkPoint *point, const VkManifestDisk *disk, GError **error)
       return NULL;
     }
   base = vk_image_read_point (domain_directory, disk->base);
-  if (base->damage == NULL && vk_manifest_find_disk (base->manifest, disk->target) != NULL)
+  below = base->damage == NULL ? vk_manifest_find_disk (base->manifest, disk->target) : NULL;
+  if (below != NULL && g_strcmp0 (below->secret, disk->secret) == 0)
     return g_steal_pointer (&base);
+  if (below != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' builds on the restore point %s, whose image has another key", point->location, disk->base);
+      return NULL;
+    }
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' builds on the restore point %s, which %s", point->location, disk->base, base->damage ? base->damage : "does not have this disk");
   return NULL;
 }

@@ -14,6 +14,8 @@
 #include "base/files.h"
 #include "store/image/image-layout.h"
 #include "view/qcow2-header.h"
+#include "view/nbd-server.h"
+#include "view/qemu-img-convert.h"
 #include "view/qemu-img.h"
 
 /* What is written grows an image by a little more than that, and other
@@ -90,6 +92,12 @@ vk_image_merge_plan (const GPtrArray *points, const VkPoint *point, const char *
       merge->bottom = i;
       merge->alone = merge->alone && count_children (points, layer->id, target) == 1;
     }
+  if (disk->secret != NULL)
+    {
+      merge->secret = disk->secret;
+      merge->bottom = merge->layers->len - 1;
+      merge->alone = FALSE;
+    }
   return g_steal_pointer (&merge);
 }
 
@@ -103,7 +111,7 @@ check_changed (const char *path, GCancellable *cancellable, GError **error)
   for (guint i = 0; i < CHECK_ATTEMPTS; i++)
     {
       g_clear_error (&failure);
-      if (vk_qemu_img_check (path, cancellable, &failure))
+      if (vk_qemu_img_check (path, NULL, cancellable, &failure))
         return TRUE;
       if (g_cancellable_set_error_if_cancelled (cancellable, error))
         return FALSE;
@@ -159,7 +167,7 @@ vk_image_merge_space (const VkImageMerge *merge)
     space.written += allocated_bytes (g_ptr_array_index (merge->chain, i));
   if (!in_place_is_possible (merge))
     space.copied = allocated_bytes (bottom);
-  if (space.copied > 0 && vk_file_clone (bottom, probe))
+  if (space.copied > 0 && merge->secret == NULL && vk_file_clone (bottom, probe))
     {
       g_unlink (probe);
       space.copied = 0;
@@ -196,7 +204,7 @@ write_above (const VkImageMerge *merge, const char *new_bottom, gboolean durable
   VkQcow2Header header;
   gboolean ok;
 
-  if (!vk_qcow2_header_read (new_bottom, &header, error) || !vk_qemu_img_create (top, header.size, NULL, error))
+  if (!vk_qcow2_header_read (new_bottom, &header, error) || !vk_qemu_img_create (top, header.size, NULL, NULL, error))
     return FALSE;
   g_ptr_array_add (chain, top);
   for (guint i = 0; i < merge->chain->len; i++)
@@ -229,9 +237,27 @@ copy_bottom (const VkImageMerge *merge, const char *new_bottom, GCancellable *ca
       && !g_cancellable_set_error_if_cancelled (cancellable, error);
 }
 
+/* QEMU's commit finds images by names, which those that need a key do not have. */
+static gboolean
+copy_encrypted (const VkImageMerge *merge, const char *path, GCancellable *cancellable, GError **error)
+{
+  VkImageForm form = { .format = "qcow2", .secret = merge->secret };
+  VkImageMergeSpace space = vk_image_merge_space (merge);
+  g_autofree char *chain = vk_nbd_describe_chain ((const char *const *) merge->chain->pdata, merge->secret, error);
+
+  return chain != NULL
+      && vk_image_check_space (merge->point->location, space.written + space.copied, error)
+      && vk_qemu_img_convert (chain, path, &form, NULL, NULL, cancellable, error);
+}
+
 static gboolean
 build_image (const VkImageMerge *merge, const char *path, const char **method, GCancellable *cancellable, GError **error)
 {
+  if (merge->secret != NULL)
+    {
+      *method = method_copy;
+      return copy_encrypted (merge, path, cancellable, error);
+    }
   *method = method_clone;
   if (vk_file_clone (g_ptr_array_index (merge->chain, merge->bottom), path))
     return write_above (merge, path, FALSE, cancellable, error);

@@ -22,6 +22,7 @@ typedef struct
   GPtrArray *chain;     /* paths of its images, top first, NULL-terminated */
   GPtrArray *layers;    /* their points */
   guint bottom;         /* the lowest of the removed ones, in both */
+  const char *secret;   /* with which the disk is encrypted, or NULL: then it is copied whole */
   gboolean alone;       /* nobody else builds on the removed ones */
 } VkImageMerge;
 

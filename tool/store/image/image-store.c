@@ -13,6 +13,7 @@
 #include "store/image/image-layout.h"
 #include "store/image/image-place.h"
 #include "store/image/image-claims.h"
+#include "view/qemu-img.h"
 
 static const char store_file_name[] = "virt-keep-store.json";
 static const char store_format[] = "virt-keep image store";
@@ -137,17 +138,17 @@ image_begin_point (VkStore *base, const char *domain_name, const char *domain_uu
 enum { OPEN_ATTEMPTS = 3 };
 
 static VkNbdServer *
-open_chain (const VkPoint *point, const char *disk, const char *socket_dir, GError **error)
+open_chain (const VkPoint *point, const VkManifestDisk *disk, const char *socket_dir, GError **error)
 {
   g_autoptr (GPtrArray) layers = NULL;
-  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk, &layers, error);
+  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, &layers, error);
 
   if (chain == NULL)
     return NULL;
   for (guint i = 0; i < layers->len; i++)
     if (((VkPoint *) g_ptr_array_index (layers, i))->removed)
-      return vk_nbd_server_read_shared ((const char *const *) chain->pdata, socket_dir, error);
-  return vk_nbd_server_read ((const char *const *) chain->pdata, socket_dir, error);
+      return vk_nbd_server_read_shared ((const char *const *) chain->pdata, disk->secret, socket_dir, error);
+  return vk_nbd_server_read ((const char *const *) chain->pdata, disk->secret, socket_dir, error);
 }
 
 static VkNbdServer *
@@ -160,7 +161,7 @@ image_open_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk
       VkNbdServer *server;
 
       g_clear_error (&failure);
-      server = open_chain (point, disk->target, socket_dir, &failure);
+      server = open_chain (point, disk, socket_dir, &failure);
       if (server != NULL)
         return server;
     }
@@ -193,17 +194,27 @@ static VkLastingDoor *
 image_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, const VkDoorPlace *place, GError **error)
 {
   g_autoptr (GPtrArray) chain = NULL;
-  g_autoptr (VkImageClaims) claims = claim_chain (point, disk->target, &chain, error);
+  g_autoptr (VkImageClaims) claims = NULL;
 
+  if (disk->secret != NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s of '%s' is encrypted, and what a machine writes that is started from it would lie in the clear: restore it instead", disk->target, point->location);
+      return NULL;
+    }
+  claims = claim_chain (point, disk->target, &chain, error);
   return claims ? vk_lasting_door_read ((const char *const *) chain->pdata, vk_image_claims_fds (claims), place, error) : NULL;
 }
 
 static char *
 image_describe_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GError **error)
 {
-  g_autoptr (GPtrArray) chain = vk_image_chain (point, disk->target, NULL, error);
+  g_autoptr (GPtrArray) chain = NULL;
 
-  return chain != NULL ? vk_nbd_describe_chain ((const char *const *) chain->pdata, error) : NULL;
+  /* The door gets the key. */
+  if (disk->secret != NULL)
+    return NULL;
+  chain = vk_image_chain (point, disk->target, NULL, error);
+  return chain != NULL ? vk_nbd_describe_chain ((const char *const *) chain->pdata, NULL, error) : NULL;
 }
 
 static gboolean
@@ -223,6 +234,16 @@ image_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk *dis
         return FALSE;
     }
   return chain != NULL;
+}
+
+/* The secret may have got another value since: then an image that is encrypted with it
+ * cannot be opened together with this one. */
+static gboolean
+image_check_base (VkStore *base, const VkPoint *point, const VkManifestDisk *disk, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *path = g_build_filename (point->location, disk->image, NULL);
+
+  return disk->secret == NULL || vk_qemu_img_check (path, disk->secret, cancellable, error);
 }
 
 static char *
@@ -265,6 +286,7 @@ static const VkStoreOps image_ops = {
   .describe_disk = image_describe_disk,
   .verify = vk_image_verify,
   .check_disk = image_check_disk,
+  .check_base = image_check_base,
   .remove = vk_image_remove,
   .finish = vk_image_finish,
   .annotate = vk_image_annotate,

@@ -16,6 +16,7 @@
 #include "store/image/image-merge.h"
 #include "transfer/nbd-sink.h"
 #include "view/nbd-server.h"
+#include "view/qcow2-header.h"
 #include "view/qemu-img.h"
 
 /* qemu-nbd writes one image on one thread: with four connections it took a
@@ -65,23 +66,23 @@ image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
 }
 
 static char *
-image_push_target (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, GError **error)
+image_push_target (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, const char *secret, GError **error)
 {
   g_autofree char *name = image_name (disk);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
   g_autofree char *backing = from ? vk_image_backing_name (from, vk_manifest_find_disk (from->manifest, disk)) : NULL;
 
-  if (!vk_qemu_img_create (path, size, backing, error))
+  if (!vk_qemu_img_create (path, size, backing, secret, error))
     return NULL;
   vk_writeback_add (((ImageWriter *) base)->writeback, path);
   return g_steal_pointer (&path);
 }
 
 static VkSink *
-image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, const char *socket_dir, GError **error)
+image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const VkPoint *from, const char *secret, const char *socket_dir, GError **error)
 {
   ImageWriter *writer = (ImageWriter *) base;
-  g_autofree char *path = image_push_target (base, disk, size, from, error);
+  g_autofree char *path = image_push_target (base, disk, size, from, secret, error);
   g_autoptr (GPtrArray) below = NULL;
   VkNbdServer *server;
 
@@ -93,7 +94,7 @@ image_open_sink (VkPointWriter *base, const char *disk, guint64 size, const VkPo
       if (below == NULL)
         return NULL;
     }
-  server = vk_nbd_server_write (path, below ? (const char *const *) below->pdata : NULL, socket_dir, error);
+  server = vk_nbd_server_write (path, below ? (const char *const *) below->pdata : NULL, secret, socket_dir, error);
   if (server == NULL)
     return NULL;
   g_ptr_array_add (writer->servers, server);
@@ -148,6 +149,21 @@ sync_image (gpointer data)
   return NULL;
 }
 
+/* Nothing of an encrypted disk is kept that is not encrypted. */
+static gboolean
+check_encrypted (const char *path, const char *secret, GError **error)
+{
+  VkQcow2Header header;
+
+  if (secret == NULL)
+    return TRUE;
+  if (!vk_qcow2_header_read (path, &header, error))
+    return FALSE;
+  if (!header.is_luks)
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' of an encrypted disk is not encrypted: it is not kept", path);
+  return header.is_luks;
+}
+
 /* The disk writes while the processor hashes. */
 static gboolean
 image_seal_disk (VkPointWriter *base, VkManifestDisk *disk, GCancellable *cancellable, GError **error)
@@ -155,8 +171,11 @@ image_seal_disk (VkPointWriter *base, VkManifestDisk *disk, GCancellable *cancel
   g_autofree char *name = image_name (disk->target);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
   SyncTask task = { .path = path };
-  GThread *thread = g_thread_new ("sync", sync_image, &task);
+  GThread *thread;
 
+  if (!check_encrypted (path, disk->secret, error))
+    return FALSE;
+  thread = g_thread_new ("sync", sync_image, &task);
   disk->sha256 = vk_file_sha256 (path, &disk->size, cancellable, error);
   g_thread_join (thread);
   if (disk->sha256 == NULL)

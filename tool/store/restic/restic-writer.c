@@ -120,7 +120,7 @@ load_base (ResticWriter *writer, VkResticDisk *disk, const VkPoint *from, GError
 }
 
 static VkSink *
-restic_open_sink (VkPointWriter *base, const char *target, guint64 size, const VkPoint *from, const char *socket_dir, GError **error)
+restic_open_sink (VkPointWriter *base, const char *target, guint64 size, const VkPoint *from, const char *secret, const char *socket_dir, GError **error)
 {
   ResticWriter *writer = (ResticWriter *) base;
   VkResticDisk *disk = g_new0 (VkResticDisk, 1);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "view/disk-key.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/process.h"
+
+G_STATIC_ASSERT (VK_PROCESS_FD == 3); /* VK_DISK_KEY_OBJECT */
+
+static struct
+{
+  VkDiskKeyFunc func;
+  gpointer user_data;
+} source;
+
+void
+vk_disk_key_set_source (VkDiskKeyFunc func, gpointer user_data)
+{
+  source.func = func;
+  source.user_data = user_data;
+}
+
+int
+vk_disk_key_open (const char *secret, GError **error)
+{
+  g_autoptr (GBytes) key = NULL;
+  gconstpointer bytes;
+  gsize length;
+  int fd, number;
+
+  if (secret == NULL)
+    return -1;
+  if (source.func == NULL)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the image is encrypted, and nothing here knows the libvirt secret %s", secret);
+      return -1;
+    }
+  key = source.func (secret, source.user_data, error);
+  if (key == NULL)
+    return -1;
+  bytes = g_bytes_get_data (key, &length);
+  fd = memfd_create ("key", MFD_CLOEXEC);
+  if (fd >= 0 && write (fd, bytes, length) == (ssize_t) length && lseek (fd, 0, SEEK_SET) == 0)
+    return fd;
+  number = errno;
+  if (fd >= 0)
+    close (fd);
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the key of an image to QEMU's program: %s", g_strerror (number));
+  return -1;
+}
+
+gboolean
+vk_disk_key_try_again (const char *words)
+{
+  return strstr (words, "Unable to get accurate CPU usage") != NULL;
+}
+
+void
+vk_disk_key_describe (JsonObject *node)
+{
+  JsonObject *encrypt = json_object_new ();
+
+  json_object_set_string_member (encrypt, "format", "luks");
+  json_object_set_string_member (encrypt, "key-secret", "key");
+  json_object_set_object_member (node, "encrypt", encrypt);
+}
