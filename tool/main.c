@@ -13,39 +13,9 @@
 
 #include "base/error.h"
 #include "command/command.h"
+#include "command/options.h"
 #include "report/format.h"
 #include "command/settings.h"
-
-/* The entries of table with the offsets in arg_data turned into addresses in
- * base. */
-static GOptionEntry *
-place_options (const GOptionEntry *table, gpointer base)
-{
-  GArray *entries = g_array_new (TRUE, TRUE, sizeof (GOptionEntry));
-
-  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
-    {
-      GOptionEntry placed = *entry;
-
-      placed.arg_data = (guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
-      g_array_append_val (entries, placed);
-    }
-  return (GOptionEntry *) g_array_free (entries, FALSE);
-}
-
-static void
-free_options (const GOptionEntry *table, gpointer base)
-{
-  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
-    {
-      gpointer *field = (gpointer *) ((guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data));
-
-      if (entry->arg == G_OPTION_ARG_STRING || entry->arg == G_OPTION_ARG_FILENAME)
-        g_free (*field);
-      else if (entry->arg == G_OPTION_ARG_STRING_ARRAY || entry->arg == G_OPTION_ARG_FILENAME_ARRAY)
-        g_strfreev (*field);
-    }
-}
 
 static char *
 describe_commands (void)
@@ -75,7 +45,7 @@ parse_global (VkInvocation *invocation, gboolean *version, char ***arguments, GE
     { NULL }
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND [OPTION…] [ARGUMENT…]");
-  g_autofree GOptionEntry *globals = place_options (vk_global_options, invocation);
+  g_autofree GOptionEntry *globals = vk_options_place (vk_global_options, invocation);
   g_autofree char *commands = describe_commands ();
 
   g_option_context_set_summary (context, "Backs up running libvirt/QEMU domains and proves that they come back.");
@@ -83,20 +53,6 @@ parse_global (VkInvocation *invocation, gboolean *version, char ***arguments, GE
   g_option_context_set_strict_posix (context, TRUE);
   g_option_context_add_main_entries (context, globals, NULL);
   g_option_context_add_main_entries (context, version_entry, NULL);
-  return g_option_context_parse_strv (context, arguments, error);
-}
-
-static gboolean
-parse_command (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
-{
-  g_autofree char *parameters = g_strconcat (command->arguments, command->runs_program ? " [-- PROGRAM [ARGUMENT…]]" : "", NULL);
-  g_autoptr (GOptionContext) context = g_option_context_new (parameters);
-  g_autofree GOptionEntry *globals = place_options (vk_global_options, invocation);
-  g_autofree GOptionEntry *own = place_options (command->options, invocation->options);
-
-  g_option_context_set_summary (context, command->summary);
-  g_option_context_add_main_entries (context, own, NULL);
-  g_option_context_add_main_entries (context, globals, NULL);
   return g_option_context_parse_strv (context, arguments, error);
 }
 
@@ -135,7 +91,7 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
     fprintf (stderr, "virt-keep: %s\n", message);
   if (invocation->json && (!invocation->streamed || error != NULL))
     vk_print_json_result (invocation, command ? command->name : NULL, error);
-  else if (error == NULL)
+  else if (!invocation->json && (error == NULL || invocation->partial))
     fputs (text, stdout);
   if (fflush (stdout) != 0 || ferror (stdout))
     {
@@ -210,20 +166,6 @@ find_command (char **arguments, GError **error)
   return command;
 }
 
-/* What the command line leaves open, the environment says, and else the configuration. */
-static gboolean
-configure (VkInvocation *invocation, const VkCommand *command, GError **error)
-{
-  g_autoptr (VkConfig) config = NULL;
-
-  if (invocation->store == NULL)
-    invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
-  if (command->unconfigured)
-    return TRUE;
-  config = vk_config_load (invocation->config_file, error);
-  return config != NULL && vk_settings_apply (invocation, command, config, error);
-}
-
 static gboolean
 run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GError **error)
 {
@@ -232,13 +174,12 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   /* The command takes the place of the program's name in its own arguments. */
   g_autofree char *program = g_strdup_printf ("virt-keep %s", command->name);
 
-  invocation->options = g_malloc0 (command->option_bytes);
   g_set_prgname (program);
   g_free ((*arguments)[0]);
   memmove (*arguments, *arguments + 1, g_strv_length (*arguments) * sizeof **arguments);
   if (command->runs_program)
     invocation->program = cut_behind_separator (*arguments);
-  parsed = parse_command (invocation, command, arguments, error);
+  parsed = vk_options_parse (invocation, command, arguments, error);
   g_set_prgname (PACKAGE_NAME);
   if (parsed && !command->runs_program)
     remove_separator (*arguments);
@@ -247,7 +188,7 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   if (!parsed || !check_arguments (command, *arguments + 1, error))
     return FALSE;
   invocation->arguments = *arguments + 1;
-  return configure (invocation, command, error) && command->run (invocation, error);
+  return vk_settings_configure (invocation, command, error) && command->run (invocation, error);
 }
 
 /* A failed parse must still know that --json was asked for.  Behind "--" it is for
@@ -317,11 +258,8 @@ main (int argc, char **argv)
     exit_code = print_version () && fflush (stdout) == 0 ? 0 : 1;
   else
     exit_code = report_end (&invocation, command, error);
-  if (command != NULL)
-    free_options (command->options, invocation.options);
-  free_options (vk_global_options, &invocation);
+  vk_options_free (&invocation, command);
   g_strfreev (invocation.program);
-  g_free (invocation.options);
   json_object_unref (invocation.result);
   g_string_free (invocation.text, TRUE);
   return exit_code;

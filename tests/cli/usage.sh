@@ -71,7 +71,13 @@ fails 2 usage "an option that the command does not have" list --mode push
 keep list --store
 exits 2 "an option without its value"
 fails 2 usage "backup without a domain" --store "$scratch/store" backup
-fails 2 usage "backup of two domains without --together" --store "$scratch/store" backup one two
+fails 2 usage "a backup of all and of one" --store "$scratch/store" backup --all one
+fails 2 usage "all together" --store "$scratch/store" backup --all --together
+fails 2 usage "jobs of domains that are backed up together" --store "$scratch/store" backup one two --together --jobs 2
+fails 2 usage "no number of jobs" --store "$scratch/store" backup one two --jobs 0
+fails 2 usage "an order that there is not" --store "$scratch/store" backup one two --order size
+fails 2 usage "an exclusion from domains that are named" --store "$scratch/store" backup one two --exclude-domain two
+fails 2 usage "an estimate of all domains" --store "$scratch/store" backup --all --estimate
 fails 2 usage "show without a point" --store "$scratch/store" show
 fails 2 usage "show of two points" --store "$scratch/store" show one two
 fails 2 usage "abort without a domain" abort

@@ -31,6 +31,8 @@ typedef enum
   VK_ERROR_TERMINATED,  /* SIGTERM: stopped by the system */
   VK_ERROR_HUNG_UP,     /* SIGHUP: the terminal is gone */
   VK_ERROR_SCRATCH,     /* there is no room for scratch files */
+  VK_ERROR_SOME_FAILED, /* of several domains some were backed up, and some not */
+  VK_ERROR_ALL_FAILED,  /* of several domains none was backed up */
 } VkError;
 
 /* A failure that libvirt reported; the code is libvirt's virErrorNumber. */

@@ -97,6 +97,12 @@ vk_interrupt_cancellable (VkInterrupt *interrupt)
   return interrupt->cancellable;
 }
 
+int
+vk_interrupt_signal (VkInterrupt *interrupt)
+{
+  return g_atomic_int_get (&interrupt->signal);
+}
+
 gboolean
 vk_interrupt_claim_error (VkInterrupt *interrupt, GError **error)
 {

@@ -18,6 +18,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkInterrupt, vk_interrupt_free)
 /* (transfer none) */
 GCancellable *vk_interrupt_cancellable (VkInterrupt *interrupt);
 
+/* The signal that came first, 0 when none has. */
+int vk_interrupt_signal (VkInterrupt *interrupt);
+
 /* When a signal came: replaces whatever *error says by VK_ERROR_INTERRUPTED,
  * VK_ERROR_TERMINATED or VK_ERROR_HUNG_UP and returns TRUE. */
 gboolean vk_interrupt_claim_error (VkInterrupt *interrupt, GError **error);

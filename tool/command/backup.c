@@ -8,265 +8,10 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "command/backup-options.h"
 #include "command/backup-result.h"
+#include "command/many.h"
 #include "report/format.h"
-
-/* Windows thaws by itself after ten seconds. */
-enum { FREEZE_SECONDS = 10, MOST_FREEZE_SECONDS = 3600, HOOK_SECONDS = 60 };
-
-typedef struct
-{
-  char *mode;
-  char *level;
-  char **disks;
-  char *quiesce;
-  char **freeze_mounts;
-  char *freeze_limit;
-  char *hook_dir;
-  char *hook_timeout;
-  gboolean together;
-  char **excluded;
-  char *scratch_dir;
-  char *scratch_reserve;
-  char *templates_dir;
-  char *monitor;
-  gboolean start_paused;
-  gboolean allow_full;
-  gboolean paranoid;
-  char *max_chain;
-  gboolean synthetic_full;
-  gboolean estimate;
-  char *threshold;
-  char **max_rates;
-  int pack_size;
-  char *compression;
-  char *progress;
-} BackupOptions;
-
-static const GOptionEntry backup_options[] = {
-  { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, mode), "Who copies: QEMU writes (push) or virt-keep reads (pull)", "push|pull" },
-  { "level", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, level), "What to copy; copy is a full that leaves no checkpoint", "full|copy|incremental|differential|auto" },
-  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, disks), "Back up only this disk (repeatable)", "DEV" },
-  { "exclude", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, excluded), "Leave this disk out (repeatable)", "DEV" },
-  { "quiesce", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, quiesce), "Whether the guest agent freezes the file systems at the instant", "auto|require|never" },
-  { "freeze-mount", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, freeze_mounts), "Freeze only what is mounted at PATH in the guest (repeatable)", "PATH" },
-  { "freeze-limit", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, freeze_limit), "How long they are frozen at most (10s)", "TIME" },
-  { "hook-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, hook_dir), "Run the programs in DIR before and after the instant, and at the end", "DIR" },
-  { "hook-timeout", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, hook_timeout), "How long one of them may take (1m)", "TIME" },
-  { "together", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, together), "Back up several domains at one instant, all or none", NULL },
-  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
-  { "scratch-reserve", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, scratch_reserve), "Pull mode: end the backup when less room than SIZE is left there", "SIZE" },
-  { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
-  { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, monitor), "Whether to ask QEMU itself that the backup is closed", "auto|never" },
-  { "start-paused", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, start_paused), "Start a domain that is shut off, paused, for the backup", NULL },
-  { "allow-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, allow_full), "Make a full where the level asked for is not possible", NULL },
-  { "paranoid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, paranoid), "Check the digests of what an incremental builds on first", NULL },
-  { "max-chain", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, max_chain), "With --level auto: full after N points that build on each other (60)", "N" },
-  { "synthetic-full", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, synthetic_full), "Make that full in the store, of the chain and an incremental", NULL },
-  { "estimate", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (BackupOptions, estimate), "Say what would be moved, and touch nothing", NULL },
-  { "threshold", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, threshold), "Do nothing when fewer than BYTES would be moved", "BYTES" },
-  { "max-rate", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (BackupOptions, max_rates), "Copy no more than RATE bytes a second, or of one disk (repeatable)", "[DEV=]RATE" },
-  { "pack-size", 0, 0, G_OPTION_ARG_INT, VK_OPTION (BackupOptions, pack_size), "Restic store: make files of MIB mebibytes (16)", "MIB" },
-  { "compression", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, compression), "Restic store: how to compress what is new", "auto|off|max" },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
-  { NULL }
-};
-
-/* Push is the default where QEMU can write. */
-static gboolean
-parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
-{
-  const BackupOptions *options = invocation->options;
-  gboolean pull_only = vk_store_is_pull_only (invocation->store);
-  int mode;
-
-  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, pull_only ? VK_MODE_PULL : VK_MODE_PUSH, &mode, error))
-    return FALSE;
-  if (pull_only && mode == VK_MODE_PUSH)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself, see --mode pull");
-      return FALSE;
-    }
-  if ((options->scratch_dir != NULL || options->scratch_reserve != NULL) && mode == VK_MODE_PUSH)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
-      return FALSE;
-    }
-  request->has_scratch_reserve = options->scratch_reserve != NULL;
-  if (request->has_scratch_reserve && !vk_parse_size (options->scratch_reserve, 0, &request->scratch_reserve))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-reserve cannot be '%s': it is a size such as 500M, or 0", options->scratch_reserve);
-      return FALSE;
-    }
-  request->mode = (VkBackupMode) mode;
-  return TRUE;
-}
-
-/* How a restic store is written. */
-static gboolean
-parse_settings (const BackupOptions *options, VkStoreSettings *settings, GError **error)
-{
-  static const char *const words[] = { "auto", "off", "max", NULL };
-  static const int levels[] = { 0, -1, 11 }; /* zstd's: the store's own, none, about restic's max */
-  int choice;
-
-  if (!vk_parse_choice ("--compression", options->compression, words, 0, &choice, error))
-    return FALSE;
-  if (options->pack_size != 0 && (options->pack_size < 4 || options->pack_size > 128))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--pack-size cannot be %d: it is a number of MiB from 4 to 128", options->pack_size);
-      return FALSE;
-    }
-  settings->compression = levels[choice];
-  settings->pack_size = (gsize) options->pack_size << 20;
-  return TRUE;
-}
-
-static gboolean
-parse_number (const char *option, const char *value, guint64 fallback, guint64 least, guint64 *number, GError **error)
-{
-  *number = fallback;
-  if (value == NULL || g_ascii_string_to_unsigned (value, 10, least, G_MAXINT64, number, NULL))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a whole number, %" G_GUINT64_FORMAT " or more", option, value, least);
-  return FALSE;
-}
-
-static gboolean
-parse_directory (const char *option, const char *value, const char **directory, GError **error)
-{
-  *directory = value;
-  if (value == NULL || *value != '\0')
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s names no directory", option);
-  return FALSE;
-}
-
-static gboolean
-parse_quiesce (const BackupOptions *options, VkBackupRequest *request, GError **error)
-{
-  int choice;
-
-  request->freeze_limit = FREEZE_SECONDS;
-  if (!vk_parse_choice ("--quiesce", options->quiesce, vk_quiesce_words, VK_QUIESCE_AUTO, &choice, error)
-      || !vk_parse_seconds ("--freeze-limit", options->freeze_limit, &request->freeze_limit, error))
-    return FALSE;
-  if (request->freeze_limit < 1 || request->freeze_limit > MOST_FREEZE_SECONDS)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--freeze-limit cannot be '%s': it is a time from 1s to 1h", options->freeze_limit);
-      return FALSE;
-    }
-  if (choice == VK_QUIESCE_NEVER && (options->freeze_mounts != NULL || options->freeze_limit != NULL))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s has no meaning with --quiesce never", options->freeze_mounts ? "--freeze-mount" : "--freeze-limit");
-      return FALSE;
-    }
-  for (gsize i = 0; options->freeze_mounts != NULL && options->freeze_mounts[i] != NULL; i++)
-    if (options->freeze_mounts[i][0] == '\0')
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--freeze-mount names no path");
-        return FALSE;
-      }
-  request->quiesce = (VkQuiesce) choice;
-  request->freeze_mounts = (const char *const *) options->freeze_mounts;
-  return TRUE;
-}
-
-static gboolean
-parse_rate (const char *text, VkBackupRequest *request, GError **error)
-{
-  const char *equals = strrchr (text, '=');
-  const char *rate = equals ? equals + 1 : text;
-  guint64 bytes;
-
-  if (!vk_parse_size (rate, 0, &bytes) || bytes == 0 || equals == text)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-rate cannot be '%s': it is a number of bytes a second such as 20M, or one for a disk such as vda=500K", text);
-      return FALSE;
-    }
-  if (equals == NULL)
-    request->max_rate = bytes;
-  else
-    g_hash_table_replace (request->max_rates, g_strndup (text, (gsize) (equals - text)), g_memdup2 (&bytes, sizeof bytes));
-  return TRUE;
-}
-
-static gboolean
-parse_rates (const BackupOptions *options, VkBackupRequest *request, GError **error)
-{
-  for (gsize i = 0; options->max_rates != NULL && options->max_rates[i] != NULL; i++)
-    if (!parse_rate (options->max_rates[i], request, error))
-      return FALSE;
-  return TRUE;
-}
-
-static gboolean
-parse_hooks (const BackupOptions *options, VkBackupRequest *request, GError **error)
-{
-  request->hook_limit = HOOK_SECONDS;
-  if (!parse_directory ("--hook-dir", options->hook_dir, &request->hook_dir, error)
-      || !vk_parse_seconds ("--hook-timeout", options->hook_timeout, &request->hook_limit, error))
-    return FALSE;
-  if (options->hook_timeout == NULL || (request->hook_dir != NULL && request->hook_limit > 0))
-    return TRUE;
-  if (request->hook_dir == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--hook-timeout has no meaning without --hook-dir");
-  else
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--hook-timeout cannot be '%s': it is a second or more", options->hook_timeout);
-  return FALSE;
-}
-
-/* What does not go with several domains. */
-static gboolean
-check_together (const VkInvocation *invocation, GError **error)
-{
-  const BackupOptions *options = invocation->options;
-
-  if (!options->together && invocation->arguments[1] != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "several domains are backed up at one instant with --together; without it, back up one after the other");
-  else if (options->together && options->estimate)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--estimate is for one domain, without --together");
-  else if (options->together && options->threshold != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
-  else
-    return TRUE;
-  return FALSE;
-}
-
-static gboolean
-parse_request (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
-{
-  static const char *const monitor_words[] = { "auto", "never", NULL };
-  const BackupOptions *options = invocation->options;
-  int level, monitor;
-  guint64 max_chain;
-
-  if (!parse_mode (invocation, request, error)
-      || !vk_parse_choice ("--level", options->level, vk_level_words, VK_LEVEL_AUTO, &level, error)
-      || !vk_parse_choice ("--monitor", options->monitor, monitor_words, 0, &monitor, error))
-    return FALSE;
-  if (!check_together (invocation, error)
-      || !parse_quiesce (options, request, error)
-      || !parse_hooks (options, request, error)
-      || !parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
-      || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
-    return FALSE;
-  if (!parse_number ("--threshold", options->threshold, 0, 0, &request->threshold, error)
-      || !parse_number ("--max-chain", options->max_chain, VK_DEFAULT_MAX_CHAIN, 1, &max_chain, error)
-      || !parse_rates (options, request, error))
-    return FALSE;
-  request->level = (VkBackupLevel) level;
-  request->disks = (const char *const *) options->disks;
-  request->excluded = (const char *const *) options->excluded;
-  request->use_monitor = monitor == 0;
-  request->start_paused = options->start_paused;
-  request->allow_full = options->allow_full;
-  request->paranoid = options->paranoid;
-  request->max_chain = (guint) MIN (max_chain, G_MAXUINT);
-  request->synthetic_full = options->synthetic_full;
-  request->has_threshold = options->threshold != NULL;
-  return TRUE;
-}
 
 static gboolean
 run_estimate (VkInvocation *invocation, VkHost *host, VkStore *store, const VkBackupRequest *request, VkReporter *reporter, VkManifest *manifest, GCancellable *cancellable, GError **error)
@@ -308,7 +53,7 @@ task_free (VkBackupTask *task)
 static gboolean
 open_task (VkInvocation *invocation, const VkBackupRequest *request, const char *domain, VkProgressStyle style, VkBackupTask *task, GError **error)
 {
-  const BackupOptions *options = invocation->options;
+  const VkBackupOptions *options = invocation->options;
 
   task->request = *request;
   task->request.domain = domain;
@@ -348,7 +93,7 @@ check_different (const GArray *tasks, GError **error)
 static gboolean
 run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, GError **error)
 {
-  const BackupOptions *options = invocation->options;
+  const VkBackupOptions *options = invocation->options;
   VkBackupTask *first = &g_array_index (tasks, VkBackupTask, 0);
   VkBackupSpread spread = { 0 };
   gboolean done;
@@ -361,28 +106,18 @@ run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, G
   return done;
 }
 
+/* One domain, or several at one instant. */
 static gboolean
-run_backup (VkInvocation *invocation, GError **error)
+run_here (VkInvocation *invocation, const VkBackupRequest *request, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
 {
-  const BackupOptions *options = invocation->options;
-  g_autoptr (VkInterrupt) interrupt = NULL;
-  g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
-  VkBackupRequest request = { .max_rates = rates };
-  VkProgressStyle style;
   gboolean done = TRUE;
 
-  if (!vk_require_store (invocation, error)
-      || !parse_request (invocation, &request, error)
-      || !parse_settings (options, &invocation->store_settings, error)
-      || !vk_parse_progress (invocation, options->progress, &style, error))
-    return FALSE;
-  interrupt = vk_interrupt_new ();
   g_array_set_clear_func (tasks, (GDestroyNotify) task_free);
   for (gsize i = 0; done && invocation->arguments[i] != NULL; i++)
     {
       g_array_set_size (tasks, (guint) i + 1);
-      done = open_task (invocation, &request, invocation->arguments[i], style, &g_array_index (tasks, VkBackupTask, i), error);
+      done = open_task (invocation, request, invocation->arguments[i], style, &g_array_index (tasks, VkBackupTask, i), error);
     }
   if (!done)
     return FALSE;
@@ -394,11 +129,136 @@ run_backup (VkInvocation *invocation, GError **error)
   return done;
 }
 
+/* --- several domains, each by itself ------------------------------------------ */
+
+static const char *const many_options[] = { "all", "exclude-domain", "jobs", "order", NULL };
+
+/* A domain may be called "web-[1]"; then that is who is meant. */
+static gboolean
+is_pattern (VkInvocation *invocation, const char *word)
+{
+  g_autoptr (VkHost) host = NULL;
+  g_autoptr (virDomain) domain = NULL;
+
+  if (!vk_selection_is_pattern (word))
+    return FALSE;
+  host = vk_host_open (invocation->connect_uri, NULL);
+  domain = host ? vk_host_find_domain (host, word, NULL) : NULL;
+  return domain == NULL;
+}
+
+static gboolean
+is_for_many (VkInvocation *invocation)
+{
+  const VkBackupOptions *options = invocation->options;
+  char **words = invocation->arguments;
+
+  return !options->together && (options->all || words[1] != NULL || is_pattern (invocation, words[0]));
+}
+
+/* What goes with several domains, and with one, and what does not. */
+static gboolean
+check_selection (const VkInvocation *invocation, GError **error)
+{
+  const VkBackupOptions *options = invocation->options;
+  char **words = invocation->arguments;
+  gboolean has_pattern = FALSE;
+
+  for (gsize i = 0; words[i] != NULL; i++)
+    has_pattern = has_pattern || vk_selection_is_pattern (words[i]);
+  if (options->all && words[0] != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--all is for every domain: none is named with it, see --exclude-domain");
+  else if (!options->all && words[0] == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no domain is named: give names, patterns such as 'web-*', or --all");
+  else if (options->together && options->all)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--together is for domains that are named, without --all");
+  else if (options->together && (options->jobs != NULL || options->order != NULL))
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s has no meaning with --together, which backs up all at once", options->jobs ? "--jobs" : "--order");
+  else if (options->excluded_domains != NULL && !options->all && !has_pattern)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--exclude-domain is for --all and for patterns");
+  else if (options->estimate && (options->together || options->all || words[1] != NULL))
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--estimate is for one domain");
+  else if (options->together && options->threshold != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* The first of several processes would make it while the others look for it. */
+static gboolean
+make_image_store (VkInvocation *invocation, GError **error)
+{
+  g_autoptr (VkStore) store = NULL;
+
+  if (vk_store_is_pull_only (invocation->store))
+    return TRUE;
+  store = open_store (invocation, TRUE, error);
+  return store != NULL;
+}
+
+static VkSelection *
+select_domains (VkInvocation *invocation, GError **error)
+{
+  const VkBackupOptions *options = invocation->options;
+  VkSelectionRequest request = { options->all, (const char *const *) invocation->arguments, (const char *const *) options->excluded_domains };
+  g_autoptr (VkHost) host = vk_host_open (invocation->connect_uri, error);
+
+  return host ? vk_selection_new (host, &request, error) : NULL;
+}
+
+static gboolean
+run_many (VkInvocation *invocation, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
+{
+  const VkBackupOptions *options = invocation->options;
+  VkManyRequest request = { .command = &vk_command_backup, .own = many_options, .style = style };
+  g_autoptr (VkSelection) selection = NULL;
+  guint64 jobs;
+  int order;
+  gboolean done;
+
+  if (!vk_backup_options_parse_jobs (options, &jobs, error)
+      || !vk_parse_choice ("--order", options->order, vk_order_words, VK_ORDER_GIVEN, &order, error)
+      || !make_image_store (invocation, error))
+    return FALSE;
+  selection = select_domains (invocation, error);
+  if (selection == NULL)
+    return FALSE;
+  request.selection = selection;
+  request.jobs = (guint) jobs;
+  request.order = (VkManyOrder) order;
+  done = vk_many_run (invocation, &request, interrupt, error);
+  if (!done)
+    vk_interrupt_claim_error (interrupt, error);
+  return done;
+}
+
+static gboolean
+run_backup (VkInvocation *invocation, GError **error)
+{
+  const VkBackupOptions *options = invocation->options;
+  g_autoptr (VkInterrupt) interrupt = NULL;
+  g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  VkBackupRequest request = { .max_rates = rates };
+  VkProgressStyle style;
+
+  if (!vk_require_store (invocation, error)
+      || !check_selection (invocation, error)
+      || !vk_backup_options_parse (invocation, &request, &invocation->store_settings, error)
+      || !vk_parse_progress (invocation, options->progress, &style, error))
+    return FALSE;
+  interrupt = vk_interrupt_new ();
+  if (is_for_many (invocation))
+    return run_many (invocation, style, interrupt, error);
+  return run_here (invocation, &request, style, interrupt, error);
+}
+
 const VkCommand vk_command_backup = {
   .name = "backup",
-  .arguments = "DOMAIN...",
-  .summary = "Back up a domain into a store",
-  .options = backup_options,
-  .option_bytes = sizeof (BackupOptions),
+  .arguments = "[DOMAIN...]",
+  .summary = "Back up domains into a store",
+  .options = vk_backup_options,
+  .unconfigurable = many_options,
+  .option_bytes = sizeof (VkBackupOptions),
   .run = run_backup,
 };

@@ -185,19 +185,18 @@ vk_domain_json (const char *name, const char *uuid)
   return domain;
 }
 
-void
-vk_print_json_result (const VkInvocation *invocation, const char *command, const GError *error)
+JsonObject *
+vk_result_document (JsonObject *result, const char *command, const GError *error)
 {
-  g_autoptr (JsonObject) document = json_object_new ();
-  g_autoptr (GList) members = json_object_get_members (invocation->result);
-  g_autofree char *text = NULL;
+  JsonObject *document = json_object_new ();
+  g_autoptr (GList) members = result ? json_object_get_members (result) : NULL;
 
   json_object_set_int_member (document, "schema", RESULT_SCHEMA);
   vk_json_set_string (document, "command", command);
   json_object_set_boolean_member (document, "ok", error == NULL);
   json_object_set_int_member (document, "exit_code", vk_error_exit_code (error));
   for (GList *member = members; member != NULL; member = member->next)
-    json_object_set_member (document, member->data, json_object_dup_member (invocation->result, member->data));
+    json_object_set_member (document, member->data, json_object_dup_member (result, member->data));
   if (error != NULL)
     {
       JsonObject *failure = json_object_new ();
@@ -208,6 +207,14 @@ vk_print_json_result (const VkInvocation *invocation, const char *command, const
         json_object_set_int_member (failure, "libvirt_code", error->code);
       json_object_set_object_member (document, "error", failure);
     }
-  text = vk_json_to_string (document, TRUE);
+  return document;
+}
+
+void
+vk_print_json_result (const VkInvocation *invocation, const char *command, const GError *error)
+{
+  g_autoptr (JsonObject) document = vk_result_document (invocation->result, command, error);
+  g_autofree char *text = vk_json_to_string (document, TRUE);
+
   printf ("%s\n", text);
 }

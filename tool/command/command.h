@@ -20,11 +20,13 @@ typedef struct
   gboolean json;
   gboolean quiet;
   gpointer options;  /* the command's own options: a struct of option_bytes */
+  char **given;      /* the options of the command line in full, "--name=value" or "--name", NULL-terminated */
   char **arguments;  /* what stands after the options, NULL-terminated */
   char **program;    /* what stands behind "--" for a command that runs programs, NULL-terminated; or NULL */
   int program_status; /* how it ended, as a shell has it: ours when nothing of ours failed */
   JsonObject *result; /* the JSON result: filled in also on the way to a failure */
   GString *text;      /* the result for people */
+  gboolean partial;   /* some of it was done: the text is shown also on failure */
   gboolean streamed;  /* the result was printed as it came */
 } VkInvocation;
 
@@ -36,6 +38,7 @@ typedef struct
   const GOptionEntry *options; /* arg_data is the field's offset: VK_OPTION() */
   gsize option_bytes;
   gboolean hidden;
+  const char *const *unconfigurable; /* NULL-terminated, or NULL: options that no configuration file gives */
   gboolean unconfigured; /* it does without the configuration files */
   gboolean runs_program; /* what stands behind "--" is one, with its arguments */
   gboolean (*run) (VkInvocation *invocation, GError **error);
@@ -107,6 +110,10 @@ VkStore *vk_create_store (VkInvocation *invocation, GError **error);
 /* Protects the point that is the first argument (1), or not (0), or leaves that
  * (-1); note: a new one, "" for none, NULL leaves it.  See note.c. */
 gboolean vk_annotate (VkInvocation *invocation, int protect, const char *note, GError **error);
+
+/* The document that is the result of a command (NULL: none): how it ended, and the members of
+ * result (may be NULL).  Returns: (transfer full). */
+JsonObject *vk_result_document (JsonObject *result, const char *command, const GError *error);
 
 /* Prints the one document on standard output, of a command (NULL: none) that has
  * failed with error (NULL: it has not). */

@@ -22,11 +22,12 @@ static const GOptionEntry store_keys[] = {
   { NULL }
 };
 
-/* The file cannot name itself. */
+/* The file cannot name itself.  command may be NULL. */
 static gboolean
-may_be_configured (const GOptionEntry *entry)
+may_be_configured (const GOptionEntry *entry, const VkCommand *command)
 {
-  return strcmp (entry->long_name, "config") != 0;
+  return strcmp (entry->long_name, "config") != 0
+      && !(command != NULL && command->unconfigurable != NULL && g_strv_contains (command->unconfigurable, entry->long_name));
 }
 
 static gboolean
@@ -76,15 +77,15 @@ find_section (const VkConfig *config, const char *command, const char *domain, g
 }
 
 static gboolean
-fill_in (const VkConfig *config, const char *command, const char *domain, const GOptionEntry *table, gboolean global, gpointer base, GError **error)
+fill_in (const VkConfig *config, const VkCommand *command, const char *domain, const GOptionEntry *table, gboolean global, gpointer base, GError **error)
 {
   for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
     {
       const VkConfigSection *section;
 
-      if (!may_be_configured (entry) || is_given (entry, base))
+      if (!may_be_configured (entry, command) || is_given (entry, base))
         continue;
-      section = find_section (config, command, domain, global, entry->long_name);
+      section = find_section (config, command->name, domain, global, entry->long_name);
       if (section != NULL && !take_value (config, section, entry, base, error))
         return FALSE;
     }
@@ -129,24 +130,37 @@ resolve_store (VkInvocation *invocation, const VkConfig *config, GError **error)
       && take_store_value (config, name, "retry-lock", &invocation->retry_lock, error);
 }
 
-gboolean
-vk_settings_apply (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, GError **error)
+static gboolean
+apply (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, GError **error)
 {
   g_autofree char *domain = domain_of (command, invocation->arguments);
 
   return vk_settings_check (config, NULL, error)
-      && fill_in (config, command->name, domain, command->options, FALSE, invocation->options, error)
-      && fill_in (config, command->name, domain, vk_global_options, TRUE, invocation, error)
+      && fill_in (config, command, domain, command->options, FALSE, invocation->options, error)
+      && fill_in (config, command, domain, vk_global_options, TRUE, invocation, error)
       && resolve_store (invocation, config, error);
+}
+
+gboolean
+vk_settings_configure (VkInvocation *invocation, const VkCommand *command, GError **error)
+{
+  g_autoptr (VkConfig) config = NULL;
+
+  if (invocation->store == NULL)
+    invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
+  if (command->unconfigured)
+    return TRUE;
+  config = vk_config_load (invocation->config_file, error);
+  return config != NULL && apply (invocation, command, config, error);
 }
 
 /* --- checking --------------------------------------------------------------- */
 
 static const GOptionEntry *
-find_entry (const GOptionEntry *table, const char *key)
+find_entry (const GOptionEntry *table, const VkCommand *command, const char *key)
 {
   for (const GOptionEntry *entry = table; entry != NULL && entry->long_name != NULL; entry++)
-    if (strcmp (entry->long_name, key) == 0 && may_be_configured (entry))
+    if (strcmp (entry->long_name, key) == 0 && may_be_configured (entry, command))
       return entry;
   return NULL;
 }
@@ -170,10 +184,11 @@ check_value (const VkConfig *config, const VkConfigSection *section, const GOpti
 static gboolean
 check_key (const VkConfig *config, const VkConfigSection *section, const char *key, const GOptionEntry *own, const GOptionEntry *global, GError **error)
 {
-  const GOptionEntry *entry = find_entry (own, key);
+  const VkCommand *command = vk_command_find (section->kind);
+  const GOptionEntry *entry = find_entry (own, command, key);
 
   if (entry == NULL)
-    entry = find_entry (global, key);
+    entry = find_entry (global, command, key);
   if (entry != NULL)
     return check_value (config, section, entry, error);
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is no option that can stand there", key, section->group, section->file);

@@ -13,10 +13,11 @@
 #include "command/command.h"
 #include "config/config-file.h"
 
-/* Fills in what the command line and the environment left open in invocation, whose
- * options and arguments are set, from the more special section to the more general one,
- * and puts in what a store's name stands for.  VK_ERROR_USAGE, naming the place. */
-gboolean vk_settings_apply (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, GError **error);
+/* Fills in what the command line has left open in invocation, whose options and arguments
+ * are set: from the environment, and then from the files, from the more special section to
+ * the more general one; and puts in what a store's name stands for.  VK_ERROR_USAGE, naming
+ * the place. */
+gboolean vk_settings_configure (VkInvocation *invocation, const VkCommand *command, GError **error);
 
 /* Whether everything in the files can be meant: sections, keys and kinds of values.
  * Otherwise VK_ERROR_USAGE about the first thing that cannot; with problems not NULL a

@@ -71,6 +71,25 @@ vk_store_create (const char *url, const VkStoreSettings *settings, GError **erro
 }
 
 gboolean
+vk_store_read_password (const char *url, const VkStoreSettings *settings, char **password, GCancellable *cancellable, GError **error)
+{
+  *password = NULL;
+#ifdef HAVE_RESTIC
+  if (after_scheme (url, "restic:") != NULL)
+    return vk_restic_store_read_password (after_scheme (url, "restic:"), settings, password, cancellable, error);
+#endif
+  return TRUE;
+}
+
+void
+vk_store_password_free (char *password)
+{
+  if (password != NULL)
+    explicit_bzero (password, strlen (password));
+  g_free (password);
+}
+
+gboolean
 vk_store_is_pull_only (const char *url)
 {
   return after_scheme (url, "restic:") != NULL;

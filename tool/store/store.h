@@ -19,12 +19,20 @@ typedef struct VkPointWriter VkPointWriter;
  * The strings are not copied and have to live until the store is open. */
 typedef struct
 {
-  const char *password_file; /* restic: instead of what the environment says, or NULL */
+  const char *password;      /* restic: it itself, before all others, or NULL */
+  const char *password_file; /* restic: instead of what the environment says, or NULL; "-" is standard input */
   gboolean no_prompt;        /* restic: do not ask for the password, fail */
   guint retry_lock;          /* restic: seconds to wait for others' locks */
   gsize pack_size;           /* restic: bytes, 0 for the default */
   int compression;           /* restic: level of zstd, 0 for the default, negative for none */
 } VkStoreSettings;
+
+/* The password that opening the store would read from a person or from standard input, read
+ * now, so that several processes can open it.  *password (transfer full, for
+ * vk_store_password_free()) is NULL when it would do neither.  FALSE when there is none to
+ * be had; cancellable is for who types. */
+gboolean vk_store_read_password (const char *url, const VkStoreSettings *settings, char **password, GCancellable *cancellable, GError **error);
+void vk_store_password_free (char *password);
 
 /* What list gives for one restore point. */
 typedef struct

@@ -3,8 +3,10 @@
 
 #include "store/restic/password.h"
 
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -38,6 +40,31 @@ accept_password (char *password, const char *place, GError **error)
   vk_restic_password_free (password);
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s gives an empty password: restic repositories have none without", place);
   return NULL;
+}
+
+static char *
+read_standard_input (GError **error)
+{
+  char buffer[PASSWORD_LIMIT];
+  gsize length = 0;
+  gssize got;
+  char *password = NULL;
+
+  do
+    {
+      got = read (STDIN_FILENO, buffer + length, sizeof buffer - length);
+      if (got > 0)
+        length += (gsize) got;
+    }
+  while ((got > 0 && length < sizeof buffer) || (got < 0 && errno == EINTR));
+  if (got < 0)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the password cannot be read from standard input: %s", g_strerror (errno));
+  else if (got > 0 || memchr (buffer, 0, length) != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "what standard input gives is no password: it is longer than any, or holds a NUL byte");
+  else
+    password = g_strndup (buffer, length);
+  OPENSSL_cleanse (buffer, sizeof buffer);
+  return password ? accept_password (password, "standard input", error) : NULL;
 }
 
 static char *
@@ -102,6 +129,22 @@ ask (const VkPasswordSource *source, GCancellable *cancellable, GError **error)
   return password ? accept_password (password, "the terminal", error) : NULL;
 }
 
+static gboolean
+is_set (const char *variable)
+{
+  return variable != NULL && *variable != '\0';
+}
+
+gboolean
+vk_restic_password_is_read_once (const VkPasswordSource *source)
+{
+  if (source->password != NULL)
+    return FALSE;
+  if (source->file != NULL)
+    return strcmp (source->file, "-") == 0;
+  return !is_set (g_getenv ("RESTIC_PASSWORD_FILE")) && !is_set (g_getenv ("RESTIC_PASSWORD_COMMAND")) && !is_set (g_getenv ("RESTIC_PASSWORD"));
+}
+
 char *
 vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellable, GError **error)
 {
@@ -109,13 +152,17 @@ vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellabl
   const char *command = g_getenv ("RESTIC_PASSWORD_COMMAND");
   const char *password = g_getenv ("RESTIC_PASSWORD");
 
+  if (source->password != NULL)
+    return g_strdup (source->password);
+  if (g_strcmp0 (source->file, "-") == 0)
+    return read_standard_input (error);
   if (source->file != NULL)
     return read_password_file (source->file, "the password file", error);
-  if (file != NULL && *file != '\0')
+  if (is_set (file))
     return read_password_file (file, "RESTIC_PASSWORD_FILE", error);
-  if (command != NULL && *command != '\0')
+  if (is_set (command))
     return run_password_command (command, cancellable, error);
-  if (password != NULL && *password != '\0')
+  if (is_set (password))
     return g_strdup (password);
   if (source->no_prompt)
     {

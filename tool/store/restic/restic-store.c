@@ -111,7 +111,7 @@ open_store (const char *location, const VkStoreSettings *settings, gboolean crea
   VkResticStore *store = g_new0 (VkResticStore, 1);
   g_autoptr (VkStore) base = &store->base;
   g_autoptr (VkBackend) backend = vk_backend_open (location, error);
-  VkPasswordSource source = { .file = settings ? settings->password_file : NULL, .no_prompt = settings && settings->no_prompt, .confirm = create };
+  VkPasswordSource source = { .password = settings ? settings->password : NULL, .file = settings ? settings->password_file : NULL, .no_prompt = settings && settings->no_prompt, .confirm = create };
 
   base->ops = &restic_ops;
   g_mutex_init (&store->mutex);
@@ -137,6 +137,23 @@ VkStore *
 vk_restic_store_open (const char *location, const VkStoreSettings *settings, GError **error)
 {
   return open_store (location, settings, FALSE, error);
+}
+
+gboolean
+vk_restic_store_read_password (const char *location, const VkStoreSettings *settings, char **password, GCancellable *cancellable, GError **error)
+{
+  VkPasswordSource source = { .password = settings->password, .file = settings->password_file, .no_prompt = settings->no_prompt };
+  g_autoptr (VkBackend) backend = NULL;
+
+  *password = NULL;
+  if (!vk_restic_password_is_read_once (&source))
+    return TRUE;
+  backend = vk_backend_open (location, error);
+  if (backend == NULL)
+    return FALSE;
+  source.place = backend->location;
+  *password = vk_restic_password_get (&source, cancellable, error);
+  return *password != NULL;
 }
 
 VkStore *

@@ -56,6 +56,9 @@ typedef struct
  * settings may be NULL.  Returns: (transfer full), see vk_store_open(). */
 VkStore *vk_restic_store_open (const char *location, const VkStoreSettings *settings, GError **error);
 
+/* See vk_store_read_password(). */
+gboolean vk_restic_store_read_password (const char *location, const VkStoreSettings *settings, char **password, GCancellable *cancellable, GError **error);
+
 /* Makes the repository and opens it; VK_ERROR_REFUSED when there is one. */
 VkStore *vk_restic_store_create (const char *location, const VkStoreSettings *settings, GError **error);
 
