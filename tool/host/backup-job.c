@@ -13,6 +13,7 @@ enum
 {
   TICK_MILLISECONDS = 250,
   POLL_SECONDS = 2,        /* how often libvirt is asked, in case an event was lost */
+  EVENT_SECONDS = 5,       /* for the event of a job that has gone */
   EXPLAIN_SECONDS = 2,     /* for the lifecycle event that follows a failed job */
   SHUTDOWN_SECONDS = 30,   /* for that of a guest that is on its way */
   END_SECONDS = 30,        /* for libvirt to report a job that was told to end */
@@ -222,10 +223,8 @@ poll_state (VkBackupJob *job)
     watch_progress (job, &info);
   else
     {
-      /* Give an event that is on its way a turn of the main context first. */
-      gint64 soon = g_get_monotonic_time () + G_USEC_PER_SEC / 2;
-
-      vk_host_run_until (&job->over, NULL, soon, NULL);
+      /* The event that says how may be on its way, for long where the host has much to do. */
+      vk_host_run_until (&job->over, NULL, g_get_monotonic_time () + EVENT_SECONDS * G_USEC_PER_SEC, NULL);
       if (!job->over)
         {
           job->message = g_strdup ("the job is gone, libvirt did not say how it ended");
