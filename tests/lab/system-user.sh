@@ -14,7 +14,7 @@ home=$lab/home
 install -d -o 65534 -g 65534 -m 0711 "$home"
 install -m 0755 "$VIRT_KEEP" "$lab/virt-keep"
 export HOME=$home
-unset TMPDIR
+unset TMPDIR VIRT_KEEP_STATE_DIR XDG_STATE_HOME
 # What lib.sh runs virt-keep with: as that user.
 VG="setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs ${VG:-}"
 VIRT_KEEP=$lab/virt-keep
