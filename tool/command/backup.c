@@ -229,7 +229,7 @@ run_many (VkInvocation *invocation, VkProgressStyle style, VkInterrupt *interrup
   request.order = (VkManyOrder) order;
   done = vk_many_run (invocation, &request, interrupt, error);
   if (!done)
-    vk_interrupt_claim_error (interrupt, error);
+    claim_error (interrupt, error);
   return done;
 }
 

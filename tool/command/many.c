@@ -130,6 +130,13 @@ read_password (Many *many, const VkInvocation *of_domain, const char **password,
   return TRUE;
 }
 
+/* What the domain is called on a command line, where a number is an id. */
+static const char *
+argument_for (const VkSelected *domain)
+{
+  return strspn (domain->name, "0123456789") == strlen (domain->name) ? domain->uuid : domain->name;
+}
+
 /* The configuration may have another store for the domain than for others. */
 static gboolean
 find_password (Many *many, const char *domain, const char **password, GError **error)
@@ -212,7 +219,7 @@ start_member (Member *member)
 
   if (find_password (many, member->domain->name, &password, &error))
     {
-      words = words_for (many, member->domain->name, password != NULL);
+      words = words_for (many, argument_for (member->domain), password != NULL);
       member->job = vk_many_job_start ((const char *const *) words, password, show_line, member, &error);
     }
   if (member->job == NULL)
@@ -287,10 +294,25 @@ run_members (Many *many, VkInterrupt *interrupt)
 
 /* --- the result ------------------------------------------------------------- */
 
+static int
+exit_code_of (const Member *member)
+{
+  return member->result ? (int) json_object_get_int_member_with_default (member->result, "exit_code", 1) : 1;
+}
+
+/* There was too little to do (--threshold): that is no failure. */
+static gboolean
+is_unchanged (int exit_code)
+{
+  g_autoptr (GError) unchanged = g_error_new_literal (VK_ERROR, VK_ERROR_UNCHANGED, "");
+
+  return exit_code == vk_error_exit_code (unchanged);
+}
+
 static gboolean
 has_succeeded (const Member *member)
 {
-  return member->result != NULL && json_object_get_boolean_member_with_default (member->result, "ok", FALSE);
+  return exit_code_of (member) == 0 || is_unchanged (exit_code_of (member));
 }
 
 static JsonObject *
@@ -309,18 +331,20 @@ add_text (GString *text, JsonObject *object)
 {
   g_autofree char *name = vk_format_harmless (json_object_get_string_member (object, "name"), FALSE);
 
-  if (!json_object_get_boolean_member (object, "ok"))
+  int exit_code = (int) json_object_get_int_member (object, "exit_code");
+
+  if (is_unchanged (exit_code))
+    g_string_append_printf (text, "  %s: there was too little to do\n", name);
+  else if (exit_code == 0)
+    g_string_append_printf (text, "  %s: %s (%s, %s)\n", name, json_object_get_string_member_with_default (object, "point", ""),
+                            json_object_get_string_member_with_default (object, "mode", ""), json_object_get_string_member_with_default (object, "level", ""));
+  else
     {
       JsonObject *failure = json_object_get_object_member (object, "error");
       g_autofree char *message = vk_format_harmless (json_object_get_string_member_with_default (failure, "message", ""), FALSE);
 
-      g_string_append_printf (text, "  %s: not backed up (status %d): %s\n", name, (int) json_object_get_int_member (object, "exit_code"), message);
+      g_string_append_printf (text, "  %s: not backed up (status %d): %s\n", name, exit_code, message);
     }
-  else if (json_object_get_boolean_member_with_default (object, "changed", TRUE))
-    g_string_append_printf (text, "  %s: %s (%s, %s)\n", name, json_object_get_string_member_with_default (object, "point", ""),
-                            json_object_get_string_member_with_default (object, "mode", ""), json_object_get_string_member_with_default (object, "level", ""));
-  else
-    g_string_append_printf (text, "  %s: there was too little to do\n", name);
 }
 
 static void
@@ -374,15 +398,30 @@ report (const Many *many, guint *failed)
   return names->len > 0 ? g_strdup (names->str) : NULL;
 }
 
+/* A guest that stands still must be heard of before all else.  NULL when there is none. */
+static const Member *
+find_frozen (const Many *many)
+{
+  g_autoptr (GError) frozen = g_error_new_literal (VK_ERROR, VK_ERROR_FROZEN, "");
+
+  for (guint i = 0; i < many->members->len; i++)
+    if (exit_code_of (member_at (many, i)) == vk_error_exit_code (frozen))
+      return member_at (many, i);
+  return NULL;
+}
+
 static gboolean
 check_result (const Many *many, GError **error)
 {
+  const Member *frozen = find_frozen (many);
   guint failed;
   g_autofree char *names = report (many, &failed);
 
   if (failed == 0)
     return TRUE;
-  if (failed == many->members->len)
+  if (frozen != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: thaw them with virsh domfsthaw; not backed up: %s", frozen->domain->name, names);
+  else if (failed == many->members->len)
     g_set_error (error, VK_ERROR, VK_ERROR_ALL_FAILED, "no domain was backed up: %s failed", names);
   else
     g_set_error (error, VK_ERROR, VK_ERROR_SOME_FAILED, "%u of %u domains were not backed up: %s", failed, many->members->len, names);

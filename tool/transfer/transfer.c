@@ -331,8 +331,9 @@ copy (struct transfer *transfer, GCancellable *cancellable, GError **error)
 {
   GPollFD cancel = { .fd = -1 };
   gboolean has_cancel_fd = g_cancellable_make_pollfd (cancellable, &cancel);
-  gboolean ok = vk_stall_init (&transfer->stall, error);
+  gboolean ok = TRUE;
 
+  vk_stall_has_come (&transfer->stall, TRUE);
   while (ok)
     {
       ok = !g_cancellable_set_error_if_cancelled (cancellable, error)
@@ -414,7 +415,7 @@ vk_transfer_run (const VkTransferOptions *options, VkSink *sink, VkTransferProgr
   gboolean ok;
 
   transfer_init (&transfer);
-  ok = connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
+  ok = vk_stall_init (&transfer.stall, error) && connect_source (&transfer, cancellable, error) && copy (&transfer, cancellable, error);
   if (ok)
     {
       vk_nbd_pool_disconnect (transfer.pool);

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 
 enum
 {
@@ -76,13 +75,23 @@ vk_qcow2_header_parse (const guint8 *bytes, gsize length, const char *name, VkQc
   return TRUE;
 }
 
+/* An image that is missing is damage of its store.  Returns FALSE, to be returned. */
+static gboolean
+set_errno_error (GError **error, const char *path)
+{
+  int number = errno;
+
+  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read '%s': %s", path, g_strerror (number));
+  return FALSE;
+}
+
 static gboolean
 read_start (int fd, const char *path, guint8 *bytes, gsize *length, GError **error)
 {
   struct stat status;
 
   if (fstat (fd, &status) < 0)
-    return vk_fail_errno ("read", path, error);
+    return set_errno_error (error, path);
   if (!S_ISREG (status.st_mode))
     {
       g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
@@ -95,7 +104,7 @@ read_start (int fd, const char *path, guint8 *bytes, gsize *length, GError **err
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
-        return vk_fail_errno ("read", path, error);
+        return set_errno_error (error, path);
       if (got == 0)
         break;
       *length += (gsize) got;
@@ -113,7 +122,7 @@ vk_qcow2_header_read (const char *path, VkQcow2Header *header, GError **error)
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
   if (fd < 0)
-    return vk_fail_errno ("read", path, error);
+    return set_errno_error (error, path);
   ok = read_start (fd, path, bytes, &length, error);
   close (fd);
   return ok && vk_qcow2_header_parse (bytes, length, path, header, error);
@@ -148,7 +157,7 @@ vk_qcow2_backing_name (const char *path, GError **error)
 
   if (fd < 0)
     {
-      vk_fail_errno ("read", path, error);
+      set_errno_error (error, path);
       return NULL;
     }
   name = read_backing_name (fd, path, error);
