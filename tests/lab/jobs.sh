@@ -82,6 +82,8 @@ catch_push ()
   (
     trap - EXIT
     monitor_open "$1"
+    # virsh connects while it answers this, and not while the job already runs.
+    monitor '{"execute":"query-status"}'
     touch "$lab/catching"
     monitor_until 30 "$command" '"return":{}'
     code=$?
@@ -89,7 +91,7 @@ catch_push ()
     exit $code
   ) &
   catcher=$!
-  wait_for 10 test -e "$lab/catching" || bail "virsh does not start"
+  wait_for 30 test -e "$lab/catching" || bail "virsh does not start"
 }
 
 # Not before something was read: a job that ends while its reader still connects

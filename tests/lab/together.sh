@@ -65,11 +65,8 @@ virsh -q blockjob bare vdb --abort
 
 # ---- what is no use of it -------------------------------------------------------------------
 
-keep --store "$store" --json backup web db
-exits 2 "several domains without --together are a wrong command line"
-like "$(json .error.message)" together "whose sentence names the option"
 keep --store "$store" --json backup web "$(virsh domuuid web | head -n 1)" --together
-exits 2 "and so is a domain that is named twice"
+exits 2 "a domain that is named twice is a wrong command line"
 keep --store "$store" --json backup web nobody --together
 exits 3 "one that does not exist is not found"
 is "$(points)" "$had" "and nothing is stored"
