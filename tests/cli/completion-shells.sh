@@ -53,6 +53,7 @@ if command -v fish >/dev/null; then
   like "$(tail -n 1 "$scratch/asked")" "^-c test:///default complete domains$" "fish: of the connection that the line names"
   is "$(fish_says "virt-keep restore --store=/s mail@20261123")" mail@20261123T181400Z "fish: a point"
   like "$(tail -n 1 "$scratch/asked")" "^--store=/s complete points$" "fish: of the store that the line names"
+  like " $(fish_says "virt-keep policy ") " " set .*unset " "fish: what policy can do"
   is "$(fish_says "virt-keep list ")" mail "fish: the domains that the store knows"
 else
   skip "fish completes" "fish is not installed"
@@ -85,6 +86,8 @@ if command -v zsh >/dev/null; then
   like "$(tail -n 1 "$scratch/asked")" "^-c test:///default complete domains$" "zsh: of the connection that the line names"
   is "$(zsh_says "virt-keep restore --store=/s mail@20261123")" "<virt-keep restore --store=/s mail@20261123T181400Z >" "zsh: a point"
   like "$(tail -n 1 "$scratch/asked")" "^--store=/s complete points$" "zsh: of the store that the line names"
+  is "$(zsh_says "virt-keep policy uns")" "<virt-keep policy unset >" "zsh: what policy can do"
+  is "$(zsh_says "virt-keep policy set w")" "<virt-keep policy set web\\ server\\'s >" "zsh: for a domain"
   is "$(zsh_says "virt-keep list ma")" "<virt-keep list mail >" "zsh: a domain that the store knows"
 else
   skip "zsh completes" "zsh is not installed"

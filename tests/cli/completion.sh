@@ -89,6 +89,10 @@ for command in backup status abort; do
   complete_line "virt-keep $command we" we
   is "$replies" web "$command: a domain is completed"
 done
+complete_line "virt-keep policy set we" we
+is "$replies" web "policy: a domain is completed behind what is to be done"
+complete_line "virt-keep policy set web keep-d" keep-d
+is "$replies" keep-daily "and keys behind that"
 complete_line "virt-keep status -f --json web " ""
 is "$replies" "" "behind the last argument nothing more is offered"
 complete_line "virt-keep backup --together db we" we
@@ -179,6 +183,8 @@ while read -r command option has_value; do
     like "$replies" web "$command $option: its value is the name of a domain"
   elif [ "$has_value" = yes ]; then
     unlike "$replies" web "$command $option: its value is missing, so no argument is offered"
+  elif [ "$command" = policy ]; then
+    is "$replies" "$(lines get set unset)" "policy $option: no value is missing, so what it can do is offered"
   elif [[ $("$VIRT_KEEP" complete argument "$command") != *@(DOMAIN|POINT)* ]]; then
     is "$replies" "$([ "$command" != config ] || echo check)" "$command $option: no point or domain is taken, so none is offered"
   else

@@ -91,6 +91,11 @@ is "$(grep -oE -- '(^|, )--[a-z-]+' "$scratch/items" | grep -oE -- '--[a-z-]+' |
    "$({ echo --help; echo --version; for command in $commands; do "$VIRT_KEEP" complete options "$command"; done; } | sort -u)" \
    "the manual has the options of the program and no other"
 
+about policy >"$scratch/about"
+for key in $("$VIRT_KEEP" complete keys) label.NAME; do
+  holds "the key $key of policies is documented" grep -qE "^=item (.*, )?$key(,|\$)" "$scratch/about"
+done
+
 # ---- variables -------------------------------------------------------------------
 
 for variable in $(grep -rhoE '(g_getenv|variable|seconds_of) \("[A-Z0-9_]+"' "$tool" | grep -oE '"[A-Z0-9_]+"' | tr -d '"' | sort -u); do

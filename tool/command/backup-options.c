@@ -25,6 +25,8 @@ const GOptionEntry vk_backup_options[] = {
   { "exclude-domain", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkBackupOptions, excluded_domains), "Of several domains, leave these out (repeatable)", "PATTERN" },
   { "jobs", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, jobs), "Of several domains, back up N at a time (1)", "N" },
   { "order", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, order), "Which of several domains comes first", "given|name|oldest" },
+  { "selector", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkBackupOptions, selectors), "Back up the domains of whose policy this is a part (repeatable)", "KEY=VALUE" },
+  { "no-policy", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkBackupOptions, no_policy), "Do not obey the policies of domains", NULL },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "scratch-reserve", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, scratch_reserve), "Pull mode: end the backup when less room than SIZE is left there", "SIZE" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
@@ -43,15 +45,16 @@ const GOptionEntry vk_backup_options[] = {
   { NULL }
 };
 
-/* Push is the default where QEMU can write. */
+/* Push is the default where QEMU can write.  As long as the store is not known, nothing is said
+ * against either. */
 static gboolean
 parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
-  gboolean pull_only = vk_store_is_pull_only (invocation->store);
+  gboolean pull_only = invocation->store != NULL && vk_store_is_pull_only (invocation->store);
   int mode;
 
-  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, pull_only ? VK_MODE_PULL : VK_MODE_PUSH, &mode, error))
+  if (!vk_parse_choice ("--mode", options->mode, vk_mode_words, pull_only || invocation->store == NULL ? VK_MODE_PULL : VK_MODE_PUSH, &mode, error))
     return FALSE;
   if (pull_only && mode == VK_MODE_PUSH)
     {
@@ -185,6 +188,21 @@ parse_hooks (const VkBackupOptions *options, VkBackupRequest *request, GError **
   else
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--hook-timeout cannot be '%s': it is a second or more", options->hook_timeout);
   return FALSE;
+}
+
+const char *const vk_backup_policy_keys[] = {
+  "mode", "level", "disk", "exclude", "quiesce", "freeze-mount", "freeze-limit", "allow-full", "max-chain", "synthetic-full",
+  "threshold", "max-rate", "compression", NULL
+};
+
+gboolean
+vk_backup_options_check (const VkInvocation *invocation, GError **error)
+{
+  g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  VkBackupRequest request = { .max_rates = rates };
+  VkStoreSettings settings;
+
+  return vk_backup_options_parse (invocation, &request, &settings, error);
 }
 
 gboolean

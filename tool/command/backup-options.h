@@ -21,6 +21,8 @@ typedef struct
   char **excluded_domains;
   char *jobs;
   char *order;
+  char **selectors;
+  gboolean no_policy;
   char **excluded;
   char *scratch_dir;
   char *scratch_reserve;
@@ -42,9 +44,16 @@ typedef struct
 /* The table, for a VkBackupOptions. */
 extern const GOptionEntry vk_backup_options[];
 
+/* Those that the policy of a domain may give, NULL-terminated: nothing that has the host run a
+ * program, start a domain or read a file. */
+extern const char *const vk_backup_policy_keys[];
+
+/* Whether the options of invocation can be: see vk_backup_options_parse(). */
+gboolean vk_backup_options_check (const VkInvocation *invocation, GError **error);
+
 /* What the options of invocation, which are a VkBackupOptions, ask for: of each domain in
  * request, whose max_rates is given as an empty table; how a restic store is written in
- * settings.  Their strings stay those of the options.  VK_ERROR_USAGE about one that cannot be. */
+ * settings.  A store that is NULL is not known yet.  Their strings stay those of the options.  VK_ERROR_USAGE about one that cannot be. */
 gboolean vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *request, VkStoreSettings *settings, GError **error);
 
 /* How many processes at a time --jobs allows: 1 without it.  VK_ERROR_USAGE when it is no number. */

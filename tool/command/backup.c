@@ -11,6 +11,8 @@
 #include "command/backup-options.h"
 #include "command/backup-result.h"
 #include "command/many.h"
+#include "command/options.h"
+#include "command/settings.h"
 #include "report/format.h"
 
 static gboolean
@@ -50,17 +52,55 @@ task_free (VkBackupTask *task)
   g_clear_pointer (&task->host, vk_host_free);
 }
 
+/* What is asked for one of the domains: its policy and the configuration have a say in it. */
+typedef struct
+{
+  VkInvocation own;
+  GHashTable *rates;
+} Order;
+
+static void
+order_free (Order *order)
+{
+  vk_options_free (&order->own, &vk_command_backup);
+  g_strfreev (order->own.arguments);
+  g_hash_table_unref (order->rates);
+  g_free (order);
+}
+
 static gboolean
-open_task (VkInvocation *invocation, const VkBackupRequest *request, const char *domain, VkProgressStyle style, VkBackupTask *task, GError **error)
+place_order (const VkInvocation *invocation, VkHost *host, const char *domain, Order *order, VkBackupRequest *request, GError **error)
+{
+  const VkBackupOptions *options = invocation->options;
+  g_autoptr (VkPolicy) policy = NULL;
+
+  if (!options->no_policy)
+    {
+      policy = vk_policy_of (host, domain, error);
+      if (policy == NULL)
+        {
+          g_prefix_error (error, "the policy of the domain '%s': ", domain);
+          return FALSE;
+        }
+    }
+  request->max_rates = order->rates;
+  return vk_settings_for_domain (invocation, &vk_command_backup, domain, policy, &order->own, error)
+      && vk_require_store (&order->own, error)
+      && vk_backup_options_parse (&order->own, request, &order->own.store_settings, error);
+}
+
+static gboolean
+open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkProgressStyle style, Order *order, VkBackupTask *task, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
 
-  task->request = *request;
-  task->request.domain = domain;
+  task->host = host;
   task->manifest = vk_manifest_new ();
   task->reporter = vk_reporter_new (style, stderr, domain);
-  task->host = vk_host_open (invocation->connect_uri, error);
-  task->store = task->host ? open_store (invocation, !options->estimate, error) : NULL;
+  if (!place_order (invocation, host, domain, order, &task->request, error))
+    return FALSE;
+  task->request.domain = domain;
+  task->store = open_store (&order->own, !options->estimate, error);
   if (task->store != NULL)
     vk_reporter_event (task->reporter, "start", NULL, NULL);
   return task->store != NULL;
@@ -106,18 +146,25 @@ run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, G
   return done;
 }
 
-/* One domain, or several at one instant. */
+/* One domain, or several at one instant, each with a connection of its own: host (transfer full)
+ * is that of the first. */
 static gboolean
-run_here (VkInvocation *invocation, const VkBackupRequest *request, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
+run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
 {
+  g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func ((GDestroyNotify) order_free);
   g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
   gboolean done = TRUE;
 
   g_array_set_clear_func (tasks, (GDestroyNotify) task_free);
   for (gsize i = 0; done && invocation->arguments[i] != NULL; i++)
     {
+      VkHost *own = i == 0 ? host : vk_host_open (invocation->connect_uri, error);
+      Order *order = g_new0 (Order, 1);
+
+      order->rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+      g_ptr_array_add (orders, order);
       g_array_set_size (tasks, (guint) i + 1);
-      done = open_task (invocation, request, invocation->arguments[i], style, &g_array_index (tasks, VkBackupTask, i), error);
+      done = own != NULL && open_task (invocation, own, invocation->arguments[i], style, order, &g_array_index (tasks, VkBackupTask, i), error);
     }
   if (!done)
     return FALSE;
@@ -131,29 +178,46 @@ run_here (VkInvocation *invocation, const VkBackupRequest *request, VkProgressSt
 
 /* --- several domains, each by itself ------------------------------------------ */
 
-static const char *const many_options[] = { "all", "exclude-domain", "jobs", "order", NULL };
+static const char *const many_options[] = { "all", "exclude-domain", "jobs", "order", "selector", NULL };
 
 /* A domain may be called "web-[1]"; then that is who is meant. */
 static gboolean
-is_pattern (VkInvocation *invocation, const char *word)
+is_pattern (VkHost *host, const char *word)
 {
-  g_autoptr (VkHost) host = NULL;
-  g_autoptr (virDomain) domain = NULL;
+  g_autoptr (virDomain) domain = vk_selection_is_pattern (word) ? vk_host_find_domain (host, word, NULL) : NULL;
 
-  if (!vk_selection_is_pattern (word))
-    return FALSE;
-  host = vk_host_open (invocation->connect_uri, NULL);
-  domain = host ? vk_host_find_domain (host, word, NULL) : NULL;
-  return domain == NULL;
+  return vk_selection_is_pattern (word) && domain == NULL;
 }
 
 static gboolean
-is_for_many (VkInvocation *invocation)
+is_for_many (VkInvocation *invocation, VkHost *host)
 {
   const VkBackupOptions *options = invocation->options;
   char **words = invocation->arguments;
 
-  return !options->together && (options->all || words[1] != NULL || is_pattern (invocation, words[0]));
+  return !options->together && (options->all || words[0] == NULL || words[1] != NULL || is_pattern (host, words[0]));
+}
+
+static gboolean
+check_selectors (char **selectors, GError **error)
+{
+  for (; selectors != NULL && *selectors != NULL; selectors++)
+    {
+      const char *equals = strchr (*selectors, '=');
+      g_autofree char *key = equals ? g_strndup (*selectors, (gsize) (equals - *selectors)) : NULL;
+
+      if (key == NULL || *key == '\0')
+        {
+          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--selector cannot be '%s': it is KEY=VALUE, as a policy has it", *selectors);
+          return FALSE;
+        }
+      if (!vk_policy_check_key (key, error))
+        {
+          g_prefix_error (error, "--selector: ");
+          return FALSE;
+        }
+    }
+  return TRUE;
 }
 
 /* What goes with several domains, and with one, and what does not. */
@@ -168,69 +232,91 @@ check_selection (const VkInvocation *invocation, GError **error)
     has_pattern = has_pattern || vk_selection_is_pattern (words[i]);
   if (options->all && words[0] != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--all is for every domain: none is named with it, see --exclude-domain");
-  else if (!options->all && words[0] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no domain is named: give names, patterns such as 'web-*', or --all");
+  else if (!options->all && options->selectors == NULL && words[0] == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no domain is named: give names, patterns such as 'web-*', --selector, or --all");
   else if (options->together && options->all)
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--together is for domains that are named, without --all");
   else if (options->together && (options->jobs != NULL || options->order != NULL))
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s has no meaning with --together, which backs up all at once", options->jobs ? "--jobs" : "--order");
-  else if (options->excluded_domains != NULL && !options->all && !has_pattern)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--exclude-domain is for --all and for patterns");
-  else if (options->estimate && (options->together || options->all || words[1] != NULL))
+  else if (options->together && words[0] == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--together is for domains that are named");
+  else if (options->selectors != NULL && words[0] != NULL && !has_pattern)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--selector chooses among all domains and those of patterns, not those that are named");
+  else if (options->excluded_domains != NULL && !options->all && options->selectors == NULL && !has_pattern)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--exclude-domain is for --all, --selector and patterns");
+  else if (options->estimate && (options->together || options->all || words[0] == NULL || words[1] != NULL))
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--estimate is for one domain");
   else if (options->together && options->threshold != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
   else
-    return TRUE;
+    return check_selectors (options->selectors, error);
   return FALSE;
 }
 
-/* The first of several processes would make it while the others look for it. */
-static gboolean
-make_image_store (VkInvocation *invocation, GError **error)
-{
-  g_autoptr (VkStore) store = NULL;
-
-  if (vk_store_is_pull_only (invocation->store))
-    return TRUE;
-  store = open_store (invocation, TRUE, error);
-  return store != NULL;
-}
-
 static VkSelection *
-select_domains (VkInvocation *invocation, GError **error)
+select_domains (VkInvocation *invocation, VkHost *host, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
-  VkSelectionRequest request = { options->all, (const char *const *) invocation->arguments, (const char *const *) options->excluded_domains };
-  g_autoptr (VkHost) host = vk_host_open (invocation->connect_uri, error);
+  VkSelectionRequest request = { options->all || invocation->arguments[0] == NULL, (const char *const *) invocation->arguments,
+                                 (const char *const *) options->excluded_domains, (const char *const *) options->selectors };
 
-  return host ? vk_selection_new (host, &request, error) : NULL;
+  return vk_selection_new (host, &request, error);
 }
 
+/* host (transfer full) is not needed for longer than to find the domains. */
 static gboolean
-run_many (VkInvocation *invocation, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
+run_many (VkInvocation *invocation, VkHost *host, VkManyRequest *request, VkInterrupt *interrupt, GError **error)
 {
-  const VkBackupOptions *options = invocation->options;
-  VkManyRequest request = { .command = &vk_command_backup, .own = many_options, .style = style };
-  g_autoptr (VkSelection) selection = NULL;
-  guint64 jobs;
-  int order;
+  g_autoptr (VkSelection) selection = select_domains (invocation, host, error);
   gboolean done;
 
-  if (!vk_backup_options_parse_jobs (options, &jobs, error)
-      || !vk_parse_choice ("--order", options->order, vk_order_words, VK_ORDER_GIVEN, &order, error)
-      || !make_image_store (invocation, error))
-    return FALSE;
-  selection = select_domains (invocation, error);
+  vk_host_free (host);
   if (selection == NULL)
     return FALSE;
-  request.selection = selection;
-  request.jobs = (guint) jobs;
-  request.order = (VkManyOrder) order;
-  done = vk_many_run (invocation, &request, interrupt, error);
+  request->selection = selection;
+  done = vk_many_run (invocation, request, interrupt, error);
   if (!done)
     claim_error (interrupt, error);
   return done;
+}
+
+static gboolean
+parse_many (const VkBackupOptions *options, VkManyRequest *request, GError **error)
+{
+  guint64 jobs;
+  int order;
+
+  if (!vk_backup_options_parse_jobs (options, &jobs, error)
+      || !vk_parse_choice ("--order", options->order, vk_order_words, VK_ORDER_GIVEN, &order, error))
+    return FALSE;
+  request->jobs = (guint) jobs;
+  request->order = (VkManyOrder) order;
+  request->obeys_policies = !options->no_policy;
+  return TRUE;
+}
+
+/* What was typed is judged before libvirt is asked.  The store may be for a policy to say. */
+static gboolean
+check_options (const VkInvocation *invocation, GError **error)
+{
+  VkInvocation known = *invocation;
+
+  if (!vk_settings_name_store (invocation))
+    known.store = NULL;
+  return vk_backup_options_check (&known, error);
+}
+
+/* Where nothing says so far which store it is, that is what is wrong, more than that libvirt, which
+ * knows the policies, cannot be asked. */
+static VkHost *
+open_host (VkInvocation *invocation, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  VkHost *host = vk_host_open (invocation->connect_uri, &failure);
+
+  if (host == NULL && vk_require_store (invocation, error))
+    g_propagate_error (error, g_steal_pointer (&failure));
+  return host;
 }
 
 static gboolean
@@ -238,19 +324,19 @@ run_backup (VkInvocation *invocation, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
   g_autoptr (VkInterrupt) interrupt = NULL;
-  g_autoptr (GHashTable) rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  VkBackupRequest request = { .max_rates = rates };
-  VkProgressStyle style;
+  VkManyRequest many = { .command = &vk_command_backup, .own = many_options };
+  VkHost *host;
 
-  if (!vk_require_store (invocation, error)
-      || !check_selection (invocation, error)
-      || !vk_backup_options_parse (invocation, &request, &invocation->store_settings, error)
-      || !vk_parse_progress (invocation, options->progress, &style, error))
+  if (!check_selection (invocation, error)
+      || !check_options (invocation, error)
+      || !parse_many (options, &many, error)
+      || !vk_parse_progress (invocation, options->progress, &many.style, error))
     return FALSE;
   interrupt = vk_interrupt_new ();
-  if (is_for_many (invocation))
-    return run_many (invocation, style, interrupt, error);
-  return run_here (invocation, &request, style, interrupt, error);
+  host = open_host (invocation, error);
+  if (host == NULL)
+    return FALSE;
+  return is_for_many (invocation, host) ? run_many (invocation, host, &many, interrupt, error) : run_here (invocation, host, many.style, interrupt, error);
 }
 
 const VkCommand vk_command_backup = {
@@ -259,6 +345,8 @@ const VkCommand vk_command_backup = {
   .summary = "Back up domains into a store",
   .options = vk_backup_options,
   .unconfigurable = many_options,
+  .policy_keys = vk_backup_policy_keys,
+  .check_options = vk_backup_options_check,
   .option_bytes = sizeof (VkBackupOptions),
   .run = run_backup,
 };

@@ -37,6 +37,7 @@ const VkCommand *const vk_commands[] = {
   &vk_command_abort,
   &vk_command_doctor,
   &vk_command_config,
+  &vk_command_policy,
   &vk_command_complete,
   &vk_command_guard,
   NULL

@@ -41,6 +41,9 @@ typedef struct
   const char *const *unconfigurable; /* NULL-terminated, or NULL: options that no configuration file gives */
   gboolean unconfigured; /* it does without the configuration files */
   gboolean runs_program; /* what stands behind "--" is one, with its arguments */
+  const char *const *policy_keys; /* NULL-terminated, or NULL: options that the policy of a domain may give */
+  gboolean (*check_options) (const VkInvocation *invocation, GError **error); /* with policy_keys: whether the values
+                        of the options can be; nothing but options is set.  VK_ERROR_USAGE otherwise */
   gboolean (*run) (VkInvocation *invocation, GError **error);
 } VkCommand;
 
@@ -64,6 +67,7 @@ extern const VkCommand vk_command_ls;
 extern const VkCommand vk_command_mount;
 extern const VkCommand vk_command_note;
 extern const VkCommand vk_command_protect;
+extern const VkCommand vk_command_policy;
 extern const VkCommand vk_command_prove;
 extern const VkCommand vk_command_prune;
 extern const VkCommand vk_command_report;

@@ -19,6 +19,7 @@ typedef enum
   WORDS_STORED, /* the domains that the store knows */
   WORDS_POINTS,
   WORDS_CHECK,
+  WORDS_POLICY, /* an action, a domain, and keys */
 } Words;
 
 static Words
@@ -42,6 +43,8 @@ words_of_arguments (const VkCommand *command)
 {
   if (strcmp (command->name, "config") == 0)
     return WORDS_CHECK;
+  if (strcmp (command->name, "policy") == 0)
+    return WORDS_POLICY;
   if (strstr (command->arguments, "POINT") != NULL)
     return WORDS_POINTS;
   if (strstr (command->arguments, "DOMAIN") != NULL)
@@ -132,6 +135,7 @@ static const char *const fish_words[] = {
   [WORDS_STORED] = "(__virt_keep_ask points | string replace -r \"@[^@]*\\$\" \"\" | sort -u)",
   [WORDS_POINTS] = "(__virt_keep_ask points)",
   [WORDS_CHECK] = "check",
+  [WORDS_POLICY] = "set get unset (__virt_keep_ask domains) (__virt_keep_ask keys)",
 };
 
 static void
@@ -317,7 +321,9 @@ append_zsh_command (GString *script, const VkCommand *command)
 
   g_string_append_printf (script, "    %s)\n      _arguments \"$globals[@]\"", command->name);
   append_zsh_options (script, command->options);
-  if (words != WORDS_ANY)
+  if (words == WORDS_POLICY)
+    g_string_append (script, " '1:action:(set get unset)' '2:domain:_virt_keep_add domains' '*:key:_virt_keep_add keys'");
+  else if (words != WORDS_ANY)
     {
       g_string_append_printf (script, " '%s:", strstr (command->arguments, "...") != NULL ? "*" : "1");
       append_zsh_text (script, command->arguments);

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "command/command.h"
 #include "command/complete-script.h"
-#include "host/host.h"
+#include "command/policy-options.h"
+#include "host/domains.h"
 #include "store/store.h"
 
 static const GOptionEntry complete_options[] = { { NULL } };
@@ -39,6 +39,15 @@ add_commands (GString *text)
   for (gsize i = 0; vk_commands[i] != NULL; i++)
     if (!vk_commands[i]->hidden)
       g_string_append_printf (text, "%s\n", vk_commands[i]->name);
+}
+
+static void
+add_keys (GString *text)
+{
+  g_string_append (text, VK_POLICY_STORE "\n");
+  for (gsize i = 0; vk_commands[i] != NULL; i++)
+    for (gsize j = 0; vk_commands[i]->policy_keys != NULL && vk_commands[i]->policy_keys[j] != NULL; j++)
+      g_string_append_printf (text, "%s\n", vk_commands[i]->policy_keys[j]);
 }
 
 static gboolean
@@ -83,6 +92,8 @@ run_complete (VkInvocation *invocation, GError **error)
     return add_domains (invocation, error);
   else if (strcmp (what, "points") == 0)
     return add_points (invocation, error);
+  else if (strcmp (what, "keys") == 0)
+    add_keys (invocation->text);
   else if (strcmp (what, "script") == 0 && invocation->arguments[1] != NULL)
     return vk_completion_script (invocation->arguments[1], invocation->text, error);
   else if (strcmp (what, "options") == 0)
@@ -97,7 +108,7 @@ run_complete (VkInvocation *invocation, GError **error)
     g_string_append_printf (invocation->text, "%s\n", command->arguments);
   else
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'script SHELL', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'keys', 'script SHELL', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
       return FALSE;
     }
   return TRUE;

@@ -22,10 +22,12 @@ typedef struct
   const VkSelection *selection;
   guint jobs;                  /* so many processes at a time, 1 or more */
   VkManyOrder order;
+  gboolean obeys_policies;     /* of the domains */
   VkProgressStyle style;
 } VkManyRequest;
 
 /* Runs the command for each domain that is selected, with the options of invocation; one that
- * fails does not stop the others.  Fills in result and text.  VK_ERROR_SOME_FAILED or
+ * fails does not stop the others.  Each goes to the store that its policy or the configuration has
+ * for it.  Fills in result and text.  VK_ERROR_SOME_FAILED or
  * VK_ERROR_ALL_FAILED when domains failed; a signal is passed on, and no more are started. */
 gboolean vk_many_run (VkInvocation *invocation, const VkManyRequest *request, VkInterrupt *interrupt, GError **error);

@@ -20,6 +20,28 @@ vk_options_place (const GOptionEntry *table, gpointer base)
   return (GOptionEntry *) g_array_free (entries, FALSE);
 }
 
+gboolean
+vk_option_is_given (const GOptionEntry *entry, gconstpointer base)
+{
+  const guint8 *field = (const guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
+
+  if (entry->arg == G_OPTION_ARG_NONE || entry->arg == G_OPTION_ARG_INT)
+    return *(const int *) field != 0;
+  return *(char *const *) field != NULL;
+}
+
+gboolean
+vk_options_have (const VkInvocation *invocation, const char *name)
+{
+  g_autofree char *word = g_strdup_printf ("--%s", name);
+  gsize length = strlen (word);
+
+  for (char **given = invocation->given; *given != NULL; given++)
+    if (strncmp (*given, word, length) == 0 && ((*given)[length] == '\0' || (*given)[length] == '='))
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_word (GPtrArray *words, const char *name, const char *value)
 {

@@ -8,6 +8,12 @@
  * Returns: (transfer full), for g_free(). */
 GOptionEntry *vk_options_place (const GOptionEntry *table, gpointer base);
 
+/* Whether base, for which the table of entry is, has a value for it. */
+gboolean vk_option_is_given (const GOptionEntry *entry, gconstpointer base);
+
+/* Whether the command line has the option. */
+gboolean vk_options_have (const VkInvocation *invocation, const char *name);
+
 /* Takes the options of command, and those of every command, away from arguments (the
  * program's name, and what stands behind the command) into invocation, whose options are
  * allocated, and writes down in its given what there was.  A G_OPTION_ERROR otherwise. */

@@ -6,30 +6,10 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
-#include "command/command.h"
+#include "command/options.h"
+#include "command/policy-options.h"
+#include "command/prune-options.h"
 #include "command/removal.h"
-#include "store/retention.h"
-
-typedef struct
-{
-  gboolean all;
-  gboolean dry_run;
-  char *last, *hourly, *daily, *weekly, *monthly, *yearly;
-  char *within;
-} PruneOptions;
-
-static const GOptionEntry prune_options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (PruneOptions, all), "Prune the points of every domain in the store", NULL },
-  { "keep-last", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, last), "Keep the N newest points", "N" },
-  { "keep-hourly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, hourly), "Keep the newest point of each of the N newest hours that have one", "N" },
-  { "keep-daily", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, daily), "... of the N newest days", "N" },
-  { "keep-weekly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, weekly), "... of the N newest weeks, which begin on Monday", "N" },
-  { "keep-monthly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, monthly), "... of the N newest months", "N" },
-  { "keep-yearly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, yearly), "... of the N newest years", "N" },
-  { "keep-within", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, within), "Keep all points made within DURATION (2y5m7d3h) of the newest", "DURATION" },
-  { "dry-run", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (PruneOptions, dry_run), "Only say what would be removed", NULL },
-  { NULL }
-};
 
 /* What is to be done: the points, and beside each one that stays the reasons. */
 typedef struct
@@ -39,21 +19,58 @@ typedef struct
   GPtrArray *remove;  /* of VkPoint */
 } Plan;
 
-static gboolean
-parse_retention (const PruneOptions *options, VkRetention *retention, GError **error)
+/* The rules of a domain are those of its policy where that has any, and else those of the options. */
+typedef struct
 {
-  if (!vk_retention_parse_count ("--keep-last", options->last, &retention->last, error)
-      || !vk_retention_parse_count ("--keep-hourly", options->hourly, &retention->hourly, error)
-      || !vk_retention_parse_count ("--keep-daily", options->daily, &retention->daily, error)
-      || !vk_retention_parse_count ("--keep-weekly", options->weekly, &retention->weekly, error)
-      || !vk_retention_parse_count ("--keep-monthly", options->monthly, &retention->monthly, error)
-      || !vk_retention_parse_count ("--keep-yearly", options->yearly, &retention->yearly, error)
-      || (options->within != NULL && !vk_span_parse ("--keep-within", options->within, &retention->within, error)))
-    return FALSE;
-  if (!vk_retention_is_empty (retention))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly or --keep-within");
+  VkRetention general;
+  VkHost *host;       /* that knows the policies; NULL: they do not count */
+  gboolean found_any; /* there was a rule for some domain */
+} Rules;
+
+static void
+refuse_to_guess (GError **error)
+{
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly or --keep-within, or the same in the policy of the domain");
+}
+
+static gboolean
+has_rules (const VkPolicy *policy)
+{
+  for (gsize i = 0; vk_prune_rules[i] != NULL; i++)
+    if (vk_policy_has (policy, vk_prune_rules[i]))
+      return TRUE;
   return FALSE;
+}
+
+static gboolean
+parse_rules (const VkPolicy *policy, VkRetention *retention, GError **error)
+{
+  VkInvocation alone = { .options = g_new0 (VkPruneOptions, 1) };
+  gboolean good = vk_policy_apply (policy, &vk_command_prune, alone.options, error) && vk_prune_options_parse (alone.options, retention, error);
+
+  vk_options_free (&alone, &vk_command_prune);
+  if (good && vk_retention_is_empty (retention))
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "its rules keep nothing");
+  return good && !vk_retention_is_empty (retention);
+}
+
+/* *retention is empty when there is no rule for the domain. */
+static gboolean
+find_rules (Rules *rules, const VkManifest *of, VkRetention *retention, GError **error)
+{
+  g_autoptr (VkPolicy) policy = NULL;
+  gboolean good = TRUE;
+
+  *retention = rules->general;
+  if (rules->host != NULL)
+    {
+      policy = vk_policy_of (rules->host, of->domain_uuid, error);
+      good = policy != NULL && vk_policy_check (policy, error) && (!has_rules (policy) || parse_rules (policy, retention, error));
+    }
+  if (!good)
+    g_prefix_error (error, "the policy of the domain '%s': ", of->domain_name);
+  rules->found_any = rules->found_any || !good || !vk_retention_is_empty (retention);
+  return good;
 }
 
 static void
@@ -103,15 +120,20 @@ is_usable (const VkPoint *point)
   return time != NULL;
 }
 
-static void
-plan_all (Plan *plan, const VkRetention *retention, const GPtrArray *points)
+/* FALSE when the policy of a domain cannot be obeyed: nothing of that one is removed. */
+static gboolean
+plan_all (Plan *plan, Rules *rules, const GPtrArray *points, GError **error)
 {
   g_autoptr (GTimeZone) zone = g_time_zone_new_local ();
   g_autoptr (GDateTime) now = g_date_time_new_now (zone);
   g_autoptr (GPtrArray) damaged = g_ptr_array_new ();
   g_autoptr (GPtrArray) left = g_ptr_array_new ();
 
+  g_autoptr (GPtrArray) no_rule = g_ptr_array_new ();
+  g_autoptr (GError) failure = NULL;
+
   g_ptr_array_add (damaged, (gpointer) "damaged");
+  g_ptr_array_add (no_rule, (gpointer) "no-rule");
   for (guint i = points->len; i-- > 0;)
     if (is_usable (g_ptr_array_index (points, i)))
       g_ptr_array_add (left, g_ptr_array_index (points, i));
@@ -120,15 +142,28 @@ plan_all (Plan *plan, const VkRetention *retention, const GPtrArray *points)
   while (left->len > 0)
     {
       g_autoptr (GPtrArray) domain = g_ptr_array_new ();
-      const char *uuid = ((VkPoint *) g_ptr_array_index (left, 0))->manifest->domain_uuid;
+      const VkManifest *newest = ((VkPoint *) g_ptr_array_index (left, 0))->manifest;
+      const char *uuid = newest->domain_uuid;
+      VkRetention retention;
 
       for (guint i = 0; i < left->len;)
         if (strcmp (((VkPoint *) g_ptr_array_index (left, i))->manifest->domain_uuid, uuid) == 0)
           g_ptr_array_add (domain, g_ptr_array_remove_index (left, i));
         else
           i++;
-      plan_domain (plan, retention, domain, zone, now);
+      if (find_rules (rules, newest, &retention, failure ? NULL : &failure) && !vk_retention_is_empty (&retention))
+        plan_domain (plan, &retention, domain, zone, now);
+      else
+        for (guint i = 0; i < domain->len; i++)
+          keep (plan, g_ptr_array_index (domain, i), no_rule);
     }
+  if (failure != NULL)
+    g_propagate_error (error, g_steal_pointer (&failure));
+  else if (!rules->found_any)
+    refuse_to_guess (error);
+  else
+    return TRUE;
+  return FALSE;
 }
 
 static void
@@ -161,9 +196,9 @@ report_plan (VkInvocation *invocation, const Plan *plan)
 }
 
 static gboolean
-prune (VkInvocation *invocation, VkStore *store, const VkRetention *retention, VkRemoval *removal, GCancellable *cancellable, GError **error)
+prune (VkInvocation *invocation, VkStore *store, Rules *rules, VkRemoval *removal, GCancellable *cancellable, GError **error)
 {
-  const PruneOptions *options = invocation->options;
+  const VkPruneOptions *options = invocation->options;
   const char *domain = invocation->arguments[0];
   g_autoptr (GPtrArray) keep_list = g_ptr_array_new ();
   g_autoptr (GPtrArray) reasons = g_ptr_array_new_with_free_func (g_free);
@@ -184,7 +219,7 @@ prune (VkInvocation *invocation, VkStore *store, const VkRetention *retention, V
     g_set_error (&failure, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
   else if (points != NULL)
     {
-      plan_all (&plan, retention, points);
+      plan_all (&plan, rules, points, failure ? NULL : &failure);
       report_plan (invocation, &plan);
       if (!options->dry_run)
         vk_store_remove (store, plan.remove, removal, cancellable, failure ? NULL : &failure);
@@ -194,30 +229,57 @@ prune (VkInvocation *invocation, VkStore *store, const VkRetention *retention, V
   return failure == NULL;
 }
 
+/* Rules on the command line are for all domains.  Where the policies cannot be asked for, others
+ * would remove what they were to keep. */
+static gboolean
+prepare_rules (VkInvocation *invocation, Rules *rules, GError **error)
+{
+  const VkPruneOptions *options = invocation->options;
+  gboolean given = options->no_policy;
+
+  if (!vk_prune_options_parse (options, &rules->general, error))
+    return FALSE;
+  for (gsize i = 0; vk_prune_rules[i] != NULL; i++)
+    given = given || vk_options_have (invocation, vk_prune_rules[i]);
+  if (!given)
+    rules->host = vk_host_open (invocation->connect_uri, vk_retention_is_empty (&rules->general) ? NULL : error);
+  if (vk_retention_is_empty (&rules->general) && rules->host == NULL)
+    refuse_to_guess (error);
+  else if (!given && rules->host == NULL)
+    g_prefix_error (error, "the policies of domains, which may have other rules, cannot be asked for (--no-policy does without): ");
+  else
+    return TRUE;
+  return FALSE;
+}
+
 static gboolean
 run_prune (VkInvocation *invocation, GError **error)
 {
-  const PruneOptions *options = invocation->options;
-  VkRetention retention = { 0 };
+  const VkPruneOptions *options = invocation->options;
+  Rules rules = { .host = NULL };
+  g_autoptr (VkHost) host = NULL;
   g_autoptr (VkStore) store = NULL;
   g_autoptr (VkRemoval) removal = vk_removal_new ();
   g_autoptr (VkInterrupt) interrupt = NULL;
   gboolean done;
 
-  if (!vk_require_store (invocation, error) || !parse_retention (options, &retention, error))
+  if (!vk_require_store (invocation, error))
     return FALSE;
   if (options->all == (invocation->arguments[0] != NULL))
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: name one domain, or give --all");
       return FALSE;
     }
+  if (!prepare_rules (invocation, &rules, error))
+    return FALSE;
+  host = rules.host;
   store = vk_open_store (invocation, FALSE, error);
   if (store == NULL)
     return FALSE;
   interrupt = vk_interrupt_new ();
   removal->reclaim = TRUE;
   json_object_set_boolean_member (invocation->result, "dry_run", options->dry_run);
-  done = prune (invocation, store, &retention, removal, vk_interrupt_cancellable (interrupt), error);
+  done = prune (invocation, store, &rules, removal, vk_interrupt_cancellable (interrupt), error);
   if (!done)
     vk_interrupt_claim_error (interrupt, error);
   vk_removal_fill_result (invocation->result, removal);
@@ -226,11 +288,21 @@ run_prune (VkInvocation *invocation, GError **error)
   return done;
 }
 
+static gboolean
+check_options (const VkInvocation *invocation, GError **error)
+{
+  VkRetention retention = { 0 };
+
+  return vk_prune_options_parse (invocation->options, &retention, error);
+}
+
 const VkCommand vk_command_prune = {
   .name = "prune",
   .arguments = "[DOMAIN]",
   .summary = "Remove the restore points that no rule keeps",
-  .options = prune_options,
-  .option_bytes = sizeof (PruneOptions),
+  .options = vk_prune_options,
+  .option_bytes = sizeof (VkPruneOptions),
+  .policy_keys = vk_prune_rules,
+  .check_options = check_options,
   .run = run_prune,
 };

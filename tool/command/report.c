@@ -3,10 +3,13 @@
 
 #include "report/page.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/json.h"
-#include "command/command.h"
-#include "host/host.h"
+#include "command/options.h"
+#include "command/settings.h"
+#include "host/domains.h"
 #include "report/format.h"
 #include "store/retention.h"
 
@@ -21,6 +24,32 @@ static const GOptionEntry report_options[] = {
   { "max-age", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ReportOptions, max_age), "A newest restore point older than that is not safe (2d)", "DURATION" },
   { NULL }
 };
+
+static const char *const report_policy_keys[] = { "max-age", NULL };
+
+/* The time before which a newest point is too old.  Returns: (transfer full). */
+static GDateTime *
+parse_oldest (const ReportOptions *options, GDateTime *now, GError **error)
+{
+  VkSpan span = { 0 };
+  GDateTime *oldest;
+
+  if (!vk_span_parse ("--max-age", options->max_age ? options->max_age : "2d", &span, error))
+    return NULL;
+  oldest = g_date_time_add_full (now, -span.years, -span.months, -span.days, -span.hours, 0, 0);
+  if (oldest == NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-age cannot be '%s': that is before there was a calendar", options->max_age);
+  return oldest;
+}
+
+static gboolean
+check_options (const VkInvocation *invocation, GError **error)
+{
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autoptr (GDateTime) oldest = parse_oldest (invocation->options, now, error);
+
+  return oldest != NULL;
+}
 
 static JsonObject *
 summary_to_json (const VkReport *report, const VkDomainSummary *summary)
@@ -95,20 +124,46 @@ fill_result (VkInvocation *invocation, const VkReport *report)
     g_string_append_printf (text, "%s.\n", report->note);
 }
 
-/* A domain that was never backed up has no place in the store.  Where there is no libvirt, as on
- * the host of the store, nobody knows of it.  Returns: (transfer full) why not, or NULL. */
-static char *
-add_missing (const VkInvocation *invocation, GPtrArray *summaries)
+/* A policy may send the domain to another store than that of the report. */
+static gboolean
+is_kept_elsewhere (const VkInvocation *invocation, VkHost *host, const char *name)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (VkHost) host = vk_host_open_unattended (invocation->connect_uri, &error);
-  g_autoptr (GPtrArray) names = host ? vk_host_domain_names (host, &error) : NULL;
+  g_autoptr (VkPolicy) policy = vk_policy_of (host, name, NULL);
+  g_autofree char *store = policy ? vk_settings_store_of_policy (invocation, policy) : NULL;
 
-  if (names == NULL)
-    return g_strdup_printf ("Domains without any restore point are not shown, since libvirt cannot be asked: %s", error->message);
-  for (guint i = 0; i < names->len; i++)
-    vk_summary_add_missing (summaries, g_ptr_array_index (names, i));
-  return NULL;
+  return store != NULL && strcmp (store, invocation->store) != 0;
+}
+
+/* A domain that was never backed up has no place in the store.  Where there is no libvirt (host is
+ * NULL), as on the host of the store, nobody knows of it.  FALSE when it cannot be asked. */
+static gboolean
+add_missing (const VkInvocation *invocation, VkHost *host, GPtrArray *summaries, GError **error)
+{
+  g_autoptr (GPtrArray) names = host ? vk_host_domain_names (host, error) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (!is_kept_elsewhere (invocation, host, g_ptr_array_index (names, i)))
+      vk_summary_add_missing (summaries, g_ptr_array_index (names, i));
+  return names != NULL;
+}
+
+/* oldest: where the domain's policy (host is NULL: nobody knows it) says nothing else, or the
+ * command line does. */
+static void
+judge (const VkInvocation *invocation, VkHost *host, VkDomainSummary *summary, GDateTime *now, GDateTime *oldest)
+{
+  ReportOptions options = { NULL, NULL };
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (VkPolicy) policy = host ? vk_policy_of (host, summary->uuid ? summary->uuid : summary->name, &failure) : NULL;
+  g_autoptr (GDateTime) own = NULL;
+
+  if (policy != NULL && vk_settings_check_policy (invocation, policy, &failure) && vk_policy_has (policy, "max-age")
+      && !vk_options_have (invocation, "max-age") && vk_policy_apply (policy, &vk_command_report, &options, &failure))
+    own = parse_oldest (&options, now, &failure);
+  g_free (options.max_age);
+  vk_summary_judge (summary, own ? own : oldest);
+  if (failure != NULL)
+    g_ptr_array_add (summary->problems, g_strdup_printf ("its policy cannot be obeyed: %s", failure->message));
 }
 
 static gboolean
@@ -127,31 +182,28 @@ static gboolean
 run_report (VkInvocation *invocation, GError **error)
 {
   const ReportOptions *options = invocation->options;
-  VkSpan span = { 0 };
   g_autoptr (VkStore) store = NULL;
   g_autoptr (GPtrArray) points = NULL;
   g_autoptr (GPtrArray) summaries = NULL;
   g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autoptr (GDateTime) oldest = NULL;
+  g_autoptr (GDateTime) oldest = parse_oldest (options, now, error);
+  g_autoptr (VkHost) host = NULL;
+  g_autoptr (GError) unknown = NULL;
   g_autofree char *note = NULL;
   VkReport report;
 
-  if (!vk_span_parse ("--max-age", options->max_age ? options->max_age : "2d", &span, error))
-    return FALSE;
-  oldest = g_date_time_add_full (now, -span.years, -span.months, -span.days, -span.hours, 0, 0);
   if (oldest == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-age cannot be '%s': that is before there was a calendar", options->max_age);
-      return FALSE;
-    }
+    return FALSE;
   store = vk_open_store (invocation, FALSE, error);
   points = store ? vk_store_list (store, NULL, error) : NULL;
   if (points == NULL)
     return FALSE;
   summaries = vk_summarize (points, store->ops->whole_points);
-  note = add_missing (invocation, summaries);
+  host = vk_host_open_unattended (invocation->connect_uri, &unknown);
+  if (!add_missing (invocation, host, summaries, &unknown))
+    note = g_strdup_printf ("Domains without any restore point are not shown, since libvirt cannot be asked: %s", unknown->message);
   for (guint i = 0; i < summaries->len; i++)
-    vk_summary_judge (g_ptr_array_index (summaries, i), oldest);
+    judge (invocation, host, g_ptr_array_index (summaries, i), now, oldest);
   vk_summaries_sort (summaries);
   report = (VkReport) { store->url, now, oldest, summaries, note };
   fill_result (invocation, &report);
@@ -164,5 +216,7 @@ const VkCommand vk_command_report = {
   .summary = "Show which domains are safe, and which are not",
   .options = report_options,
   .option_bytes = sizeof (ReportOptions),
+  .policy_keys = report_policy_keys,
+  .check_options = check_options,
   .run = run_report,
 };

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "boot/boot.h"
 #include "host/domain-xml.h"
+#include "host/domains.h"
 
 typedef struct
 {
@@ -25,6 +26,8 @@ selected_free (VkSelected *selected)
 {
   g_free (selected->name);
   g_free (selected->uuid);
+  g_clear_pointer (&selected->policy, vk_policy_free);
+  g_clear_error (&selected->failure);
   g_free (selected);
 }
 
@@ -96,14 +99,32 @@ reason_to_leave_out (const Selector *selector, virDomainPtr domain, const char *
   return "no-disk";
 }
 
-static void
-add_selected (Selector *selector, virDomainPtr domain, const char *uuid)
+static VkSelected *
+selected_new (virDomainPtr domain, const char *uuid)
 {
   VkSelected *selected = g_new0 (VkSelected, 1);
 
   selected->name = g_strdup (virDomainGetName (domain));
   selected->uuid = g_strdup (uuid);
-  g_ptr_array_add (selector->selection->domains, selected);
+  selected->policy = vk_policy_read (domain, &selected->failure);
+  return selected;
+}
+
+/* A domain whose policy cannot be read fails, rather than not to be there. */
+static gboolean
+is_wanted (const Selector *selector, const VkSelected *selected)
+{
+  const char *const *selectors = selector->request->selectors;
+
+  for (gsize i = 0; selectors != NULL && selectors[i] != NULL; i++)
+    {
+      const char *equals = strchr (selectors[i], '=');
+      g_autofree char *key = g_strndup (selectors[i], (gsize) (equals - selectors[i]));
+
+      if (selected->policy != NULL && !vk_policy_has_value (selected->policy, key, equals + 1))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 static void
@@ -112,7 +133,7 @@ add_named (Selector *selector, virDomainPtr domain, const char *word, GError **e
   g_autofree char *uuid = uuid_of (domain);
 
   if (g_hash_table_add (selector->seen, g_strdup (uuid)))
-    add_selected (selector, domain, uuid);
+    g_ptr_array_add (selector->selection->domains, selected_new (domain, uuid));
   else
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the domain '%s' is named twice", word);
 }
@@ -122,56 +143,31 @@ add_found (Selector *selector, virDomainPtr domain)
 {
   g_autofree char *uuid = uuid_of (domain);
   g_autofree char *message = NULL;
+  VkSelected *selected;
   const char *reason;
 
   if (!g_hash_table_add (selector->seen, g_strdup (uuid)))
     return;
+  selected = selected_new (domain, uuid);
+  if (!is_wanted (selector, selected))
+    {
+      selected_free (selected);
+      return;
+    }
   reason = reason_to_leave_out (selector, domain, uuid, &message);
   if (reason != NULL)
     {
       VkLeftOutDomain *left_out = g_new0 (VkLeftOutDomain, 1);
 
-      left_out->name = g_strdup (virDomainGetName (domain));
+      left_out->name = g_steal_pointer (&selected->name);
       left_out->uuid = g_steal_pointer (&uuid);
       left_out->reason = reason;
       left_out->message = g_steal_pointer (&message);
       g_ptr_array_add (selector->selection->left_out, left_out);
+      selected_free (selected);
     }
   else
-    add_selected (selector, domain, uuid);
-}
-
-static void
-free_domain (gpointer domain)
-{
-  virDomainFree (domain);
-}
-
-static int
-compare_names (gconstpointer a, gconstpointer b)
-{
-  return strcmp (virDomainGetName (*(virDomainPtr *) a), virDomainGetName (*(virDomainPtr *) b));
-}
-
-/* All domains, by name. */
-static GPtrArray *
-list_domains (VkHost *host, GError **error)
-{
-  GPtrArray *domains;
-  virDomainPtr *list = NULL;
-  int count = virConnectListAllDomains (vk_host_connection (host), &list, 0);
-
-  if (count < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot list the domains");
-      return NULL;
-    }
-  domains = g_ptr_array_new_with_free_func (free_domain);
-  for (int i = 0; i < count; i++)
-    g_ptr_array_add (domains, list[i]);
-  free (list);
-  g_ptr_array_sort (domains, compare_names);
-  return domains;
+    g_ptr_array_add (selector->selection->domains, selected);
 }
 
 static virDomainPtr
@@ -237,9 +233,16 @@ vk_selection_new (VkHost *host, const VkSelectionRequest *request, GError **erro
 
   selection->domains = g_ptr_array_new_with_free_func ((GDestroyNotify) selected_free);
   selection->left_out = g_ptr_array_new_with_free_func ((GDestroyNotify) left_out_free);
-  domains = list_domains (host, error);
+  domains = vk_host_domains (host, 0, error);
   if (domains == NULL)
     return NULL;
   done = request->all ? add_pattern (&selector, domains, NULL, error) : select_words (&selector, domains, error);
+  if (done && request->selectors != NULL && selection->domains->len + selection->left_out->len == 0)
+    {
+      g_autofree char *wanted = g_strjoinv ("' and '", (char **) request->selectors);
+
+      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "no domain has '%s' in its policy: see virt-keep policy set", wanted);
+      return NULL;
+    }
   return done ? g_steal_pointer (&selection) : NULL;
 }

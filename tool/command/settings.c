@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "command/options.h"
 
 /* What a section [store NAME] may say.  It is resolved into the global options. */
 typedef struct
@@ -28,16 +29,6 @@ may_be_configured (const GOptionEntry *entry, const VkCommand *command)
 {
   return strcmp (entry->long_name, "config") != 0
       && !(command != NULL && command->unconfigurable != NULL && g_strv_contains (command->unconfigurable, entry->long_name));
-}
-
-static gboolean
-is_given (const GOptionEntry *entry, gpointer base)
-{
-  const guint8 *field = (const guint8 *) base + GPOINTER_TO_SIZE (entry->arg_data);
-
-  if (entry->arg == G_OPTION_ARG_NONE || entry->arg == G_OPTION_ARG_INT)
-    return *(const int *) field != 0;
-  return *(char *const *) field != NULL;
 }
 
 static gboolean
@@ -76,19 +67,29 @@ find_section (const VkConfig *config, const char *command, const char *domain, g
   return section;
 }
 
+/* Takes for entry what the files say, if nothing has been given before. */
 static gboolean
-fill_in (const VkConfig *config, const VkCommand *command, const char *domain, const GOptionEntry *table, gboolean global, gpointer base, GError **error)
+fill_in_entry (const VkConfig *config, const VkCommand *command, const char *domain, const GOptionEntry *entry, gboolean global, gpointer base, GError **error)
 {
-  for (const GOptionEntry *entry = table; entry->long_name != NULL; entry++)
-    {
-      const VkConfigSection *section;
+  const VkConfigSection *section;
 
-      if (!may_be_configured (entry, command) || is_given (entry, base))
-        continue;
-      section = find_section (config, command->name, domain, global, entry->long_name);
-      if (section != NULL && !take_value (config, section, entry, base, error))
-        return FALSE;
-    }
+  if (!may_be_configured (entry, command) || vk_option_is_given (entry, base))
+    return TRUE;
+  section = find_section (config, command->name, domain, global, entry->long_name);
+  return section == NULL || take_value (config, section, entry, base, error);
+}
+
+/* What the policy (may be NULL) has, even a switch that is off, is not for the files to say. */
+static gboolean
+fill_in (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, const char *domain, const VkPolicy *policy, GError **error)
+{
+  for (const GOptionEntry *entry = command->options; entry->long_name != NULL; entry++)
+    if (!(policy != NULL && vk_policy_has (policy, entry->long_name))
+        && !fill_in_entry (config, command, domain, entry, FALSE, invocation->options, error))
+      return FALSE;
+  for (const GOptionEntry *entry = vk_global_options; entry->long_name != NULL; entry++)
+    if (!fill_in_entry (config, command, domain, entry, TRUE, invocation, error))
+      return FALSE;
   return TRUE;
 }
 
@@ -130,28 +131,115 @@ resolve_store (VkInvocation *invocation, const VkConfig *config, GError **error)
       && take_store_value (config, name, "retry-lock", &invocation->retry_lock, error);
 }
 
-static gboolean
-apply (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, GError **error)
-{
-  g_autofree char *domain = domain_of (command, invocation->arguments);
+/* --- the store of a policy ------------------------------------------------------- */
 
-  return vk_settings_check (config, NULL, error)
-      && fill_in (config, command, domain, command->options, FALSE, invocation->options, error)
-      && fill_in (config, command, domain, vk_global_options, TRUE, invocation, error)
-      && resolve_store (invocation, config, error);
+/* Whoever writes a policy shall not find places on this host, or send it elsewhere, where
+ * its configuration names the stores that there are. */
+static gboolean
+may_be_store_of_policy (const VkConfig *config, const char *store, GError **error)
+{
+  const GPtrArray *sections = vk_config_sections (config);
+  gboolean has_names = FALSE;
+
+  for (guint i = 0; i < sections->len; i++)
+    has_names = has_names || strcmp (((const VkConfigSection *) g_ptr_array_index (sections, i))->kind, "store") == 0;
+  if (vk_config_has (config, "store", store) || (!has_names && (g_path_is_absolute (store) || strchr (store, ':') != NULL)))
+    return TRUE;
+  if (has_names)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'" VK_POLICY_STORE "' cannot be '%s': the configuration has no section [store %s], and a policy chooses among the stores that it names", store, store);
+  else
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'" VK_POLICY_STORE "' cannot be '%s': it is the name of a store in the configuration, an absolute path, or a URL", store);
+  return FALSE;
+}
+
+static gboolean
+check_store_of_policy (const VkPolicy *policy, const VkConfig *config, GError **error)
+{
+  g_auto (GStrv) stores = vk_policy_values (policy, VK_POLICY_STORE);
+
+  return stores == NULL || may_be_store_of_policy (config, stores[0], error);
 }
 
 gboolean
-vk_settings_configure (VkInvocation *invocation, const VkCommand *command, GError **error)
+vk_settings_check_policy (const VkInvocation *invocation, const VkPolicy *policy, GError **error)
+{
+  g_autoptr (VkConfig) config = vk_config_load (invocation->config_file, error);
+
+  return config != NULL && vk_policy_check (policy, error) && check_store_of_policy (policy, config, error);
+}
+
+char *
+vk_settings_store_of_policy (const VkInvocation *invocation, const VkPolicy *policy)
+{
+  g_auto (GStrv) stores = vk_policy_values (policy, VK_POLICY_STORE);
+  g_autoptr (VkConfig) config = stores ? vk_config_load (invocation->config_file, NULL) : NULL;
+  const VkConfigSection *section = config && vk_config_has (config, "store", stores[0]) ? vk_config_find (config, "store", stores[0], "url") : NULL;
+
+  if (section != NULL)
+    return vk_config_string (config, section, "url", NULL);
+  return stores ? g_strdup (stores[0]) : NULL;
+}
+
+/* --- all of it -------------------------------------------------------------------- */
+
+/* The store comes first, as it has settings of its own. */
+static gboolean
+choose_store (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, const char *domain, const VkPolicy *policy, GError **error)
+{
+  g_auto (GStrv) stores = policy ? vk_policy_values (policy, VK_POLICY_STORE) : NULL;
+
+  if (invocation->store == NULL && stores != NULL)
+    invocation->store = g_strdup (stores[0]);
+  for (const GOptionEntry *entry = vk_global_options; entry->long_name != NULL; entry++)
+    if (strcmp (entry->long_name, "store") == 0 && !fill_in_entry (config, command, domain, entry, TRUE, invocation, error))
+      return FALSE;
+  return resolve_store (invocation, config, error);
+}
+
+static gboolean
+obey (VkInvocation *invocation, const VkCommand *command, const VkConfig *config, const char *domain, const VkPolicy *policy, GError **error)
+{
+  if (vk_policy_check (policy, error) && (invocation->store != NULL || check_store_of_policy (policy, config, error))
+      && vk_policy_apply (policy, command, invocation->options, error))
+    return TRUE;
+  g_prefix_error (error, "the policy of the domain '%s': ", domain);
+  return FALSE;
+}
+
+static gboolean
+configure (VkInvocation *invocation, const VkCommand *command, const VkPolicy *policy, GError **error)
 {
   g_autoptr (VkConfig) config = NULL;
+  g_autofree char *domain = domain_of (command, invocation->arguments);
 
   if (invocation->store == NULL)
     invocation->store = g_strdup (g_getenv ("VIRT_KEEP_STORE"));
   if (command->unconfigured)
     return TRUE;
   config = vk_config_load (invocation->config_file, error);
-  return config != NULL && apply (invocation, command, config, error);
+  return config != NULL
+      && vk_settings_check (config, NULL, error)
+      && (policy == NULL || obey (invocation, command, config, domain, policy, error))
+      && choose_store (invocation, command, config, domain, policy, error)
+      && fill_in (invocation, command, config, domain, policy, error);
+}
+
+gboolean
+vk_settings_configure (VkInvocation *invocation, const VkCommand *command, GError **error)
+{
+  return configure (invocation, command, NULL, error);
+}
+
+gboolean
+vk_settings_for_domain (const VkInvocation *from, const VkCommand *command, const char *domain, const VkPolicy *policy, VkInvocation *to, GError **error)
+{
+  return vk_options_again (from, command, domain, to, error) && configure (to, command, policy, error);
+}
+
+gboolean
+vk_settings_name_store (const VkInvocation *invocation)
+{
+  return vk_options_have (invocation, "store") || g_getenv ("VIRT_KEEP_STORE") != NULL;
 }
 
 /* --- checking --------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "command/command.h"
+#include "command/policy-options.h"
 #include "config/config-file.h"
 
 /* Fills in what the command line has left open in invocation, whose options and arguments
@@ -18,6 +19,23 @@
  * the more general one; and puts in what a store's name stands for.  VK_ERROR_USAGE, naming
  * the place. */
 gboolean vk_settings_configure (VkInvocation *invocation, const VkCommand *command, GError **error);
+
+/* Makes *to (all zero) what it would be if the command line of from had just domain behind its
+ * options.  policy is that of the domain, and counts before the files; NULL: it does not count.
+ * Free *to as any other, and its arguments with g_strfreev(). */
+gboolean vk_settings_for_domain (const VkInvocation *from, const VkCommand *command, const char *domain, const VkPolicy *policy, VkInvocation *to, GError **error);
+
+/* Whether the command line or the environment names the store, so that neither a policy nor the
+ * files do. */
+gboolean vk_settings_name_store (const VkInvocation *invocation);
+
+/* Whether all of a policy can be meant, with the stores that the files name.  VK_ERROR_USAGE,
+ * without the domain's name. */
+gboolean vk_settings_check_policy (const VkInvocation *invocation, const VkPolicy *policy, GError **error);
+
+/* The URL of the store that a policy names, by the files where they know it.
+ * Returns: (transfer full), or NULL. */
+char *vk_settings_store_of_policy (const VkInvocation *invocation, const VkPolicy *policy);
 
 /* Whether everything in the files can be meant: sections, keys and kinds of values.
  * Otherwise VK_ERROR_USAGE about the first thing that cannot; with problems not NULL a

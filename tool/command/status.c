@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "command/command.h"
-#include "host/host.h"
+#include "host/domains.h"
 #include "host/job-info.h"
 #include "host/job-watch.h"
 #include "report/format.h"
@@ -24,39 +22,21 @@ static const GOptionEntry status_options[] = {
   { NULL }
 };
 
-static void
-free_domain (gpointer domain)
-{
-  virDomainFree (domain);
-}
-
 /* The running domains: the one that was named, or all. */
 static GPtrArray *
 find_domains (VkHost *host, const char *word, GError **error)
 {
-  g_autoptr (GPtrArray) domains = g_ptr_array_new_with_free_func (free_domain);
-  virDomainPtr *list = NULL;
-  int count;
+  virDomainPtr domain;
+  GPtrArray *domains;
 
-  if (word != NULL)
-    {
-      virDomainPtr domain = vk_host_find_domain (host, word, error);
-
-      if (domain == NULL)
-        return NULL;
-      g_ptr_array_add (domains, domain);
-      return g_steal_pointer (&domains);
-    }
-  count = virConnectListAllDomains (vk_host_connection (host), &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
-  if (count < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot list the domains");
-      return NULL;
-    }
-  for (int i = 0; i < count; i++)
-    g_ptr_array_add (domains, list[i]);
-  free (list);
-  return g_steal_pointer (&domains);
+  if (word == NULL)
+    return vk_host_domains (host, VIR_CONNECT_LIST_DOMAINS_ACTIVE, error);
+  domain = vk_host_find_domain (host, word, error);
+  if (domain == NULL)
+    return NULL;
+  domains = vk_domain_array_new ();
+  g_ptr_array_add (domains, domain);
+  return domains;
 }
 
 /* A domain that is shut off has no job; libvirt answers with an error. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "boot/boot.h"
 #include "doctor/doctor-private.h"
+#include "host/domains.h"
 
 void
 vk_patient_free (VkPatient *patient)

@@ -261,27 +261,6 @@ vk_host_find_domain (VkHost *host, const char *word, GError **error)
   return NULL;
 }
 
-GPtrArray *
-vk_host_domain_names (VkHost *host, GError **error)
-{
-  g_autofree virDomainPtr *domains = NULL;
-  GPtrArray *names;
-  int count = virConnectListAllDomains (host->connection, &domains, 0);
-
-  if (count < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot list the domains");
-      return NULL;
-    }
-  names = g_ptr_array_new_with_free_func (g_free);
-  for (int i = 0; i < count; i++)
-    {
-      g_ptr_array_add (names, g_strdup (virDomainGetName (domains[i])));
-      virDomainFree (domains[i]);
-    }
-  return names;
-}
-
 /* libvirt packs versions as 1000000 * major + 1000 * minor + micro. */
 static char *
 unpack_version (gboolean known, unsigned long version)

@@ -43,9 +43,6 @@ gboolean vk_host_reconnect (VkHost *host, guint seconds, GError **error);
  * order.  Returns: (transfer full), or NULL with VK_ERROR_NOT_FOUND set. */
 virDomainPtr vk_host_find_domain (VkHost *host, const char *word, GError **error);
 
-/* Names of all domains, running or not.  Returns: (transfer full). */
-GPtrArray *vk_host_domain_names (VkHost *host, GError **error);
-
 /* "9.0.0".  Returns: (transfer full); "unknown" when libvirt does not tell. */
 char *vk_host_libvirt_version (VkHost *host);
 

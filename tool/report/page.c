@@ -66,7 +66,7 @@ find_span (const VkReport *report)
     }
   if (begin == report->oldest)
     g_date_time_ref (begin);
-  return (VkTimeSpan) { .begin = begin, .end = report->now, .oldest = report->oldest };
+  return (VkTimeSpan) { .begin = begin, .end = report->now };
 }
 
 static void

@@ -8,7 +8,7 @@ typedef struct
 {
   const char *store;      /* its URL */
   GDateTime *now;
-  GDateTime *oldest;      /* a newest point from before that is too old */
+  GDateTime *oldest;      /* a newest point from before that is too old, where a domain's policy says nothing else */
   GPtrArray *summaries;   /* of VkDomainSummary, judged, in the order of the page */
   const char *note;       /* on what could not be found out, or NULL */
 } VkReport;

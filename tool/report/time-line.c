@@ -153,7 +153,7 @@ vk_time_line_add (xmlNode *parent, const VkDomainSummary *summary, const VkTimeS
 {
   g_autofree char *begin = g_date_time_format (span->begin, "%Y-%m-%d %H:%M");
   g_autofree char *about = NULL;
-  double oldest = place_of (span, span->oldest);
+  double oldest = MAX (place_of (span, summary->oldest), 0);
   xmlNode *svg = vk_page_add (parent, "svg", NULL, NULL);
   xmlNode *within;
 

@@ -10,7 +10,6 @@ typedef struct
 {
   GDateTime *begin;
   GDateTime *end;
-  GDateTime *oldest;
 } VkTimeSpan;
 
 /* A new last child of parent, with class (NULL: none) and text (NULL: none), which may come from anybody.

@@ -12,6 +12,7 @@ vk_domain_summary_free (VkDomainSummary *summary)
   g_free (summary->uuid);
   g_ptr_array_unref (summary->points);
   g_clear_pointer (&summary->instant, g_date_time_unref);
+  g_clear_pointer (&summary->oldest, g_date_time_unref);
   g_ptr_array_unref (summary->problems);
   g_free (summary);
 }
@@ -118,6 +119,7 @@ vk_summary_add_missing (GPtrArray *summaries, const char *name)
 void
 vk_summary_judge (VkDomainSummary *summary, GDateTime *oldest)
 {
+  summary->oldest = g_date_time_ref (oldest);
   if (summary->points->len == 0)
     g_ptr_array_add (summary->problems, g_strdup ("there is no restore point"));
   else if (summary->newest == NULL)

@@ -16,6 +16,7 @@ typedef struct
   guint64 bytes;         /* that the images of all points take */
   const VkVerdict *verdict; /* the last of any of its points, or NULL */
   const VkPoint *proven; /* the newest point that was proven and is not damaged, or NULL */
+  GDateTime *oldest;     /* what newest is too old before, once judged; else NULL */
   GPtrArray *problems;   /* of char *: sentences without full stop on why it is not safe; empty: it is */
 } VkDomainSummary;
 
@@ -28,7 +29,7 @@ GPtrArray *vk_summarize (const GPtrArray *points, gboolean whole_points);
 /* A domain that has no point, which it adds to summaries. */
 void vk_summary_add_missing (GPtrArray *summaries, const char *name);
 
-/* Fills in problems: no usable point, none since oldest, damaged points, or a verdict that is not
+/* Fills in oldest and problems: no usable point, none since oldest, damaged points, or a verdict that is not
  * "proven". */
 void vk_summary_judge (VkDomainSummary *summary, GDateTime *oldest);
 
