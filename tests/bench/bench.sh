@@ -7,10 +7,11 @@
 # hand and with virtnbdbackup, and how much memory they need.  README.md beside this
 # file tells how to read it.  Nothing is asserted: a missed aim is printed, not
 # an error.  PART is copy, full, restore, restic, chunks, boot, unchanged,
-# scattered, verify, memory or guest; all of them otherwise.
+# scattered, many, verify, memory or guest; all of them otherwise.
 #
 # Environment: VIRT_KEEP is the program (else build/tool/virt-keep of the tree),
-# BENCH_RUNS how often each contender runs after a warm-up (5).
+# BENCH_RUNS how often each contender runs after a warm-up (5), BENCH_DOMAINS how many
+# domains the part many has (50).
 #
 # shellcheck disable=SC2031  # what lib.sh sets in a subshell is not read here
 # shellcheck disable=SC2034  # what its other files use
@@ -59,7 +60,7 @@ must_pipe ()
 [ -z "${VIRT_KEEP_GUEST:-}" ] || . "$tests/lab/guest.sh"
 # shellcheck source=/dev/null
 . "$tests/lab/boot-lib.sh"
-for part in measure contenders whole changed chunks repository machine memory guest; do
+for part in measure contenders whole changed chunks repository machine many memory guest; do
   # shellcheck source=/dev/null
   . "$tests/bench/$part.sh"
 done
@@ -67,11 +68,11 @@ done
 # ---- all of it -----------------------------------------------------------------
 
 print_machine
-[ $# != 0 ] || set -- copy full restore restic chunks boot unchanged scattered verify memory guest
+[ $# != 0 ] || set -- copy full restore restic chunks boot unchanged scattered many verify memory guest
 for part; do
   case $part in
     copy | full | restore | verify | memory) need_disk ;;
-    restic | chunks | boot | unchanged | scattered | guest) ;;
+    restic | chunks | boot | unchanged | scattered | many | guest) ;;
     *) bail "no such part: $part" ;;
   esac
   case $part in

@@ -61,6 +61,7 @@ compare ()
       pull => ["<= 1.10", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 1.10 }],
       faster => [">= 3 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 3 }],
       eight => [">= 8 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 8 }],
+      five => [">= 5 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 5 }],
       double => [">= 2 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 2 }],
       twenty => [">= 20 x faster", sub { median (map { $_[$_] / $own[$_] } 0 .. $#own) >= 20 }],
       limit => ["<= 1.3", sub { median (map { $own[$_] / $_[$_] } 0 .. $#own) <= 1.3 }],
@@ -75,7 +76,7 @@ compare ()
       my ($reference, $description, $aim) = split /\|/;
       if (!$seconds{$reference}) { print "  $description\n"; next }
       my @other = runs ($seconds{$reference});
-      my $faster = ($aim // "") =~ /faster|eight|double|twenty/;
+      my $faster = ($aim // "") =~ /faster|eight|five|double|twenty/;
       my @ratios = sort { $a <=> $b } map { $faster ? $other[$_] / $own[$_] : $own[$_] / $other[$_] } 0 .. $#own;
       my $ratio = sprintf "%.2f%s (%.2f .. %.2f)", median (@ratios), $faster ? " x faster" : "", $ratios[0], $ratios[-1];
       my $line = sprintf "  %-60s %7.2f  %-28s %+7.2f s", $description, median (@other), $ratio,
