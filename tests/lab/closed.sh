@@ -33,6 +33,27 @@ like "$(json .closed.removed_nodes)" left-behind "the result names the node that
 is "$(block_nodes guest)" "${own_nodes[guest]}" "the node is gone"
 holds "the image is whole" same_bytes "$(point_dir "$(json .point)")/vda.qcow2" "$lab/then.raw"
 
+# A backup that does not come so far has its files closed, too.
+remember guest
+held_backup push guest
+leave_node guest interrupted
+kill -TERM "$keeper"
+keep_ends 60
+exits 143 "a backup with a block node left behind is interrupted"
+no_trace guest "after an interrupted backup:"
+held_backup push guest
+leave_node guest killed
+kill -KILL "$keeper"
+keep_ends 60
+wait_for 60 no_job guest || bail "the job goes on"
+holds "a backup that is killed leaves the node in QEMU" has_node guest killed
+keep --store "$store" --json doctor guest
+like "$(cat "$out")" "QEMU still has .*vda.qcow2. of a backup that is gone open" "doctor finds it"
+keep --store "$store" --json backup guest
+exits 0 "the next backup succeeds"
+like "$(json .warnings)" "QEMU still had .*vda.qcow2. of an earlier backup open" "says what it found"
+is "$(block_nodes guest)" "${own_nodes[guest]}" "and has it closed"
+
 # A node that is in use cannot be deleted: a USB stick made of it.
 remember guest
 held_backup push guest

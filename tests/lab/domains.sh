@@ -9,6 +9,14 @@ xml_text ()
   perl -e '$_ = shift; s/&/&amp;/g; s/</&lt;/g; s/>/&gt;/g; s/"/&quot;/g; s/\x27/&apos;/g; print' -- "$1"
 }
 
+# loop_devices: the lab's /dev has no block devices; false where these cannot be made.
+loop_devices ()
+{
+  local n
+  [ ! -e /dev/loop-control ] || return 0
+  { mknod /dev/loop-control c 10 237 && for n in $(seq 0 31); do [ -e "/dev/loop$n" ] || mknod "/dev/loop$n" b 7 "$n"; done; } 2>/dev/null
+}
+
 # new_image FILE FORMAT SIZE: an empty disk; FORMAT is qcow2, qcow2v2 or raw.
 new_image ()
 {

@@ -22,11 +22,7 @@ losses=${VIRT_KEEP_KILLS:-4}
 RANDOM=$seed
 [ "$(id -u)" = 0 ] || skip_all "only root can mount a file system"
 command -v strace >/dev/null || skip_all "no strace"
-# The lab's /dev has no block devices.
-if [ ! -e /dev/loop-control ]; then
-  mknod /dev/loop-control c 10 237 || skip_all "no loop devices"
-  for n in $(seq 0 31); do [ -e "/dev/loop$n" ] || mknod "/dev/loop$n" b 7 "$n"; done
-fi
+loop_devices || skip_all "no loop devices"
 diag "seed $seed, $losses losses of each kind"
 
 disk=$lab/disk # on which the store lies

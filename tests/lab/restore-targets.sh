@@ -107,9 +107,7 @@ holds "the export has what was restored, and what the guest writes" cmp "$lab/a 
 
 # ---- a block device ------------------------------------------------------------
 
-if [ ! -e /dev/loop-control ]; then
-  { mknod /dev/loop-control c 10 237 && for n in $(seq 0 31); do [ -e "/dev/loop$n" ] || mknod "/dev/loop$n" b 7 "$n"; done; } 2>/dev/null
-fi
+loop_devices
 tr '\0' '\377' </dev/zero | head -c 65M >"$lab/device"
 device=$(losetup --find --show "$lab/device" 2>"$lab/said")
 if [ -z "$device" ]; then

@@ -99,7 +99,7 @@ test_relative_name (void)
   vk_qemu_img_convert (source->uri, "nbd:x:1", &qcow2_form, NULL, NULL, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_test ("nbd:x:1", G_FILE_TEST_IS_REGULAR));
-  vk_qemu_img_create ("-q:2", MIB, NULL, NULL, &error);
+  vk_qemu_img_create ("-q:2", MIB, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_test ("-q:2", G_FILE_TEST_IS_REGULAR));
   g_assert_cmpint (g_chdir (before), ==, 0);

@@ -80,8 +80,8 @@ make_image (const char *path, const char *const *chain_below, const char *backin
 {
   g_autoptr (VkNbdServer) server = NULL;
   g_autoptr (GError) error = NULL;
+  g_auto (VkFd) held = vk_qemu_img_create_held (path, 4 * MIB, backing, NULL, &error);
 
-  vk_qemu_img_create (path, 4 * MIB, backing, NULL, &error);
   g_assert_no_error (error);
   server = vk_nbd_server_write (path, chain_below, NULL, socket_dir, &error);
   g_assert_no_error (error);
@@ -296,15 +296,15 @@ test_create_refuses (void)
 
   if (!test_have_programs ("qemu-img", NULL))
     return;
-  g_assert_false (vk_qemu_img_create (path, G_MAXUINT64 / 2, NULL, NULL, &too_large));
+  g_assert_false (vk_qemu_img_create (path, G_MAXUINT64 / 2, &too_large));
   g_assert_error (too_large, VK_ERROR, VK_ERROR_STORE);
   g_test_message ("%s", too_large->message);
   g_assert_true (g_file_set_contents (path, "mine", -1, NULL));
-  g_assert_false (vk_qemu_img_create (path, MIB, NULL, NULL, &exists));
+  g_assert_false (vk_qemu_img_create (path, MIB, &exists));
   g_assert_error (exists, VK_ERROR, VK_ERROR_REFUSED);
   g_assert_true (g_file_get_contents (path, &content, NULL, NULL));
   g_assert_cmpstr (content, ==, "mine");
-  g_assert_false (vk_qemu_img_create (missing, MIB, NULL, NULL, &nowhere));
+  g_assert_false (vk_qemu_img_create (missing, MIB, &nowhere));
   g_assert_error (nowhere, VK_ERROR, VK_ERROR_STORE);
 }
 

@@ -63,6 +63,7 @@ typedef struct
   gboolean still_frozen;  /* it could not be thawed */
   gboolean stored;        /* the point is committed */
   char *checkpoint;       /* name, once libvirt may have made it */
+  gboolean may_be_open;   /* libvirt has been asked for the job, and QEMU not yet whether it has let go */
   char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
   char *scratch_dir;      /* private: scratch files */
   guint64 scratch_reserve; /* bytes that are to stay free beside them; 0: it is not looked */
@@ -206,6 +207,10 @@ gboolean vk_backup_check_reach (VkBackup *backup, GError **error);
 /* Step 7: asks QEMU whether it has let go of the job's files.  FALSE with
  * VK_ERROR_NOT_CLOSED when it has not. */
 gboolean vk_backup_prove_closed (VkBackup *backup, GError **error);
+
+/* The same after a job that did not begin, or not end well, and is gone; what stays open is a
+ * warning then.  Nothing where step 7 has been taken. */
+void vk_backup_close_failed (VkBackup *backup);
 
 /* Step 8, after the copy: images durable and hashed, the point committed. */
 gboolean vk_backup_complete_point (VkBackup *backup, GError **error);

@@ -208,6 +208,8 @@ undo (VkBackup *backup)
         vk_backup_clean_leftovers (backup, &failure);
     }
   g_clear_pointer (&backup->job, vk_backup_job_free);
+  if (failure == NULL)
+    vk_backup_close_failed (backup);
   if (failure == NULL && backup->checkpoint != NULL)
     vk_checkpoint_delete (backup->domain, backup->checkpoint, &failure);
   if (failure != NULL)

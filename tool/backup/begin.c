@@ -83,6 +83,7 @@ begin_once (VkBackup *backup, GError **error)
     return FALSE;
   g_free (backup->checkpoint);
   backup->checkpoint = checkpoint_xml ? g_strdup (name) : NULL;
+  backup->may_be_open = TRUE;
   vk_guard_tell_beginning (backup->guard);
   instant = vk_time_now ();
   if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, &failure))

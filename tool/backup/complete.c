@@ -7,16 +7,18 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "host/checkpoint.h"
+#include "host/job-info.h"
 #include "host/monitor.h"
 
 /* --- 7. prove that it is closed ------------------------------------------- */
 
-gboolean
-vk_backup_prove_closed (VkBackup *backup, GError **error)
+/* Asks about the files of the job, and warns of what had stayed behind.
+ * Returns: (transfer full). */
+static VkClosedProof *
+ask_closed (VkBackup *backup)
 {
   g_autoptr (GPtrArray) files = g_ptr_array_new ();
-  g_autoptr (VkClosedProof) proof = NULL;
-  g_autofree char *text = NULL;
+  VkClosedProof *proof;
 
   for (guint i = 0; i < backup->disks->len; i++)
     {
@@ -25,19 +27,51 @@ vk_backup_prove_closed (VkBackup *backup, GError **error)
       g_ptr_array_add (files, disk->image ? disk->image : disk->scratch);
     }
   g_ptr_array_add (files, NULL);
-  vk_reporter_phase (backup->reporter, "close", "asking QEMU whether it has let go");
+  backup->may_be_open = FALSE;
   proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, backup->request->use_monitor);
+  if (proof->removed_nodes->len > 0)
+    {
+      g_autofree char *text = vk_closed_proof_to_text (proof);
+
+      vk_backup_warn (backup, "%s", text);
+    }
+  return proof;
+}
+
+gboolean
+vk_backup_prove_closed (VkBackup *backup, GError **error)
+{
+  g_autoptr (VkClosedProof) proof = NULL;
+  g_autofree char *text = NULL;
+
+  vk_reporter_phase (backup->reporter, "close", "asking QEMU whether it has let go");
+  proof = ask_closed (backup);
   backup->manifest->closed = vk_closed_proof_to_json (proof);
   backup->manifest->qemu_version = backup->request->use_monitor ? vk_monitor_qemu_version (backup->domain) : NULL;
   if (backup->manifest->qemu_version == NULL)
     backup->manifest->qemu_version = vk_host_qemu_version (backup->host);
-  text = vk_closed_proof_to_text (proof);
-  if (proof->removed_nodes->len > 0)
-    vk_backup_warn (backup, "%s", text);
   if (proof->proven)
     return TRUE;
+  text = vk_closed_proof_to_text (proof);
   g_set_error (error, VK_ERROR, VK_ERROR_NOT_CLOSED, "%s: the backup is not kept; see virsh qemu-monitor-command with query-named-block-nodes", text);
   return FALSE;
+}
+
+void
+vk_backup_close_failed (VkBackup *backup)
+{
+  g_autoptr (VkClosedProof) proof = NULL;
+  VkJobInfo info;
+
+  if (!backup->may_be_open || virDomainIsActive (backup->domain) != 1 || !vk_job_info_get (backup->domain, &info, NULL) || info.is_backup)
+    return;
+  proof = ask_closed (backup);
+  if (!proof->proven)
+    {
+      g_autofree char *text = vk_closed_proof_to_text (proof);
+
+      vk_backup_warn (backup, "%s", text);
+    }
 }
 
 /* --- what the images build on ---------------------------------------------- */

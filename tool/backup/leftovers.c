@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "host/checkpoint.h"
 #include "host/job-info.h"
+#include "host/monitor.h"
 
 enum
 {
@@ -110,6 +111,34 @@ vk_leftover_checkpoints (const VkLeftoverPlace *place, const GPtrArray *points, 
   return names;
 }
 
+GPtrArray *
+vk_leftover_open_files (const VkLeftoverPlace *place, GError **error)
+{
+  GPtrArray *files = vk_monitor_open_files (place->domain, error);
+
+  for (guint i = files ? files->len : 0; i-- > 0;)
+    if (!vk_leftover_is_ours (place, g_ptr_array_index (files, i)))
+      g_ptr_array_remove_index (files, i);
+  return files;
+}
+
+gboolean
+vk_leftover_close_files (const VkLeftoverPlace *place, GPtrArray *files, GError **error)
+{
+  g_autofree const char **paths = g_new0 (const char *, files->len + 1);
+  g_autoptr (VkClosedProof) proof = NULL;
+  g_autofree char *text = NULL;
+
+  for (guint i = 0; i < files->len; i++)
+    paths[i] = g_ptr_array_index (files, i);
+  proof = vk_prove_closed (place->domain, paths, TRUE);
+  if (proof->proven)
+    return TRUE;
+  text = vk_closed_proof_to_text (proof);
+  g_set_error_literal (error, VK_ERROR, VK_ERROR_NOT_CLOSED, text);
+  return FALSE;
+}
+
 static void
 add_directories (GPtrArray *paths, const char *parent, const char *prefix)
 {
@@ -147,6 +176,21 @@ end_stale_job (VkBackup *backup, const VkLeftoverPlace *place, GError **error)
   return TRUE;
 }
 
+/* What stays open is no obstacle: the new backup has files of its own. */
+static void
+close_open_files (VkBackup *backup, const VkLeftoverPlace *place)
+{
+  g_autoptr (GPtrArray) files = backup->request->use_monitor ? vk_leftover_open_files (place, NULL) : NULL;
+  g_autoptr (GError) failure = NULL;
+
+  if (files == NULL || files->len == 0)
+    return;
+  if (vk_leftover_close_files (place, files, &failure))
+    vk_backup_warn (backup, "QEMU still had '%s' of an earlier backup open, and has closed it now", (const char *) g_ptr_array_index (files, 0));
+  else
+    vk_backup_warn (backup, "of an earlier backup: %s", failure->message);
+}
+
 static gboolean
 delete_dead_checkpoints (VkBackup *backup, const VkLeftoverPlace *place, GError **error)
 {
@@ -178,8 +222,14 @@ vk_backup_clean_leftovers (VkBackup *backup, GError **error)
   g_autoptr (GPtrArray) directories = NULL;
 
   /* Without QEMU there is no job, and libvirt deletes no checkpoint. */
-  if (backup->state != VK_STATE_SHUT_OFF && (!end_stale_job (backup, &place, error) || !delete_dead_checkpoints (backup, &place, error)))
-    return FALSE;
+  if (backup->state != VK_STATE_SHUT_OFF)
+    {
+      if (!end_stale_job (backup, &place, error))
+        return FALSE;
+      close_open_files (backup, &place);
+      if (!delete_dead_checkpoints (backup, &place, error))
+        return FALSE;
+    }
   directories = vk_leftover_directories (&place);
   for (guint i = 0; i < directories->len; i++)
     vk_tree_remove (g_ptr_array_index (directories, i), NULL);

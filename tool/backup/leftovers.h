@@ -32,5 +32,12 @@ gboolean vk_leftover_job_end (const VkLeftoverPlace *place, VkBackupJob *job, co
  * needs.  Returns: (transfer full) of char *, or NULL with VK_LIBVIRT_ERROR. */
 GPtrArray *vk_leftover_checkpoints (const VkLeftoverPlace *place, const GPtrArray *points, GError **error);
 
+/* The files of such a backup that QEMU has open; while a job runs, they are its.
+ * Returns: (transfer full) of char *, or NULL with *error when QEMU cannot be asked. */
+GPtrArray *vk_leftover_open_files (const VkLeftoverPlace *place, GError **error);
+
+/* Has QEMU close these files; VK_ERROR_NOT_CLOSED where it does not. */
+gboolean vk_leftover_close_files (const VkLeftoverPlace *place, GPtrArray *files, GError **error);
+
 /* The private directories.  Returns: (transfer full) of char *: their paths. */
 GPtrArray *vk_leftover_directories (const VkLeftoverPlace *place);

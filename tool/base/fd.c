@@ -16,6 +16,15 @@ vk_fd_close (VkFd *fd)
     close (*fd);
 }
 
+VkFd
+vk_fd_steal (VkFd *fd)
+{
+  VkFd stolen = *fd;
+
+  *fd = -1;
+  return stolen;
+}
+
 gboolean
 vk_fail_errno (const char *what, const char *path, GError **error)
 {
@@ -37,11 +46,6 @@ vk_fd_open_regular (const char *path, struct stat *status, GError **error)
   else if (!S_ISREG (status->st_mode))
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
   else
-    {
-      int opened = fd;
-
-      fd = -1;
-      return opened;
-    }
+    return vk_fd_steal (&fd);
   return -1;
 }

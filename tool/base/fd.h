@@ -12,6 +12,9 @@ typedef int VkFd;
 void vk_fd_close (VkFd *fd);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VkFd, vk_fd_close)
 
+/* The descriptor, which is not closed then. */
+VkFd vk_fd_steal (VkFd *fd);
+
 typedef DIR VkDir;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDir, closedir)
 

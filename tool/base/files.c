@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 
 enum { COPY_BUFFER_BYTES = 1 << 20 };
 
@@ -179,16 +178,28 @@ vk_file_clone (const char *from_path, const char *to_path)
   return FALSE;
 }
 
+VkFd
+vk_file_hold (const char *path, GError **error)
+{
+  VkFd fd = open (path, O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    vk_fail_errno ("open", path, error);
+  return fd;
+}
+
+gboolean
+vk_file_sync_held (VkFd held, const char *path, GError **error)
+{
+  return fsync (held) == 0 || vk_fail_errno ("sync", path, error);
+}
+
 gboolean
 vk_file_sync (const char *path, GError **error)
 {
-  g_auto (VkFd) fd = open (path, O_RDONLY | O_CLOEXEC);
+  g_auto (VkFd) fd = vk_file_hold (path, error);
 
-  if (fd < 0)
-    return vk_fail_errno ("open", path, error);
-  if (fsync (fd) < 0)
-    return vk_fail_errno ("sync", path, error);
-  return TRUE;
+  return fd >= 0 && vk_file_sync_held (fd, path, error);
 }
 
 /* link(2)-and-unlink would do on file systems without RENAME_NOREPLACE, but

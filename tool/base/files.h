@@ -6,6 +6,8 @@
 
 #include <gio/gio.h>
 
+#include "base/fd.h"
+
 /* Creates path (which must not exist) with mode 0600, writes length bytes of
  * data and syncs the file. */
 gboolean vk_file_write (const char *path, const void *data, gsize length, GError **error);
@@ -20,7 +22,17 @@ char *vk_file_read (const char *path, gsize limit, gsize *length, GError **error
  * kept, and syncs it. */
 gboolean vk_file_copy (const char *from_path, const char *to_path, GError **error);
 
-/* fsync(2) of a file or directory. */
+/* Opens the file or directory path for vk_file_sync_held().  A descriptor that was open before the
+ * kernel failed to write something back hears of it from fsync(2), also when another one,
+ * a program's that keeps it to itself, has heard of it already (Linux 4.13 and later: fsync(2)).  So what
+ * other programs write is held from before they begin.
+ * Returns: -1 with *error. */
+VkFd vk_file_hold (const char *path, GError **error);
+
+/* fsync(2) of what was opened before; path is for the sentence. */
+gboolean vk_file_sync_held (VkFd held, const char *path, GError **error);
+
+/* Both in one, for what no other program has written. */
 gboolean vk_file_sync (const char *path, GError **error);
 
 /* rename(2) that refuses to replace anything, then a sync of the directory

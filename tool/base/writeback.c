@@ -4,19 +4,36 @@
 #include "base/writeback.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/files.h"
 
 /* Often enough for the disk never to rest, seldom enough to cost nothing. */
 enum { ROUND_MILLISECONDS = 20 };
+
+typedef struct
+{
+  char *path;
+  VkFd held;
+} WrittenFile;
 
 struct VkWriteback
 {
   GThread *thread;
   GMutex mutex; /* of all below */
   GCond cond;
-  GArray *files; /* of int: descriptors */
+  GPtrArray *files; /* of WrittenFile */
   gboolean ended;
 };
+
+static void
+file_free (WrittenFile *file)
+{
+  g_free (file->path);
+  vk_fd_close (&file->held);
+  g_free (file);
+}
 
 /* Starts writing what is dirty in each file now.  Called and left with the mutex
  * locked; it is free meanwhile, because the call waits while the disk's queue
@@ -26,10 +43,10 @@ start_writing (VkWriteback *writeback)
 {
   for (guint i = 0; i < writeback->files->len && !writeback->ended; i++)
     {
-      int fd = g_array_index (writeback->files, int, i);
+      const WrittenFile *file = g_ptr_array_index (writeback->files, i);
 
       g_mutex_unlock (&writeback->mutex);
-      sync_file_range (fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+      sync_file_range (file->held, 0, 0, SYNC_FILE_RANGE_WRITE);
       g_mutex_lock (&writeback->mutex);
     }
 }
@@ -56,21 +73,41 @@ vk_writeback_new (void)
 
   g_mutex_init (&writeback->mutex);
   g_cond_init (&writeback->cond);
-  writeback->files = g_array_new (FALSE, FALSE, sizeof (int));
+  writeback->files = g_ptr_array_new_with_free_func ((GDestroyNotify) file_free);
   writeback->thread = g_thread_new ("writeback", run, writeback);
   return writeback;
 }
 
 void
-vk_writeback_add (VkWriteback *writeback, const char *path)
+vk_writeback_add (VkWriteback *writeback, const char *path, VkFd held)
 {
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  WrittenFile *file = g_new0 (WrittenFile, 1);
 
-  if (fd < 0)
-    return;
+  file->path = g_strdup (path);
+  file->held = held;
   g_mutex_lock (&writeback->mutex);
-  g_array_append_val (writeback->files, fd);
+  g_ptr_array_add (writeback->files, file);
   g_mutex_unlock (&writeback->mutex);
+}
+
+static gboolean
+has_path (gconstpointer file, gconstpointer path)
+{
+  return strcmp (((const WrittenFile *) file)->path, path) == 0;
+}
+
+gboolean
+vk_writeback_sync (VkWriteback *writeback, const char *path, GError **error)
+{
+  const WrittenFile *file = NULL;
+  guint index = 0;
+
+  g_mutex_lock (&writeback->mutex);
+  if (g_ptr_array_find_with_equal_func (writeback->files, path, has_path, &index))
+    file = g_ptr_array_index (writeback->files, index);
+  g_mutex_unlock (&writeback->mutex);
+  g_return_val_if_fail (file != NULL, FALSE);
+  return vk_file_sync_held (file->held, path, error);
 }
 
 void
@@ -81,9 +118,7 @@ vk_writeback_free (VkWriteback *writeback)
   g_cond_signal (&writeback->cond);
   g_mutex_unlock (&writeback->mutex);
   g_thread_join (writeback->thread);
-  for (guint i = 0; i < writeback->files->len; i++)
-    close (g_array_index (writeback->files, int, i));
-  g_array_unref (writeback->files);
+  g_ptr_array_unref (writeback->files);
   g_mutex_clear (&writeback->mutex);
   g_cond_clear (&writeback->cond);
   g_free (writeback);

@@ -5,16 +5,19 @@
  * flushes, during which the guest's monitor does not answer. */
 #pragma once
 
-#include <glib.h>
+#include "base/fd.h"
 
 typedef struct VkWriteback VkWriteback;
 
 /* Starts a thread for it.  Returns: (transfer full). */
 VkWriteback *vk_writeback_new (void);
 
-/* Writes the file at path back from now on.  It is an optimisation: a file or
- * a file system that cannot do this is left alone. */
-void vk_writeback_add (VkWriteback *writeback, const char *path);
+/* Writes the file path back from now on, which is open as held (transfer full): since before
+ * anybody else wrote to it, see vk_file_hold().  A file system that cannot do this is left alone. */
+void vk_writeback_add (VkWriteback *writeback, const char *path, VkFd held);
+
+/* vk_file_sync_held() of a file that was added.  May be called on any thread. */
+gboolean vk_writeback_sync (VkWriteback *writeback, const char *path, GError **error);
 
 /* Ends the thread. */
 void vk_writeback_free (VkWriteback *writeback);

@@ -13,7 +13,6 @@
 #include "host/checkpoint.h"
 #include "host/freeze-marker.h"
 #include "host/job-info.h"
-#include "host/monitor.h"
 
 static const char next_backup[] = "virt-keep doctor --fix mends it, and so does the next backup into this store";
 
@@ -103,46 +102,24 @@ check_foreign_job (VkDoctor *doctor, VkPatient *patient, const VkLeftoverPlace *
 
 /* --- QEMU ------------------------------------------------------------------------------ */
 
-/* The files of ours that QEMU has open. */
-static GPtrArray *
-find_open_files (const VkPatient *patient, const VkLeftoverPlace *place, GError **error)
-{
-  GPtrArray *files = vk_monitor_open_files (patient->domain, error);
-
-  for (guint i = files ? files->len : 0; i-- > 0;)
-    if (!vk_leftover_is_ours (place, g_ptr_array_index (files, i)))
-      g_ptr_array_remove_index (files, i);
-  return files;
-}
-
 static void
 check_nodes (VkDoctor *doctor, VkPatient *patient, const VkLeftoverPlace *place, gboolean fix)
 {
   g_autoptr (GError) failure = NULL;
   g_autoptr (GPtrArray) files = NULL;
-  g_autoptr (VkClosedProof) proof = NULL;
-  g_autofree char *text = NULL;
   VkCheck *check;
 
   /* While a job runs, they are its. */
   if (!doctor->request->use_monitor || vk_leftover_job (place) != NULL)
     return;
-  files = find_open_files (patient, place, &failure);
+  files = vk_leftover_open_files (place, &failure);
   if (files == NULL)
     vk_doctor_add (doctor, "domain", patient, "block-node", VK_CHECK_NOTE, NULL, "what a backup has left in QEMU cannot be asked: %s", failure->message);
   if (files == NULL || files->len == 0)
     return;
-  check = vk_doctor_add (doctor, "domain", patient, "block-node", VK_CHECK_PROBLEM, "virt-keep doctor --fix removes it", "QEMU still has '%s' of a backup that is gone open", (const char *) g_ptr_array_index (files, 0));
-  if (!fix)
-    return;
-  g_ptr_array_add (files, NULL);
-  proof = vk_prove_closed (patient->domain, (const char *const *) files->pdata, TRUE);
-  if (!proof->proven)
-    {
-      text = vk_closed_proof_to_text (proof);
-      g_set_error_literal (&failure, VK_ERROR, VK_ERROR_NOT_CLOSED, text);
-    }
-  vk_check_settle (check, proof->proven, failure);
+  check = vk_doctor_add (doctor, "domain", patient, "block-node", VK_CHECK_PROBLEM, next_backup, "QEMU still has '%s' of a backup that is gone open", (const char *) g_ptr_array_index (files, 0));
+  if (fix)
+    vk_check_settle (check, vk_leftover_close_files (place, files, &failure), failure);
 }
 
 /* --- checkpoints and directories ---------------------------------------------------------- */

@@ -97,7 +97,7 @@ open_front (VkExport *export, const VkExportRequest *request, const VkManifestDi
 
   if (overlay == NULL && request->address == NULL)
     return TRUE;
-  if (overlay != NULL && !vk_qemu_img_create (overlay, disk->virtual_size, NULL, NULL, error))
+  if (overlay != NULL && !vk_qemu_img_create (overlay, disk->virtual_size, error))
     return FALSE;
   server = vk_nbd_front_open (&front, g_ptr_array_index (export->servers, 0), name, export->socket_dir, error);
   if (server == NULL)

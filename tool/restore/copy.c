@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "restore/restore-private.h"
+#include "transfer/nbd-pool.h"
 
 void
 vk_restore_show_fraction (double fraction, gpointer user_data)
@@ -149,12 +150,40 @@ vk_restore_copy_to_file (VkRestore *restore, VkRestoreItem *item, const char *pa
   return FALSE;
 }
 
-/* Only what has been checked may look like a disk. */
+/* Makes what has been written to place durable: the path of a block device or file, or the URI of a
+ * VkNbdServer, name for people. */
 static gboolean
-overwrite_all (VkRestore *restore, VkRestoreItem *item, const char *place, gboolean finish, GError **error)
+flush (VkRestore *restore, const char *place, const char *name, GError **error)
+{
+  const VkNbdPoolOptions options = { .uri = place, .name = name, .error_code = VK_ERROR_STORE, .max_connections = 1 };
+  g_autoptr (VkNbdPool) pool = NULL;
+
+  if (vk_restore_is_path (place))
+    return vk_file_sync (place, error);
+  pool = vk_nbd_pool_new (&options, restore->cancellable, error);
+  return pool != NULL && vk_nbd_pool_finish (pool, restore->cancellable, error);
+}
+
+static gboolean
+finish_over (VkRestore *restore, VkRestoreItem *item, const char *place, const char *name, GError **error)
+{
+  return vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, restore->cancellable, error)
+      && flush (restore, place, name, error);
+}
+
+gboolean
+vk_restore_finish_over (VkRestore *restore, VkRestoreItem *item, const char *path, GError **error)
+{
+  return finish_over (restore, item, path, path, error);
+}
+
+/* Only what has been checked, and is there to stay, may look like a disk. */
+static gboolean
+overwrite_all (VkRestore *restore, VkRestoreItem *item, const char *place, const char *name, gboolean finish, GError **error)
 {
   return run (overwrite, restore, item, place, error)
-      && (!finish || vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), place, item->disk->virtual_size, restore->cancellable, error));
+      && flush (restore, place, name, error)
+      && (!finish || finish_over (restore, item, place, name, error));
 }
 
 gboolean
@@ -163,9 +192,9 @@ vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *targe
   g_autoptr (VkNbdServer) server = NULL;
 
   if (vk_restore_is_path (target))
-    return overwrite_all (restore, item, target, finish, error);
+    return overwrite_all (restore, item, target, target, finish, error);
   server = vk_nbd_server_target (target, "raw", restore->work.path, error);
-  return server != NULL && overwrite_all (restore, item, vk_nbd_server_uri (server), finish, error) && vk_nbd_server_stop (server, error);
+  return server != NULL && overwrite_all (restore, item, vk_nbd_server_uri (server), target, finish, error) && vk_nbd_server_stop (server, error);
 }
 
 gboolean

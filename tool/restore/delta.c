@@ -143,11 +143,12 @@ open_place (VkRestore *restore, const VkRestoreItem *item, const char *place, GE
 static gboolean
 write_delta (VkRestore *restore, VkRestoreItem *item, const char *place, GError **error)
 {
-  g_autoptr (VkNbdServer) server = open_place (restore, item, place, error);
+  g_auto (VkFd) held = vk_file_hold (place, error);
+  g_autoptr (VkNbdServer) server = held < 0 ? NULL : open_place (restore, item, place, error);
   gboolean done = server != NULL && check_size (item, server, error) && copy_differences (restore, item, server, error);
 
   if (done)
-    return vk_nbd_server_stop (server, error) && vk_file_sync (place, error);
+    return vk_nbd_server_stop (server, error) && vk_file_sync_held (held, place, error);
   /* The image is closed properly, so that the next run finds it sound. */
   if (server != NULL)
     vk_nbd_server_stop (server, NULL);

@@ -85,6 +85,9 @@ gboolean vk_restore_copy_to_file (VkRestore *restore, VkRestoreItem *item, const
  * mark at its beginning. */
 gboolean vk_restore_copy_over (VkRestore *restore, VkRestoreItem *item, const char *target, gboolean finish, GError **error);
 
+/* What finish does, for the block device or file path. */
+gboolean vk_restore_finish_over (VkRestore *restore, VkRestoreItem *item, const char *path, GError **error);
+
 /* For vk_qemu_img_convert(): the fraction of the present disk. */
 void vk_restore_show_fraction (double fraction, gpointer restore);
 

@@ -187,7 +187,7 @@ finish_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   struct stat status;
 
   if (vk_storage_pool_is_local (restore->pool))
-    return vk_qemu_img_finish_overwrite (vk_nbd_server_uri (item->door), item->path, item->disk->virtual_size, restore->cancellable, error);
+    return vk_restore_finish_over (restore, item, item->path, error);
   if (stat (path, &status) == 0)
     first.length = (guint64) status.st_size;
   return vk_storage_pool_upload (restore->pool, item->volume, &first, restore->cancellable, error);

@@ -177,6 +177,7 @@ vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *f
   g_autoptr (GPtrArray) argv = start_argv (words);
   g_autofree char *filename = vk_qemu_img_filename (to_path);
   VkWriteback *writeback;
+  VkFd held;
   gboolean done;
 
   if (form->compress)
@@ -193,14 +194,15 @@ vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *f
       g_ptr_array_add (argv, g_strdup ("--object"));
       g_ptr_array_add (argv, g_strdup (VK_DISK_KEY_OBJECT));
     }
-  if (!vk_qemu_img_reserve (to_path, error))
+  held = vk_qemu_img_reserve (to_path, error);
+  if (held < 0)
     return FALSE;
   /* The disk writes while qemu-img still reads, and little is left for the end. */
   writeback = vk_writeback_new ();
-  vk_writeback_add (writeback, to_path);
-  done = convert (argv, from, filename, form->secret, to_path, progress, user_data, cancellable, error);
+  vk_writeback_add (writeback, to_path, held);
+  done = convert (argv, from, filename, form->secret, to_path, progress, user_data, cancellable, error) && vk_writeback_sync (writeback, to_path, error);
   vk_writeback_free (writeback);
-  if (done && vk_file_sync (to_path, error))
+  if (done)
     return TRUE;
   g_unlink (to_path);
   return FALSE;
@@ -234,7 +236,7 @@ describe_slice (const char *place, guint64 offset, guint64 length)
 static gboolean
 copy_slice (const char *from, const char *target, guint64 offset, guint64 length, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
 {
-  static const char *const words[] = { "qemu-img", "convert", "-p", "-n", "-m", "16", "--image-opts", "--target-image-opts", NULL };
+  static const char *const words[] = { "qemu-img", "convert", "-p", "-n", "-m", "16", "-t", "unsafe", "--image-opts", "--target-image-opts", NULL };
   g_autoptr (GPtrArray) argv = start_argv (words);
   g_autofree char *from_slice = describe_slice (from, offset, length);
   g_autofree char *to_slice = describe_slice (target, offset, length);

@@ -29,7 +29,8 @@ gboolean vk_qemu_img_convert (const char *from, const char *to_path, const VkIma
 /* Writes the disk of size bytes at the NBD URI from_uri, as raw, over what is at
  * target: the path of a block device, or the URI of a VkNbdServer, as is from_uri.  Its beginning
  * says instead that this is a restore which was not finished, and of what (name), until
- * vk_qemu_img_finish_overwrite() is called, after all the rest is there and flushed.
+ * vk_qemu_img_finish_overwrite() is called, after all the rest is there.  The caller flushes it then,
+ * and again at the end: qemu-img would not say that it failed.
  * Work files go into the private directory work_dir. */
 gboolean vk_qemu_img_overwrite (const char *from_uri, const char *target, guint64 size, const char *name, const char *work_dir, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error);
 gboolean vk_qemu_img_finish_overwrite (const char *from_uri, const char *target, guint64 size, GCancellable *cancellable, GError **error);

@@ -10,5 +10,5 @@
 char *vk_qemu_img_filename (const char *path);
 
 /* Makes an empty file with mode 0600 for qemu-img to write to, which keeps the
- * mode.  Never touches what exists. */
-gboolean vk_qemu_img_reserve (const char *path, GError **error);
+ * mode.  Never touches what exists.  Returns: its descriptor, see vk_file_hold(), or -1. */
+VkFd vk_qemu_img_reserve (const char *path, GError **error);

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -27,34 +26,32 @@ vk_qemu_img_filename (const char *path)
   return g_strdup (path);
 }
 
-gboolean
+VkFd
 vk_qemu_img_reserve (const char *path, GError **error)
 {
-  int fd = g_open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  VkFd fd = g_open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   int number = errno;
 
   if (fd >= 0)
-    {
-      close (fd);
-      return TRUE;
-    }
+    return fd;
   if (number == EEXIST)
     g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten", path);
   else
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", path, g_strerror (number));
-  return FALSE;
+  return -1;
 }
 
 enum { CREATE_ATTEMPTS = 10 }; /* see vk_disk_key_try_again() */
 
-/* backing: as QEMU takes it, or NULL. */
-static gboolean
+/* backing: as QEMU takes it, or NULL.  Returns: as vk_qemu_img_create_held(). */
+static VkFd
 create (const char *path, guint64 size, const char *backing, const char *backing_format, const char *secret, GError **error)
 {
   g_autofree char *filename = vk_qemu_img_filename (path);
   g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GError) failure = NULL;
+  g_auto (VkFd) held = -1;
   const char *fixed[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o" };
 
   for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
@@ -78,8 +75,9 @@ create (const char *path, guint64 size, const char *backing, const char *backing
   g_ptr_array_add (argv, bytes);
   g_ptr_array_add (argv, NULL);
 
-  if (!vk_qemu_img_reserve (path, error))
-    return FALSE;
+  held = vk_qemu_img_reserve (path, error);
+  if (held < 0)
+    return -1;
   for (guint i = 0; i < CREATE_ATTEMPTS; i++)
     {
       VkProcessSecrets secrets = { .fd = -1 };
@@ -87,7 +85,7 @@ create (const char *path, guint64 size, const char *backing, const char *backing
       g_clear_error (&failure);
       secrets.fd = vk_disk_key_open (secret, &failure);
       if (failure == NULL && vk_process_run_with ((const char *const *) argv->pdata, &secrets, NULL, NULL, &failure))
-        return TRUE;
+        return vk_fd_steal (&held);
       if (!vk_disk_key_try_again (failure->message))
         break;
     }
@@ -96,11 +94,11 @@ create (const char *path, guint64 size, const char *backing, const char *backing
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
-  return FALSE;
+  return -1;
 }
 
-gboolean
-vk_qemu_img_create (const char *path, guint64 size, const char *backing, const char *secret, GError **error)
+VkFd
+vk_qemu_img_create_held (const char *path, guint64 size, const char *backing, const char *secret, GError **error)
 {
   g_autofree char *backing_filename = backing ? vk_qemu_img_filename (backing) : NULL;
 
@@ -108,9 +106,19 @@ vk_qemu_img_create (const char *path, guint64 size, const char *backing, const c
 }
 
 gboolean
+vk_qemu_img_create (const char *path, guint64 size, GError **error)
+{
+  g_auto (VkFd) held = create (path, size, NULL, NULL, NULL, error);
+
+  return held >= 0;
+}
+
+gboolean
 vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error)
 {
-  return create (path, size, backing_uri, "raw", NULL, error);
+  g_auto (VkFd) held = create (path, size, backing_uri, "raw", NULL, error);
+
+  return held >= 0;
 }
 
 gboolean

@@ -4,11 +4,17 @@
 
 #include <gio/gio.h>
 
+#include "base/fd.h"
+
 /* Creates a qcow2 image (compat 1.1) at path, mode 0600, of size bytes.
  * backing: path as it shall be stored in the image (relative to the image's
  * directory), or NULL; it is not opened.  secret: see view/disk-key.h; with it the image is
- * encrypted. */
-gboolean vk_qemu_img_create (const char *path, guint64 size, const char *backing, const char *secret, GError **error);
+ * encrypted.  Returns: a descriptor of it, open since before qemu-img wrote to it, see
+ * vk_file_hold(); or -1. */
+VkFd vk_qemu_img_create_held (const char *path, guint64 size, const char *backing, const char *secret, GError **error);
+
+/* The same for an image that need not outlive its reader, on nothing and not encrypted. */
+gboolean vk_qemu_img_create (const char *path, guint64 size, GError **error);
 
 /* The same on top of a raw disk at an NBD URI, which is not opened either. */
 gboolean vk_qemu_img_create_overlay (const char *path, guint64 size, const char *backing_uri, GError **error);

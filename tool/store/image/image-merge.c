@@ -204,7 +204,7 @@ write_above (const VkImageMerge *merge, const char *new_bottom, gboolean durable
   VkQcow2Header header;
   gboolean ok;
 
-  if (!vk_qcow2_header_read (new_bottom, &header, error) || !vk_qemu_img_create (top, header.size, NULL, NULL, error))
+  if (!vk_qcow2_header_read (new_bottom, &header, error) || !vk_qemu_img_create (top, header.size, error))
     return FALSE;
   g_ptr_array_add (chain, top);
   for (guint i = 0; i < merge->chain->len; i++)
@@ -278,18 +278,22 @@ build_image (const VkImageMerge *merge, const char *path, const char **method, G
 gboolean
 vk_image_merge_build (const VkImageMerge *merge, VkManifestDisk *disk, const char **method, GCancellable *cancellable, GError **error)
 {
+  const char *bottom_path = g_ptr_array_index (merge->chain, merge->bottom);
   const VkManifestDisk *bottom = disk_at (merge, merge->bottom);
   g_autofree char *path = beside (merge, 0, VK_IMAGE_MERGE_PREFIX);
+  g_auto (VkFd) held = vk_file_hold (bottom_path, error); /* what is merged in place is written into it */
   g_autofree char *sha256 = NULL;
   guint64 size;
 
+  if (held < 0)
+    return FALSE;
   if (!build_image (merge, path, method, cancellable, error))
     {
       g_unlink (path);
       return FALSE;
     }
   sha256 = vk_file_sha256 (path, &size, cancellable, error);
-  if (sha256 == NULL || !vk_file_sync (path, error))
+  if (sha256 == NULL || !vk_file_sync (path, error) || !vk_file_sync_held (held, bottom_path, error))
     return FALSE;
   g_free (disk->sha256);
   disk->sha256 = g_steal_pointer (&sha256);

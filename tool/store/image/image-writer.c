@@ -71,10 +71,11 @@ image_push_target (VkPointWriter *base, const char *disk, guint64 size, const Vk
   g_autofree char *name = image_name (disk);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
   g_autofree char *backing = from ? vk_image_backing_name (from, vk_manifest_find_disk (from->manifest, disk)) : NULL;
+  VkFd held = vk_qemu_img_create_held (path, size, backing, secret, error);
 
-  if (!vk_qemu_img_create (path, size, backing, secret, error))
+  if (held < 0)
     return NULL;
-  vk_writeback_add (((ImageWriter *) base)->writeback, path);
+  vk_writeback_add (((ImageWriter *) base)->writeback, path, held);
   return g_steal_pointer (&path);
 }
 
@@ -136,6 +137,7 @@ image_close_sinks (VkPointWriter *base, GError **error)
 
 typedef struct
 {
+  VkWriteback *writeback;
   const char *path;
   GError *error;
 } SyncTask;
@@ -145,7 +147,9 @@ sync_image (gpointer data)
 {
   SyncTask *task = data;
 
-  vk_file_sync (task->path, &task->error);
+  /* QEMU closes an image without a word about what its fsync(2) says then.  What has been held
+   * open since before it wrote is told the same. */
+  vk_writeback_sync (task->writeback, task->path, &task->error);
   return NULL;
 }
 
@@ -170,7 +174,7 @@ image_seal_disk (VkPointWriter *base, VkManifestDisk *disk, GCancellable *cancel
 {
   g_autofree char *name = image_name (disk->target);
   g_autofree char *path = partial_path ((ImageWriter *) base, name);
-  SyncTask task = { .path = path };
+  SyncTask task = { .writeback = ((ImageWriter *) base)->writeback, .path = path };
   GThread *thread;
 
   if (!check_encrypted (path, disk->secret, error))
