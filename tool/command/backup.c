@@ -11,6 +11,7 @@
 #include "command/backup-options.h"
 #include "command/backup-result.h"
 #include "command/many.h"
+#include "command/metrics.h"
 #include "report/format.h"
 
 static gboolean
@@ -110,6 +111,7 @@ run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, G
 static gboolean
 run_here (VkInvocation *invocation, const VkBackupRequest *request, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
 {
+  const VkBackupOptions *options = invocation->options;
   g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
   gboolean done = TRUE;
 
@@ -120,10 +122,12 @@ run_here (VkInvocation *invocation, const VkBackupRequest *request, VkProgressSt
       done = open_task (invocation, request, invocation->arguments[i], style, &g_array_index (tasks, VkBackupTask, i), error);
     }
   if (!done)
-    return FALSE;
+    return options->estimate ? FALSE : vk_metrics_write_backups (invocation, options->metrics, tasks, FALSE, error);
   done = run_tasks (invocation, tasks, vk_interrupt_cancellable (interrupt), error);
   if (!done)
     claim_error (interrupt, error);
+  if (!options->estimate)
+    done = vk_metrics_write_backups (invocation, options->metrics, tasks, done, error);
   for (guint i = 0; i < tasks->len; i++)
     vk_reporter_end (g_array_index (tasks, VkBackupTask, i).reporter, done ? NULL : *error);
   return done;
@@ -230,7 +234,7 @@ run_many (VkInvocation *invocation, VkProgressStyle style, VkInterrupt *interrup
   done = vk_many_run (invocation, &request, interrupt, error);
   if (!done)
     claim_error (interrupt, error);
-  return done;
+  return vk_metrics_write_unwritten (invocation, options->metrics, done, error);
 }
 
 static gboolean
@@ -245,7 +249,8 @@ run_backup (VkInvocation *invocation, GError **error)
   if (!vk_require_store (invocation, error)
       || !check_selection (invocation, error)
       || !vk_backup_options_parse (invocation, &request, &invocation->store_settings, error)
-      || !vk_parse_progress (invocation, options->progress, &style, error))
+      || !vk_parse_progress (invocation, options->progress, &style, error)
+      || (!options->estimate && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   interrupt = vk_interrupt_new ();
   if (is_for_many (invocation))

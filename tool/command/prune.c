@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "command/command.h"
+#include "command/metrics.h"
 #include "command/removal.h"
 #include "store/retention.h"
 
@@ -16,6 +17,7 @@ typedef struct
   gboolean dry_run;
   char *last, *hourly, *daily, *weekly, *monthly, *yearly;
   char *within;
+  char *metrics;
 } PruneOptions;
 
 static const GOptionEntry prune_options[] = {
@@ -27,6 +29,7 @@ static const GOptionEntry prune_options[] = {
   { "keep-monthly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, monthly), "... of the N newest months", "N" },
   { "keep-yearly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, yearly), "... of the N newest years", "N" },
   { "keep-within", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (PruneOptions, within), "Keep all points made within DURATION (2y5m7d3h) of the newest", "DURATION" },
+  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (PruneOptions, metrics), "Write what there is afterwards into FILE, for Prometheus", "FILE" },
   { "dry-run", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (PruneOptions, dry_run), "Only say what would be removed", NULL },
   { NULL }
 };
@@ -204,7 +207,9 @@ run_prune (VkInvocation *invocation, GError **error)
   g_autoptr (VkInterrupt) interrupt = NULL;
   gboolean done;
 
-  if (!vk_require_store (invocation, error) || !parse_retention (options, &retention, error))
+  if (!vk_require_store (invocation, error)
+      || !parse_retention (options, &retention, error)
+      || (!options->dry_run && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   if (options->all == (invocation->arguments[0] != NULL))
     {
@@ -222,7 +227,10 @@ run_prune (VkInvocation *invocation, GError **error)
     vk_interrupt_claim_error (interrupt, error);
   vk_removal_fill_result (invocation->result, removal);
   if (!options->dry_run)
-    vk_removal_append_text (invocation->text, removal);
+    {
+      vk_removal_append_text (invocation->text, removal);
+      done = vk_metrics_write_points (invocation, options->metrics, store, invocation->arguments[0], done, error);
+    }
   return done;
 }
 
