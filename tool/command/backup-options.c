@@ -41,6 +41,7 @@ const GOptionEntry vk_backup_options[] = {
   { "max-rate", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkBackupOptions, max_rates), "Copy no more than RATE bytes a second, or of one disk (repeatable)", "[DEV=]RATE" },
   { "pack-size", 0, 0, G_OPTION_ARG_INT, VK_OPTION (VkBackupOptions, pack_size), "Restic store: make files of MIB mebibytes (16)", "MIB" },
   { "compression", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, compression), "Restic store: how to compress what is new", "auto|off|max" },
+  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, metrics), "Write how it went into FILE, for Prometheus", "FILE" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };

@@ -38,6 +38,7 @@ typedef struct
   char **max_rates;
   int pack_size;
   char *compression;
+  char *metrics;
   char *progress;
 } VkBackupOptions;
 

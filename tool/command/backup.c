@@ -11,6 +11,7 @@
 #include "command/backup-options.h"
 #include "command/backup-result.h"
 #include "command/many.h"
+#include "command/metrics.h"
 #include "command/options.h"
 #include "command/settings.h"
 #include "report/format.h"
@@ -151,6 +152,7 @@ run_tasks (VkInvocation *invocation, GArray *tasks, GCancellable *cancellable, G
 static gboolean
 run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
 {
+  const VkBackupOptions *options = invocation->options;
   g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func ((GDestroyNotify) order_free);
   g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
   gboolean done = TRUE;
@@ -167,10 +169,12 @@ run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInter
       done = own != NULL && open_task (invocation, own, invocation->arguments[i], style, order, &g_array_index (tasks, VkBackupTask, i), error);
     }
   if (!done)
-    return FALSE;
+    return options->estimate ? FALSE : vk_metrics_write_backups (invocation, options->metrics, tasks, FALSE, error);
   done = run_tasks (invocation, tasks, vk_interrupt_cancellable (interrupt), error);
   if (!done)
     claim_error (interrupt, error);
+  if (!options->estimate)
+    done = vk_metrics_write_backups (invocation, options->metrics, tasks, done, error);
   for (guint i = 0; i < tasks->len; i++)
     vk_reporter_end (g_array_index (tasks, VkBackupTask, i).reporter, done ? NULL : *error);
   return done;
@@ -277,7 +281,7 @@ run_many (VkInvocation *invocation, VkHost *host, VkManyRequest *request, VkInte
   done = vk_many_run (invocation, request, interrupt, error);
   if (!done)
     claim_error (interrupt, error);
-  return done;
+  return vk_metrics_write_unwritten (invocation, options->metrics, done, error);
 }
 
 static gboolean
@@ -330,7 +334,8 @@ run_backup (VkInvocation *invocation, GError **error)
   if (!check_selection (invocation, error)
       || !check_options (invocation, error)
       || !parse_many (options, &many, error)
-      || !vk_parse_progress (invocation, options->progress, &many.style, error))
+      || !vk_parse_progress (invocation, options->progress, &many.style, error)
+      || (!options->estimate && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   interrupt = vk_interrupt_new ();
   host = open_host (invocation, error);

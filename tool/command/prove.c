@@ -11,6 +11,7 @@
 #include "base/state.h"
 #include "boot/boot.h"
 #include "command/command.h"
+#include "command/metrics.h"
 #include "prove/expect.h"
 #include "prove/proof-report.h"
 #include "prove/run-dir.h"
@@ -26,6 +27,7 @@ typedef struct
   char *script;
   char *evidence;
   char *overlay_dir;
+  char *metrics;
   char *progress;
 } ProveOptions;
 
@@ -36,6 +38,7 @@ static const GOptionEntry prove_options[] = {
   { "script", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, script), "Run the script FILE in the guest; it has to end with 0", "FILE" },
   { "evidence", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, evidence), "Also write verdict, screenshot and console into DIR", "DIR" },
   { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, overlay_dir), "Where what the machine writes is kept meanwhile", "DIR" },
+  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, metrics), "Write what is proven now into FILE, for Prometheus", "FILE" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ProveOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
@@ -331,6 +334,7 @@ run_prove (VkInvocation *invocation, GError **error)
       || !check_words (invocation, run.options, error)
       || !vk_parse_seconds ("--timeout", run.options->timeout, &run.request.timeout, error)
       || !vk_parse_progress (invocation, run.options->progress, &run.style, error)
+      || !vk_metrics_check (run.options->metrics, error)
       || (expectations = parse_expectations (run.options, error)) == NULL
       || (run.options->script != NULL && !load_script (run.options->script, &script, &run.request.script_length, error)))
     return FALSE;
@@ -345,7 +349,7 @@ run_prove (VkInvocation *invocation, GError **error)
   interrupt = run.interrupt = vk_interrupt_new ();
   store = run.store = vk_open_store (invocation, FALSE, error);
   host = run.host = store ? vk_host_open (invocation->connect_uri, error) : NULL;
-  return host != NULL && prove (&run, error);
+  return host != NULL && vk_metrics_write_points (invocation, run.options->metrics, store, NULL, prove (&run, error), error);
 }
 
 const VkCommand vk_command_prove = {

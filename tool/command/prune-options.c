@@ -12,6 +12,7 @@ const GOptionEntry vk_prune_options[] = {
   { "keep-monthly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkPruneOptions, monthly), "... of the N newest months", "N" },
   { "keep-yearly", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkPruneOptions, yearly), "... of the N newest years", "N" },
   { "keep-within", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkPruneOptions, within), "Keep all points made within DURATION (2y5m7d3h) of the newest", "DURATION" },
+  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkPruneOptions, metrics), "Write what there is afterwards into FILE, for Prometheus", "FILE" },
   { "no-policy", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkPruneOptions, no_policy), "Do not ask for the policies of domains", NULL },
   { "dry-run", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkPruneOptions, dry_run), "Only say what would be removed", NULL },
   { NULL }

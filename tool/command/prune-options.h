@@ -13,6 +13,7 @@ typedef struct
   gboolean no_policy;
   char *last, *hourly, *daily, *weekly, *monthly, *yearly;
   char *within;
+  char *metrics;
 } VkPruneOptions;
 
 /* The table, for a VkPruneOptions. */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
+#include "command/metrics.h"
 #include "command/options.h"
 #include "command/policy-options.h"
 #include "command/prune-options.h"
@@ -263,7 +264,8 @@ run_prune (VkInvocation *invocation, GError **error)
   g_autoptr (VkInterrupt) interrupt = NULL;
   gboolean done;
 
-  if (!vk_require_store (invocation, error))
+  if (!vk_require_store (invocation, error)
+      || (!options->dry_run && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   if (options->all == (invocation->arguments[0] != NULL))
     {
@@ -284,7 +286,10 @@ run_prune (VkInvocation *invocation, GError **error)
     vk_interrupt_claim_error (interrupt, error);
   vk_removal_fill_result (invocation->result, removal);
   if (!options->dry_run)
-    vk_removal_append_text (invocation->text, removal);
+    {
+      vk_removal_append_text (invocation->text, removal);
+      done = vk_metrics_write_points (invocation, options->metrics, store, invocation->arguments[0], done, error);
+    }
   return done;
 }
 

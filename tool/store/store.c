@@ -46,6 +46,21 @@ image_path (const char *url, GError **error)
   return NULL;
 }
 
+char *
+vk_store_shown_url (const char *url)
+{
+  const char *path = after_scheme (url, "restic:") ? NULL : image_path (url, NULL);
+  const char *host = strstr (url, "://");
+  const char *end = host ? host + strlen ("://") + strcspn (host + strlen ("://"), "/?#") : NULL;
+  const char *at = host ? g_strrstr_len (host, end - host, "@") : NULL;
+
+  if (path != NULL)
+    return g_canonicalize_filename (path, NULL);
+  if (at == NULL)
+    return g_strdup (url);
+  return g_strdup_printf ("%.*s%s", (int) (host + strlen ("://") - url), url, at + 1);
+}
+
 VkStore *
 vk_store_open (const char *url, const VkStoreSettings *settings, gboolean create, GError **error)
 {

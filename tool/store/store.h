@@ -191,6 +191,10 @@ VkStore *vk_store_open (const char *url, const VkStoreSettings *settings, gboole
 /* Makes a store at url and opens it, as above; VK_ERROR_REFUSED when there is one. */
 VkStore *vk_store_create (const char *url, const VkStoreSettings *settings, GError **error);
 
+/* url for others to see: without a user and a password that may be in it, and the whole path of
+ * an image store.  Returns: (transfer full). */
+char *vk_store_shown_url (const char *url);
+
 /* Whether QEMU cannot write into the store that url names, see VkStoreOps. */
 gboolean vk_store_is_pull_only (const char *url);
 
