@@ -8,7 +8,9 @@
 . "$(dirname "$0")/lib.sh"
 
 [ "$(id -u)" = 0 ] || skip_all "only root can put a journal into place"
-mkdir -p /run/systemd && mount -t tmpfs -o mode=755 journal /run/systemd && mkdir /run/systemd/journal || skip_all "nothing can be mounted at /run/systemd"
+if ! { mkdir -p /run/systemd && mount -t tmpfs -o mode=755 journal /run/systemd && mkdir /run/systemd/journal; }; then
+  skip_all "nothing can be mounted at /run/systemd"
+fi
 
 # The records of the journal, one a line: each field as NAME=VALUE, with a tab between two, as they come.
 # A value with line feeds comes as NAME, line feed, its length in eight bytes, itself.
