@@ -14,8 +14,9 @@
 #include "base/error.h"
 #include "command/command.h"
 #include "command/options.h"
-#include "report/format.h"
 #include "command/settings.h"
+#include "report/format.h"
+#include "report/journal.h"
 
 static char *
 describe_commands (void)
@@ -79,6 +80,35 @@ check_arguments (const VkCommand *command, char **arguments, GError **error)
   return FALSE;
 }
 
+static const char *
+name_of (const VkCommand *command)
+{
+  return command ? command->name : NULL;
+}
+
+/* In the journal, the failure has the class of its error and the exit status with it; of several
+ * domains each has a record. */
+static void
+show_failure (const VkInvocation *invocation, const VkCommand *command, const GError *error, const char *message)
+{
+  if (vk_journal_has (STDERR_FILENO)
+      && vk_journal_send_result (message, name_of (command), invocation->result, vk_error_class_name (error), vk_error_exit_code (error)))
+    vk_journal_send_each (name_of (command), invocation->result);
+  else
+    fprintf (stderr, "virt-keep: %s\n", message);
+}
+
+/* In the journal the result of a success is one record. */
+static void
+show_text (const VkInvocation *invocation, const VkCommand *command, const GError *error, const char *text)
+{
+  if (error == NULL && *text != '\0' && vk_journal_has (STDOUT_FILENO)
+      && vk_journal_send_result (text, name_of (command), invocation->result, NULL, invocation->program_status))
+    vk_journal_send_each (name_of (command), invocation->result);
+  else
+    fputs (text, stdout);
+}
+
 /* The command's own result goes to stdout, its failure to stderr, and either
  * way, with --json, into the one document on stdout. */
 static int
@@ -88,11 +118,11 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
   g_autofree char *text = vk_format_harmless (invocation->text->str, TRUE);
 
   if (error != NULL)
-    fprintf (stderr, "virt-keep: %s\n", message);
+    show_failure (invocation, command, error, message);
   if (invocation->json && (!invocation->streamed || error != NULL))
-    vk_print_json_result (invocation, command ? command->name : NULL, error);
+    vk_print_json_result (invocation, name_of (command), error);
   else if (!invocation->json && (error == NULL || invocation->partial))
-    fputs (text, stdout);
+    show_text (invocation, command, error, text);
   if (fflush (stdout) != 0 || ferror (stdout))
     {
       fprintf (stderr, "virt-keep: cannot write the result to standard output\n");

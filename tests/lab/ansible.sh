@@ -118,6 +118,7 @@ is "$(json '.points[0].verdict.proven')" true "the domain with an operating syst
 # ---- changes and failures ------------------------------------------------------------
 
 guest_write 'd&b' vda 0x43 2M 1M
+# shellcheck disable=SC2016  # of the file
 play "$examples/site.yml" "$examples/backup.yml" -e '{"virt_keep_package_file": "", "virt_keep_schedule": "cron", "virt_keep_environment": {"A_KEY": "it'\''s $HOME"}}' \
   -e "{\"virt_keep_config\": {\"virt-keep\": {\"store\": \"$store\"}, \"backup web\": {\"quiesce\": \"require\"}, \"prune\": {\"keep-last\": 1}}, \"keep\": [\"--keep-last\", \"1\"], \"domains\": []}"
 exits 2 "a domain that cannot be backed up is a failure"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: --metrics writes what Prometheus's own parser reads, of many domains in one file,
 # in which counters go on and several processes lose nothing.
+# shellcheck disable=SC2031  # $code is that of the last keep
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # Debian's, which has Debian's modules.
@@ -31,6 +33,7 @@ of ()
 }
 
 # recent SECONDS-SINCE-1970
+# shellcheck disable=SC2317  # called by holds
 recent ()
 {
   awk -v now="$(date +%s)" -v then="$1" 'BEGIN { exit !(then > now - 600 && then <= now) }'

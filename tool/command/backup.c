@@ -271,6 +271,7 @@ select_domains (VkInvocation *invocation, VkHost *host, GError **error)
 static gboolean
 run_many (VkInvocation *invocation, VkHost *host, VkManyRequest *request, VkInterrupt *interrupt, GError **error)
 {
+  const VkBackupOptions *options = invocation->options;
   g_autoptr (VkSelection) selection = select_domains (invocation, host, error);
   gboolean done;
 

@@ -5,11 +5,13 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "command/many-private.h"
 #include "command/options.h"
 #include "report/format.h"
+#include "report/journal.h"
 
 static void
 member_clear (gpointer data)
@@ -86,11 +88,15 @@ show_line (const char *line, gpointer user_data)
   const VkMember *member = user_data;
   g_autofree char *name = vk_format_harmless (member->domain->name, FALSE);
   g_autofree char *text = vk_format_harmless (line, FALSE);
+  gboolean warning = g_str_has_prefix (line, "warning: ");
+  VkJournalFields fields = { .event = warning ? "warning" : NULL, .domain = member->domain->name, .uuid = member->domain->uuid };
 
   if (g_str_has_prefix (line, PACKAGE_NAME ": "))
     return;
   if (member->many->request->style == VK_PROGRESS_JSON)
     fprintf (stderr, "%s\n", line);
+  else if (vk_journal_has (STDERR_FILENO) && vk_journal_send (warning ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_MESSAGE, text, &fields))
+    return;
   else
     fprintf (stderr, "%s: %s\n", name, text);
 }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "report/format.h"
+#include "report/journal.h"
 
 const char *const vk_progress_words[] = { "bar", "lines", "json", "none", NULL };
 
@@ -26,6 +27,7 @@ struct VkReporter
   GMutex lock;           /* events of libvirt may come on a thread of their own */
   VkProgressStyle style;
   FILE *stream;
+  gboolean journal;      /* that is where the stream leads */
   char *domain;
   gint64 first_progress; /* monotonic microseconds; 0 before the first call */
   gint64 last_shown;
@@ -50,6 +52,7 @@ vk_reporter_new (VkProgressStyle style, FILE *stream, const char *domain)
   g_mutex_init (&reporter->lock);
   reporter->style = style == VK_PROGRESS_AUTO ? choose_style (stream) : style;
   reporter->stream = stream;
+  reporter->journal = vk_journal_has (fileno (stream));
   reporter->domain = g_strdup (domain);
   return reporter;
 }
@@ -68,6 +71,21 @@ erase_bars (VkReporter *reporter)
   if (reporter->bar_lines > 0)
     fprintf (reporter->stream, "\033[%uA\r\033[J", reporter->bar_lines);
   reporter->bar_lines = 0;
+}
+
+/* A line for people: the journal has the event with it.  fields may be NULL. */
+static void
+print_line (VkReporter *reporter, GLogLevelFlags level, const char *event, const char *text, JsonObject *fields)
+{
+  VkJournalFields record = { .event = event, .domain = reporter->domain };
+
+  if (fields != NULL && json_object_has_member (fields, "phase"))
+    record.phase = json_object_get_string_member (fields, "phase");
+  if (reporter->journal && vk_journal_send (level, text, &record))
+    return;
+  erase_bars (reporter);
+  fprintf (reporter->stream, "%s%s\n", level == G_LOG_LEVEL_WARNING ? "warning: " : "", text);
+  fflush (reporter->stream);
 }
 
 static void
@@ -106,9 +124,7 @@ vk_reporter_event (VkReporter *reporter, const char *event, const char *text, Js
     {
       g_autofree char *harmless = vk_format_harmless (text, TRUE);
 
-      erase_bars (reporter);
-      fprintf (reporter->stream, "%s\n", harmless);
-      fflush (reporter->stream);
+      print_line (reporter, G_LOG_LEVEL_MESSAGE, event, harmless, owned);
     }
 }
 
@@ -149,9 +165,7 @@ vk_reporter_warning (VkReporter *reporter, const char *text)
       print_json (reporter, "warning", fields);
       return;
     }
-  erase_bars (reporter);
-  fprintf (reporter->stream, "warning: %s\n", harmless);
-  fflush (reporter->stream);
+  print_line (reporter, G_LOG_LEVEL_WARNING, "warning", harmless, NULL);
 }
 
 /* Bytes a second since the first progress, and the seconds left at that rate
