@@ -262,6 +262,17 @@ is "$code $(count "$store" web) $(count "$store" db)" "2 $had 1" "of a domain wi
 like "$(json .error.message)" "the policy of the domain 'web': 'keep-last'" "which is said"
 keep policy unset web
 
+# ---- a domain that has gone
+
+make_domain gone vda:qcow2:8M
+keep policy set gone keep-last=2
+for _ in 1 2 3; do
+  keep --store "$store" backup gone --level copy
+done
+remove_domain gone >/dev/null
+keep --config "$lab/config" --store "$store" --json prune gone
+is "$code $(count "$store" gone)" "0 2" "of a domain that libvirt does not know, what its newest point says is kept"
+
 # ---- report
 
 keep policy set db max-age=0h

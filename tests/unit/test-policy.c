@@ -60,6 +60,26 @@ test_namespaces (void)
   assert_values (policy, "urn:other:level", "copy");
 }
 
+/* As a point has it. */
+static void
+test_domain (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VkPolicy) policy = vk_policy_parse_domain ("<domain><name>x</name><metadata><o:o xmlns:o='urn:other'><o:level>copy</o:level></o:o>"
+                                                        "<v:policy xmlns:v='" VK_POLICY_NAMESPACE "'><v:keep-last>3</v:keep-last></v:policy></metadata></domain>", &error);
+  g_autoptr (VkPolicy) none = vk_policy_parse_domain ("<domain><metadata><policy><level>full</level></policy></metadata></domain>", &error);
+
+  g_assert_no_error (error);
+  assert_values (policy, "keep-last", "3");
+  g_assert_false (vk_policy_has (policy, "level"));
+  g_assert_false (vk_policy_has (none, "level"));
+  g_assert_null (vk_policy_parse_domain ("<domain", &error));
+  g_assert_nonnull (error);
+  g_clear_error (&error);
+  g_assert_null (vk_policy_parse_domain ("<domain><metadata><v:other xmlns:v='" VK_POLICY_NAMESPACE "'/></metadata></domain>", &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_USAGE);
+}
+
 static void
 test_no_policy (void)
 {
@@ -193,6 +213,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/values", test_values);
   g_test_add_func ("/policy/namespaces", test_namespaces);
+  g_test_add_func ("/policy/domain", test_domain);
   g_test_add_func ("/policy/no-policy", test_no_policy);
   g_test_add_func ("/policy/changes", test_changes);
   g_test_add_func ("/policy/json", test_json);

@@ -12,6 +12,9 @@
 #include "command/prune-options.h"
 #include "command/removal.h"
 
+/* No domain XML is longer, in bytes. */
+enum { DOMAIN_XML_LIMIT = 16 << 20 };
+
 /* What is to be done: the points, and beside each one that stays the reasons. */
 typedef struct
 {
@@ -23,6 +26,7 @@ typedef struct
 /* The rules of a domain are those of its policy where that has any, and else those of the options. */
 typedef struct
 {
+  VkStore *store;
   VkRetention general;
   VkHost *host;       /* that knows the policies; NULL: they do not count */
   gboolean found_any; /* there was a rule for some domain */
@@ -55,9 +59,32 @@ parse_rules (const VkPolicy *policy, VkRetention *retention, GError **error)
   return good && !vk_retention_is_empty (retention);
 }
 
-/* *retention is empty when there is no rule for the domain. */
+/* A domain that libvirt does not know, as it runs elsewhere now or is gone, has the policy with
+ * which its newest point was made. */
+static VkPolicy *
+find_policy (const Rules *rules, const VkPoint *newest, GError **error)
+{
+  const VkManifestFile *file = vk_manifest_find_file (newest->manifest, "domain-xml");
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (virDomain) domain = vk_host_find_domain (rules->host, newest->manifest->domain_uuid, &failure);
+  g_autofree char *text = NULL;
+
+  if (domain != NULL)
+    return vk_policy_read (domain, error);
+  if (!g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
+  if (file == NULL)
+    return vk_policy_new ();
+  text = vk_store_load_file (rules->store, newest, file, DOMAIN_XML_LIMIT, error);
+  return text ? vk_policy_parse_domain (text, error) : NULL;
+}
+
+/* newest: of the domain.  *retention is empty when there is no rule for it. */
 static gboolean
-find_rules (Rules *rules, const VkManifest *of, VkRetention *retention, GError **error)
+find_rules (Rules *rules, const VkPoint *newest, VkRetention *retention, GError **error)
 {
   g_autoptr (VkPolicy) policy = NULL;
   gboolean good = TRUE;
@@ -65,11 +92,11 @@ find_rules (Rules *rules, const VkManifest *of, VkRetention *retention, GError *
   *retention = rules->general;
   if (rules->host != NULL)
     {
-      policy = vk_policy_of (rules->host, of->domain_uuid, error);
+      policy = find_policy (rules, newest, error);
       good = policy != NULL && vk_policy_check (policy, error) && (!has_rules (policy) || parse_rules (policy, retention, error));
     }
   if (!good)
-    g_prefix_error (error, "the policy of the domain '%s': ", of->domain_name);
+    g_prefix_error (error, "the policy of the domain '%s': ", newest->manifest->domain_name);
   rules->found_any = rules->found_any || !good || !vk_retention_is_empty (retention);
   return good;
 }
@@ -143,8 +170,8 @@ plan_all (Plan *plan, Rules *rules, const GPtrArray *points, GError **error)
   while (left->len > 0)
     {
       g_autoptr (GPtrArray) domain = g_ptr_array_new ();
-      const VkManifest *newest = ((VkPoint *) g_ptr_array_index (left, 0))->manifest;
-      const char *uuid = newest->domain_uuid;
+      const VkPoint *newest = g_ptr_array_index (left, 0);
+      const char *uuid = newest->manifest->domain_uuid;
       VkRetention retention;
 
       for (guint i = 0; i < left->len;)
@@ -278,6 +305,7 @@ run_prune (VkInvocation *invocation, GError **error)
   store = vk_open_store (invocation, FALSE, error);
   if (store == NULL)
     return FALSE;
+  rules.store = store;
   interrupt = vk_interrupt_new ();
   removal->reclaim = TRUE;
   json_object_set_boolean_member (invocation->result, "dry_run", options->dry_run);

@@ -34,23 +34,46 @@ vk_policy_free (VkPolicy *policy)
   g_free (policy);
 }
 
-VkPolicy *
-vk_policy_parse (const char *text, GError **error)
+/* doc: (transfer full), or NULL for what is no XML, because of failure. */
+static VkPolicy *
+accept_document (xmlDoc *doc, const GError *failure, GError **error)
 {
-  g_autoptr (GError) failure = NULL;
-  g_autoptr (xmlDoc) doc = vk_xml_parse (text, "policy", &failure);
   xmlNode *root = doc ? xmlDocGetRootElement (doc) : NULL;
   VkPolicy *policy;
 
   if (root == NULL || strcmp ((const char *) root->name, "policy") != 0)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "what it has in its metadata for virt-keep is no <policy>%s%s", failure ? ": " : "", failure ? failure->message : "");
+      xmlFreeDoc (doc);
       return NULL;
     }
   vk_xml_strip_indentation (root);
   policy = g_new0 (VkPolicy, 1);
-  policy->doc = g_steal_pointer (&doc);
+  policy->doc = doc;
   return policy;
+}
+
+VkPolicy *
+vk_policy_parse (const char *text, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  xmlDoc *doc = vk_xml_parse (text, "policy", &failure);
+
+  return accept_document (doc, failure, error);
+}
+
+VkPolicy *
+vk_policy_parse_domain (const char *text, GError **error)
+{
+  g_autoptr (xmlDoc) domain = vk_xml_parse (text, "domain XML", error);
+  xmlNode *element = domain ? vk_xml_find (xmlDocGetRootElement (domain), "metadata/*[namespace-uri() = '" VK_POLICY_NAMESPACE "']") : NULL;
+  xmlDoc *doc;
+
+  if (element == NULL)
+    return domain ? vk_policy_new () : NULL;
+  doc = xmlNewDoc (BAD_CAST "1.0");
+  xmlDocSetRootElement (doc, xmlDocCopyNode (element, doc, 1));
+  return accept_document (doc, NULL, error);
 }
 
 char *

@@ -32,6 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkPolicy, vk_policy_free)
 /* text: the element.  VK_ERROR_USAGE when it is none.  Returns: (transfer full). */
 VkPolicy *vk_policy_parse (const char *text, GError **error);
 
+/* text: the XML of a domain.  One without any key where it has none; otherwise the same. */
+VkPolicy *vk_policy_parse_domain (const char *text, GError **error);
+
 /* Returns: (transfer full), the element without the namespace, as libvirt takes it. */
 char *vk_policy_to_xml (const VkPolicy *policy);
 
