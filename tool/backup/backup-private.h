@@ -7,6 +7,7 @@
 #include "host/backup-job.h"
 #include "host/domain-xml.h"
 #include "host/freeze.h"
+#include "remote/ssh.h"
 #include "transfer/transfer.h"
 
 typedef struct
@@ -63,8 +64,11 @@ typedef struct
   gboolean still_frozen;  /* it could not be thawed */
   gboolean stored;        /* the point is committed */
   char *checkpoint;       /* name, once libvirt may have made it */
-  char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
-  char *scratch_dir;      /* private: scratch files */
+  char *run_dir;          /* private: our sockets */
+  char *qemu_dir;         /* private, on the host of QEMU: its socket.  The same where that is this host */
+  char *scratch_dir;      /* private, on the host of QEMU: scratch files */
+  VkSsh *ssh;             /* to the host of QEMU, or NULL */
+  gint64 room_seen;       /* when it was last looked at from another host, monotonic microseconds */
   guint64 scratch_reserve; /* bytes that are to stay free beside them; 0: it is not looked */
   gboolean guest_ran;     /* before the job */
   VkGuard *guard;         /* over the job, or NULL */
@@ -161,10 +165,25 @@ gboolean vk_backup_pull (VkBackup *backup, GError **error);
 /* The base point of this disk's image: NULL for a full one. */
 const VkPoint *vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk);
 
+/* Makes run_dir, if there is none yet. */
+gboolean vk_backup_make_run_dir (VkBackup *backup, GError **error);
+
 /* Makes, and removes with everything in it, the private directories that QEMU
  * can use. */
 gboolean vk_backup_make_run_dirs (VkBackup *backup, GError **error);
 void vk_backup_remove_run_dirs (VkBackup *backup);
+
+/* Logs in to the host of the domain, which is another one, if that has not been done yet.
+ * VK_ERROR_REFUSED when libvirt is not connected through ssh. */
+gboolean vk_backup_connect_host (VkBackup *backup, GError **error);
+
+/* The same as vk_backup_make_run_dirs() on the other host, with QEMU's socket forwarded to
+ * this one; and their end, and that of ssh. */
+gboolean vk_backup_make_remote_dirs (VkBackup *backup, GError **error);
+void vk_backup_remove_remote_dirs (VkBackup *backup);
+
+/* Says in *error, that the disks could not be read, what ssh has to do with it. */
+void vk_backup_blame_ssh (VkBackup *backup, GError **error);
 
 /* Where they are made.  Not /tmp, which is often small and in memory: scratch files grow
  * with what the guest overwrites.  Short, because of the 108 bytes of a socket address. */
@@ -188,8 +207,9 @@ void vk_backup_end_failed_pull (VkBackup *backup, GError **error);
 void vk_backup_start_guard (VkBackup *backup);
 void vk_backup_dismiss_guard (VkBackup *backup);
 
-/* Where QEMU listens in pull mode.  Returns: (transfer full). */
-char *vk_backup_socket_path (const VkBackup *backup);
+/* Where QEMU listens in pull mode, and where we connect.  Returns: (transfer full). */
+char *vk_backup_server_socket (const VkBackup *backup);
+char *vk_backup_client_socket (const VkBackup *backup);
 
 /* Adds domain and checkpoint XML, firmware variables, boot files and TPM state
  * to the point. */

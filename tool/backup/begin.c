@@ -17,7 +17,7 @@ build_backup_xml (VkBackup *backup, GError **error)
 {
   guint n = backup->xml->disks->len;
   g_autofree VkBackupXmlDisk *disks = g_new0 (VkBackupXmlDisk, n);
-  g_autofree char *socket = backup->run_dir ? vk_backup_socket_path (backup) : NULL;
+  g_autofree char *socket = backup->qemu_dir ? vk_backup_server_socket (backup) : NULL;
   VkBackupXml document = { .pull = backup->request->mode == VK_MODE_PULL, .socket = socket, .disks = disks, .n_disks = n };
   guint next = 0;
 

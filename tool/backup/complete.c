@@ -26,7 +26,7 @@ vk_backup_prove_closed (VkBackup *backup, GError **error)
     }
   g_ptr_array_add (files, NULL);
   vk_reporter_phase (backup->reporter, "close", "asking QEMU whether it has let go");
-  proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, backup->request->use_monitor);
+  proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, vk_host_is_local (backup->host), backup->request->use_monitor);
   backup->manifest->closed = vk_closed_proof_to_json (proof);
   backup->manifest->qemu_version = backup->request->use_monitor ? vk_monitor_qemu_version (backup->domain) : NULL;
   if (backup->manifest->qemu_version == NULL)

@@ -8,7 +8,13 @@
 static const char socket_name[] = "nbd.sock";
 
 char *
-vk_backup_socket_path (const VkBackup *backup)
+vk_backup_server_socket (const VkBackup *backup)
+{
+  return g_build_filename (backup->qemu_dir, socket_name, NULL);
+}
+
+char *
+vk_backup_client_socket (const VkBackup *backup)
 {
   return g_build_filename (backup->run_dir, socket_name, NULL);
 }
@@ -16,7 +22,7 @@ vk_backup_socket_path (const VkBackup *backup)
 static char *
 export_uri (const VkBackup *backup, const VkBackupDisk *disk)
 {
-  g_autofree char *socket = vk_backup_socket_path (backup);
+  g_autofree char *socket = vk_backup_client_socket (backup);
   g_autofree char *socket_part = g_uri_escape_string (socket, "/", FALSE);
   g_autofree char *target_part = g_uri_escape_string (disk->disk->target, NULL, FALSE);
 
@@ -53,7 +59,12 @@ gboolean
 vk_backup_pull (VkBackup *backup, GError **error)
 {
   vk_reporter_phase (backup->reporter, "copy", "reading the disks");
-  if (!vk_backup_transfer (backup, export_uri, error) || !vk_backup_job_end (backup->job, error))
+  if (!vk_backup_transfer (backup, export_uri, error))
+    {
+      vk_backup_blame_ssh (backup, error);
+      return FALSE;
+    }
+  if (!vk_backup_job_end (backup->job, error))
     return FALSE;
   vk_backup_dismiss_guard (backup);
   return vk_backup_run_step (backup, vk_backup_close_sinks, error);

@@ -43,6 +43,15 @@ const GOptionEntry vk_backup_options[] = {
   { NULL }
 };
 
+static gboolean
+check_scratch (const VkBackupOptions *options, VkBackupMode mode, GError **error)
+{
+  if (mode != VK_MODE_PUSH || (options->scratch_dir == NULL && options->scratch_reserve == NULL))
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
+  return FALSE;
+}
+
 /* Push is the default where QEMU can write. */
 static gboolean
 parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **error)
@@ -58,11 +67,9 @@ parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **e
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself, see --mode pull");
       return FALSE;
     }
-  if ((options->scratch_dir != NULL || options->scratch_reserve != NULL) && mode == VK_MODE_PUSH)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
-      return FALSE;
-    }
+  /* Where no mode is named, the host has a say. */
+  if (options->mode != NULL && !check_scratch (options, (VkBackupMode) mode, error))
+    return FALSE;
   request->has_scratch_reserve = options->scratch_reserve != NULL;
   if (request->has_scratch_reserve && !vk_parse_size (options->scratch_reserve, 0, &request->scratch_reserve))
     {
@@ -220,6 +227,19 @@ vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *reques
   request->synthetic_full = options->synthetic_full;
   request->has_threshold = options->threshold != NULL;
   return TRUE;
+}
+
+gboolean
+vk_backup_options_settle (const VkBackupOptions *options, VkHost *host, VkBackupRequest *request, GError **error)
+{
+  gboolean here = vk_host_is_local (host);
+
+  if (!here && options->mode == NULL)
+    request->mode = VK_MODE_PULL;
+  if (here || request->use_monitor)
+    return check_scratch (options, request->mode, error);
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--monitor never is for domains on this host: on another one only QEMU itself can tell whether it has closed a backup");
+  return FALSE;
 }
 
 gboolean

@@ -47,5 +47,9 @@ extern const GOptionEntry vk_backup_options[];
  * settings.  Their strings stay those of the options.  VK_ERROR_USAGE about one that cannot be. */
 gboolean vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *request, VkStoreSettings *settings, GError **error);
 
+/* What the host of the domain decides where the options leave it open: on another host than this one,
+ * QEMU does not write into our store.  VK_ERROR_USAGE about what cannot be there. */
+gboolean vk_backup_options_settle (const VkBackupOptions *options, VkHost *host, VkBackupRequest *request, GError **error);
+
 /* How many processes at a time --jobs allows: 1 without it.  VK_ERROR_USAGE when it is no number. */
 gboolean vk_backup_options_parse_jobs (const VkBackupOptions *options, guint64 *jobs, GError **error);

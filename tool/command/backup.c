@@ -60,7 +60,7 @@ open_task (VkInvocation *invocation, const VkBackupRequest *request, const char 
   task->manifest = vk_manifest_new ();
   task->reporter = vk_reporter_new (style, stderr, domain);
   task->host = vk_host_open (invocation->connect_uri, error);
-  task->store = task->host ? open_store (invocation, !options->estimate, error) : NULL;
+  task->store = task->host && vk_backup_options_settle (options, task->host, &task->request, error) ? open_store (invocation, !options->estimate, error) : NULL;
   if (task->store != NULL)
     vk_reporter_event (task->reporter, "start", NULL, NULL);
   return task->store != NULL;

@@ -136,7 +136,7 @@ check_nodes (VkDoctor *doctor, VkPatient *patient, const VkLeftoverPlace *place,
   if (!fix)
     return;
   g_ptr_array_add (files, NULL);
-  proof = vk_prove_closed (patient->domain, (const char *const *) files->pdata, TRUE);
+  proof = vk_prove_closed (patient->domain, (const char *const *) files->pdata, vk_host_is_local (doctor->host), TRUE);
   if (!proof->proven)
     {
       text = vk_closed_proof_to_text (proof);
