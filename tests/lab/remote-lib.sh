@@ -14,6 +14,9 @@
 hyper=$lab/hyper
 disks_parent=$hyper
 mkdir -m 1777 "$hyper"
+# The one place that both hosts share, under the same path.
+shared=$lab/shared
+mkdir -m 0711 "$shared"
 mkdir "$hyper/run"
 
 as_libvirt_sees ()
@@ -21,23 +24,24 @@ as_libvirt_sees ()
   echo "/var/tmp${1#"$hyper"}"
 }
 
-# hypervisor_conf TEXT: more lines for its libvirtd.conf, before hypervisor_start.
+# What its libvirtd.conf has besides, so that it listens.
 hypervisor_conf=
-hypervisor_conf ()
-{
-  hypervisor_conf+=$1$'\n'
-}
 
 # hypervisor_start [COMMAND...]: starts it, and COMMAND on it.
 hypervisor_start ()
 {
   cat >"$hyper/start" <<'SCRIPT'
 set -e
-hyper=$1 lab=$2 daemon=$3
-shift 3
+hyper=$1 lab=$2 shared=$3 daemon=$4
+shift 4
 hostname hypervisor
+mount --bind "$shared" /mnt
 mount --bind "$hyper" /var/tmp
+if [ -d /etc/pki ]; then mount -t tmpfs -o mode=755 virt-keep /etc/pki; fi
 mount -t tmpfs -o mode=755 virt-keep "$lab" 2>/dev/null || true
+mkdir -p "$shared"
+mount --bind /mnt "$shared"
+umount /mnt
 mount -t tmpfs -o mode=755 virt-keep /run
 mount -t tmpfs -o mode=700 virt-keep "$(getent passwd root | cut -d: -f6)"
 mkdir /run/sshd /run/libvirt
@@ -46,7 +50,7 @@ for dir in /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
 done
 ln -s /var/tmp/run/libvirt-sock /run/libvirt/libvirt-sock
 if [ $# -gt 0 ]; then "$@"; fi
-exec env -u TMPDIR "$daemon" --pid-file /run/hypervisor.pid --config /var/tmp/libvirtd.conf
+exec env -u TMPDIR "$daemon" $LISTEN --pid-file /run/hypervisor.pid --config /var/tmp/libvirtd.conf
 SCRIPT
   sed '/^log_outputs/d' /etc/libvirt/libvirtd.conf >"$hyper/libvirtd.conf"
   cat >>"$hyper/libvirtd.conf" <<CONF
@@ -55,7 +59,7 @@ host_uuid = "5a9e1c0e-0c7e-4f6e-9b0a-0d8c6b3b7f12"
 log_outputs = "3:file:/var/tmp/log"
 $hypervisor_conf
 CONF
-  unshare --mount --uts bash "$hyper/start" "$hyper" "$VIRT_KEEP_LAB" "$(command -v libvirtd || command -v virtqemud)" "$@" </dev/null >"$lab/hypervisor.said" 2>&1 &
+  LISTEN=${hypervisor_conf:+--listen} unshare --mount --uts bash "$hyper/start" "$hyper" "$VIRT_KEEP_LAB" "$shared" "$(command -v libvirtd || command -v virtqemud)" "$@" </dev/null >"$lab/hypervisor.said" 2>&1 &
   hypervisor=$!
   cleanup_fn kill "$hypervisor"
   here=$LIBVIRT_DEFAULT_URI
@@ -77,7 +81,7 @@ on_hypervisor ()
 # nothing_left DOMAIN WHEN: of a backup, on either host.
 nothing_left ()
 {
-  is "$(find "$hyper" -mindepth 1 -maxdepth 2 -name 'virt-keep-*' | xargs)" "" "$2 nothing is left on the hypervisor"
+  is "$(find "$hyper" -mindepth 1 -maxdepth 2 -name 'virt-keep-*' ! -name 'virt-keep-lab.*' | xargs)" "" "$2 nothing is left on the hypervisor"
   is "$(run_dirs "$1")" "" "$2 nothing is left on this host"
 }
 

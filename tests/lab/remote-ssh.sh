@@ -57,6 +57,55 @@ in_store ()
 
 in_store image
 
+# ---- scratch files, and what cannot be
+
+dir="/var/tmp/it's a \"dir\""
+on_hypervisor mkdir "$dir"
+keep -c "$ssh_uri" --store "$store" --json backup guest --scratch-dir "$dir"
+exits 0 "a place for scratch files with blanks and quotes in its name"
+is "$(on_hypervisor find "$dir" | xargs -d '\n')" "$dir" "nothing is left in it"
+nothing_left guest "and beside it"
+
+# fails CODE REGEX CLAIM ARGUMENT...
+fails ()
+{
+  local expected=$1 regex=$2 claim=$3
+  shift 3
+  keep -c "$ssh_uri" --store "$store" --json backup guest "$@"
+  exits "$expected" "$claim"
+  like "$(json .error.message)" "$regex" "$claim: it says so"
+  nothing_left guest "$claim:"
+}
+
+fails 2 "does not begin with a slash" "a place for scratch files that is relative" --scratch-dir dir
+fails 5 "QEMU cannot be given a directory in '/nowhere' on '127.0.0.1'" "one that is not there" --scratch-dir /nowhere
+fails 15 "too little room for scratch files" "one that has too little room" --scratch-reserve 1000T
+fails 2 "only QEMU itself can tell" "not to ask QEMU" --monitor never
+fails 9 "use --mode pull" "push into a store that is not there" --mode push --level full
+cp "$lab/a key" "$lab/other key"
+ssh-keygen -q -t ed25519 -N '' -f "$lab/other key" <<<y >/dev/null
+keep -c "${ssh_uri/a%20key/other%20key}" --store "$store" --json backup guest
+exits 8 "a key that is not let in"
+
+# ---- push, into a store that both hosts have under the same path
+
+shadow guest vda "$lab/vda.raw"
+keep -c "$ssh_uri" --store "$shared/store" backup guest --mode push
+exits 0 "push into shared storage"
+like "$(cat "$out")" "QEMU has written the images on hypervisor, into $shared/store as it is there" "it says where the images are"
+rm -rf "$lab/to"
+keep --store "$shared/store" restore guest --to "$lab/to" --format raw
+holds "it has its exact bytes" cmp "$lab/to/vda.raw" "$lab/vda.raw"
+is "$(digest "$lab/to/nvram.fd")" "$vars" "the firmware variables were fetched"
+
+# ---- a domain that is shut off
+
+virsh -q destroy guest
+fails 5 "lies on another host: back it up with --start-paused" "a domain that is shut off"
+keep -c "$ssh_uri" --store "$store" --json backup guest --start-paused
+exits 0 "with --start-paused it is backed up"
+virsh -q start guest
+
 # ---- how it ends when it does not end well -------------------------------------
 
 make_big_domain big

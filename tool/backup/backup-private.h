@@ -67,6 +67,11 @@ typedef struct
   char *run_dir;          /* private: our sockets */
   char *qemu_dir;         /* private, on the host of QEMU: its socket.  The same where that is this host */
   char *scratch_dir;      /* private, on the host of QEMU: scratch files */
+  char *scratch_stem;     /* pull: with what the paths of scratch files begin */
+  char *data_address;     /* TLS, TCP: where we connect */
+  char *data_number;      /* the same as a number, where QEMU listens */
+  guint data_port;
+  guint ports_tried;
   VkSsh *ssh;             /* to the host of QEMU, or NULL */
   gint64 room_seen;       /* when it was last looked at from another host, monotonic microseconds */
   guint64 scratch_reserve; /* bytes that are to stay free beside them; 0: it is not looked */
@@ -173,14 +178,20 @@ gboolean vk_backup_make_run_dir (VkBackup *backup, GError **error);
 gboolean vk_backup_make_run_dirs (VkBackup *backup, GError **error);
 void vk_backup_remove_run_dirs (VkBackup *backup);
 
-/* Logs in to the host of the domain, which is another one, if that has not been done yet.
- * VK_ERROR_REFUSED when libvirt is not connected through ssh. */
+/* Whether one can log in to the host of the domain: it is another one, and libvirt goes through ssh. */
+gboolean vk_backup_has_ssh (const VkBackup *backup);
+
+/* Logs in there, if that has not been done yet. */
 gboolean vk_backup_connect_host (VkBackup *backup, GError **error);
 
 /* The same as vk_backup_make_run_dirs() on the other host, with QEMU's socket forwarded to
- * this one; and their end, and that of ssh. */
+ * this one; and their end, and that of ssh.  Where one cannot log in, scratch files lie directly in the
+ * place for them: libvirt makes and removes them. */
 gboolean vk_backup_make_remote_dirs (VkBackup *backup, GError **error);
 void vk_backup_remove_remote_dirs (VkBackup *backup);
+
+/* Whether another port is to be tried after the job could not be begun. */
+gboolean vk_backup_next_port (VkBackup *backup, const GError *failure);
 
 /* Says in *error, that the disks could not be read, what ssh has to do with it. */
 void vk_backup_blame_ssh (VkBackup *backup, GError **error);

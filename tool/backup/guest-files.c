@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "host/checkpoint.h"
+#include "host/storage-fetch.h"
 
 static gboolean
 add_text (VkBackup *backup, const char *name, const char *role, const char *content, GError **error)
@@ -36,6 +37,8 @@ copy_file (VkBackup *backup, const char *name, const char *role, const char *tar
 static gboolean
 fetch (VkBackup *backup, const char *path, const char *to_path, GError **error)
 {
+  if (!vk_backup_has_ssh (backup))
+    return vk_storage_fetch (backup->host, path, to_path, backup->cancellable, error);
   return vk_backup_connect_host (backup, error) && vk_ssh_fetch (backup->ssh, path, to_path, backup->cancellable, error);
 }
 
@@ -167,10 +170,11 @@ list_there (VkBackup *backup, const char *directory, GPtrArray *names)
   g_autofree char *output = NULL;
   g_auto (GStrv) lines = NULL;
 
-  if (!vk_backup_connect_host (backup, NULL) || !vk_ssh_run (backup->ssh, script, arguments, &output, backup->cancellable, NULL))
-    return;
-  lines = g_strsplit (output, "\n", -1);
-  for (gsize i = 0; lines[i] != NULL; i++)
+  if (!vk_backup_has_ssh (backup))
+    vk_storage_list (backup->host, directory, names);
+  else if (vk_backup_connect_host (backup, NULL) && vk_ssh_run (backup->ssh, script, arguments, &output, backup->cancellable, NULL))
+    lines = g_strsplit (output, "\n", -1);
+  for (gsize i = 0; lines != NULL && lines[i] != NULL; i++)
     if (*lines[i] != '\0')
       g_ptr_array_add (names, g_strdup (lines[i]));
 }

@@ -9,17 +9,20 @@
 #include "base/error.h"
 
 gboolean
+vk_backup_has_ssh (const VkBackup *backup)
+{
+  g_autofree char *uri = vk_host_uri (backup->host);
+
+  return !vk_host_is_local (backup->host) && vk_ssh_is_named (uri);
+}
+
+gboolean
 vk_backup_connect_host (VkBackup *backup, GError **error)
 {
   g_autofree char *uri = vk_host_uri (backup->host);
 
   if (backup->ssh != NULL)
     return TRUE;
-  if (!vk_ssh_is_named (uri))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' does not go through ssh", uri);
-      return FALSE;
-    }
   if (!vk_backup_make_run_dir (backup, error))
     return FALSE;
   backup->ssh = vk_ssh_open (uri, backup->run_dir, backup->cancellable, error);
@@ -57,11 +60,6 @@ make_qemu_directories (VkBackup *backup, GError **error)
 {
   const char *chosen = backup->request->scratch_dir;
 
-  if (chosen != NULL && !g_path_is_absolute (chosen))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is a directory on '%s': '%s' does not begin with a slash", vk_ssh_host (backup->ssh), chosen);
-      return FALSE;
-    }
   backup->qemu_dir = make_qemu_directory (backup, VK_RUN_DIR_PARENT, error);
   if (backup->qemu_dir == NULL)
     return FALSE;
@@ -69,14 +67,39 @@ make_qemu_directories (VkBackup *backup, GError **error)
   return backup->scratch_dir != NULL;
 }
 
+/* Names that nobody else has. */
+static char *
+make_stem (const VkBackup *backup)
+{
+  const char *chosen = backup->request->scratch_dir;
+  g_autofree char *prefix = vk_run_dir_prefix (backup->store->id, backup->xml->uuid);
+  g_autofree char *random = g_uuid_string_random ();
+
+  return g_strdup_printf ("%s/%s%s-", chosen ? chosen : VK_RUN_DIR_PARENT, prefix, random);
+}
+
 gboolean
 vk_backup_make_remote_dirs (VkBackup *backup, GError **error)
 {
+  const char *chosen = backup->request->scratch_dir;
   g_autofree char *there = NULL;
   g_autofree char *here = NULL;
 
+  if (chosen != NULL && !g_path_is_absolute (chosen))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is a directory on the host of the domain: '%s' does not begin with a slash", chosen);
+      return FALSE;
+    }
+  if (!vk_backup_has_ssh (backup))
+    {
+      backup->scratch_stem = make_stem (backup);
+      return TRUE;
+    }
   if (!vk_backup_connect_host (backup, error) || !make_qemu_directories (backup, error))
     return FALSE;
+  backup->scratch_stem = g_strconcat (backup->scratch_dir, "/", NULL);
+  if (backup->request->server.transport != VK_TRANSPORT_SSH)
+    return TRUE;
   there = vk_backup_server_socket (backup);
   here = vk_backup_client_socket (backup);
   return vk_ssh_forward (backup->ssh, here, there, backup->cancellable, error);

@@ -69,7 +69,10 @@ vk_backup_make_run_dirs (VkBackup *backup, GError **error)
 
       backup->scratch_dir = make_private_dir (backup, absolute, error);
     }
-  return backup->scratch_dir != NULL && (chosen == NULL || give_to_qemu (backup, backup->scratch_dir, error));
+  if (backup->scratch_dir == NULL || (chosen != NULL && !give_to_qemu (backup, backup->scratch_dir, error)))
+    return FALSE;
+  backup->scratch_stem = g_strconcat (backup->scratch_dir, "/", NULL);
+  return TRUE;
 }
 
 /* QEMU and libvirt take socket and scratch files away a moment after the job

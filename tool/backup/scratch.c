@@ -127,7 +127,7 @@ has_used_all (VkBackup *backup)
 {
   VkRoom room;
 
-  return get_room (backup, &room, NULL) && is_full (&room);
+  return backup->scratch_dir != NULL && get_room (backup, &room, NULL) && is_full (&room);
 }
 
 /* Waits a few seconds for the scratch files to be gone. */
@@ -161,6 +161,16 @@ vk_backup_set_scratch_error (VkBackup *backup, GError **error)
                backup->xml->name, backup->scratch_reserve, backup->scratch_dir, use);
 }
 
+/* Where nobody can look how much room there is. */
+static gboolean
+check_unseen_reserve (VkBackup *backup, GError **error)
+{
+  if (!backup->request->has_scratch_reserve || backup->request->scratch_reserve == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-reserve cannot be kept on another host that is not reached through ssh: nobody can look there");
+  return FALSE;
+}
+
 gboolean
 vk_backup_check_scratch (VkBackup *backup, GError **error)
 {
@@ -168,6 +178,8 @@ vk_backup_check_scratch (VkBackup *backup, GError **error)
   VkRoom room;
 
   backup->guest_ran = virDomainGetState (backup->domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING;
+  if (backup->scratch_dir == NULL)
+    return check_unseen_reserve (backup, error);
   if (!get_room (backup, &room, error))
     return FALSE;
   backup->scratch_reserve = backup->request->has_scratch_reserve ? backup->request->scratch_reserve : MIN (DEFAULT_RESERVE, room.whole / DEFAULT_PART);

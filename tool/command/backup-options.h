@@ -22,6 +22,9 @@ typedef struct
   char *jobs;
   char *order;
   char **excluded;
+  char *transport;
+  char *data_address;
+  char *tls_directory;
   char *scratch_dir;
   char *scratch_reserve;
   char *templates_dir;
