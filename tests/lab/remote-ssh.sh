@@ -108,13 +108,14 @@ virsh -q start guest
 
 # ---- how it ends when it does not end well -------------------------------------
 
-make_big_domain big
+make_domain big vda:qcow2:64M
+guest_write big vda 0x42 0 32M
 
 # slow_backup: a backup of big, which reads slowly, and has begun to.
 slow_backup ()
 {
   remember big
-  keep_in_background -c "$ssh_uri" --store "$store" --json backup big --level full --max-rate 2M
+  keep_in_background -c "$ssh_uri" --store "$store" --json backup big --level full --max-rate 1M
   wait_for 60 has_read || bail "nothing is read: $(cat "$err")"
 }
 

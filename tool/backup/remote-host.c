@@ -3,8 +3,6 @@
  * removed through ssh. */
 #include "config.h"
 
-#include <string.h>
-
 #include "backup/backup-private.h"
 #include "base/error.h"
 
