@@ -58,7 +58,7 @@ debian_packages=(
   # to demonstrate and to test
   e2fsprogs xfsprogs nbdkit valgrind swtpm swtpm-tools strace faketime restic rclone openssl
   fish zsh ansible-core python3-apt python3-prometheus-client
-  libnbd-bin guestfish
+  libnbd-bin guestfish openssh-client openssh-server gnutls-bin
   # to build the guest of the tests: also what its agent is linked with
   syslinux syslinux-common mtools cpio libudev1 libnuma1 liburing2
 )
@@ -70,6 +70,7 @@ fedora_packages=(
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client
   qemu-system-x86-core qemu-img
   libnbd /usr/bin/guestfish kernel-core
+  openssh-clients openssh-server gnutls-utils
   e2fsprogs xfsprogs nbdkit nbdkit-basic-filters valgrind swtpm swtpm-tools strace libfaketime restic rclone openssl fish zsh ansible-core python3-prometheus_client libasan libubsan perl-JSON-PP
 )
 

@@ -23,7 +23,7 @@ has_item ()
 
 # ---- the pages -----------------------------------------------------------------
 
-for page in virt-keep virt-keep.conf virt-keep-store virt-keep-json virt-keep-recovery; do
+for page in virt-keep virt-keep.conf virt-keep-store virt-keep-json virt-keep-recovery virt-keep-remote; do
   if command -v podchecker >/dev/null; then
     podchecker "$man/$page.pod" >"$scratch/pod" 2>&1
     is "$(grep -v 'syntax OK' "$scratch/pod")" "" "podchecker has nothing to say about $page"

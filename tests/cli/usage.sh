@@ -122,7 +122,11 @@ fails 2 usage "a mode that is none" --store "$scratch/store" backup one --mode s
 fails 2 usage "a level that is none" --store "$scratch/store" backup one --level some
 fails 2 usage "a choice for --monitor that is none" --store "$scratch/store" backup one --monitor perhaps
 fails 2 usage "a way of showing progress that is none" --store "$scratch/store" backup one --progress loud
-fails 2 usage "a scratch directory in push mode" --store "$scratch/store" backup one --scratch-dir /var/tmp
+fails 2 usage "a transport that is none" --store "$scratch/store" backup one --mode pull --transport pigeon
+fails 2 usage "a transport in push mode" --store "$scratch/store" backup one --mode push --transport tls
+fails 2 usage "a data address that is none" --store "$scratch/store" backup one --mode pull --transport tls --data-address host:port
+fails 2 usage "certificates from nowhere" --store "$scratch/store" backup one --mode pull --transport tls --tls-creds ""
+fails 2 usage "a scratch directory in push mode" --store "$scratch/store" backup one --mode push --scratch-dir /var/tmp
 for command in "backup one" list "show one" "restore one --to $dir"; do
   # shellcheck disable=SC2086  # words
   fails 2 usage "$command without a store" $command

@@ -30,6 +30,14 @@ new_image ()
 
 declare -A disk_file=() disk_format=() own_nodes=()
 
+# Where make_domain makes disks, and how libvirt calls a file there: a test with another
+# host sets the one and defines the other anew.
+disks_parent=$lab
+as_libvirt_sees ()
+{
+  echo "$1"
+}
+
 # disk_xml DOMAIN SPECIFICATION: prints a <disk>, see make_domain.
 disk_xml ()
 {
@@ -46,7 +54,7 @@ disk_xml ()
   esac
   printf "<disk type='file' device='%s'><driver name='qemu' type='%s' discard='unmap'/>" "$device" "${format%v2}"
   if [ -n "${disk_file["$1:$dev"]}" ]; then
-    printf "<source file='%s'/>" "$(xml_text "${disk_file["$1:$dev"]}")"
+    printf "<source file='%s'/>" "$(xml_text "$(as_libvirt_sees "${disk_file["$1:$dev"]}")")"
   fi
   printf "<target dev='%s' bus='%s'/>%s</disk>\n" "$dev" "$bus" "${extra:+<$extra/>}"
 }
@@ -62,7 +70,7 @@ make_domain ()
 {
   local name=$1 disk dev format size dir
   shift
-  dir=$(mktemp -d "$lab/disks.XXXXXX")
+  dir=$(mktemp -d "$disks_parent/disks.XXXXXX")
   chmod 0711 "$dir"
   {
     printf "<domain type='qemu'><name>%s</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>%s<features><acpi/></features><devices>\n" \

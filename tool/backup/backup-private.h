@@ -7,6 +7,7 @@
 #include "host/backup-job.h"
 #include "host/domain-xml.h"
 #include "host/freeze.h"
+#include "remote/ssh.h"
 #include "transfer/transfer.h"
 
 typedef struct
@@ -64,8 +65,16 @@ typedef struct
   gboolean stored;        /* the point is committed */
   char *checkpoint;       /* name, once libvirt may have made it */
   gboolean may_be_open;   /* libvirt has been asked for the job, and QEMU not yet whether it has let go */
-  char *run_dir;          /* private: sockets, and scratch files unless scratch_dir says otherwise */
-  char *scratch_dir;      /* private: scratch files */
+  char *run_dir;          /* private: our sockets */
+  char *qemu_dir;         /* private, on the host of QEMU: its socket.  The same where that is this host */
+  char *scratch_dir;      /* private, on the host of QEMU: scratch files */
+  char *scratch_stem;     /* pull: with what the paths of scratch files begin */
+  char *data_address;     /* TLS, TCP: where we connect */
+  char *data_number;      /* the same as a number, where QEMU listens */
+  guint data_port;
+  guint ports_tried;
+  VkSsh *ssh;             /* to the host of QEMU, or NULL */
+  gint64 room_seen;       /* when it was last looked at from another host, monotonic microseconds */
   guint64 scratch_reserve; /* bytes that are to stay free beside them; 0: it is not looked */
   gboolean guest_ran;     /* before the job */
   VkGuard *guard;         /* over the job, or NULL */
@@ -162,10 +171,31 @@ gboolean vk_backup_pull (VkBackup *backup, GError **error);
 /* The base point of this disk's image: NULL for a full one. */
 const VkPoint *vk_backup_disk_base (const VkBackup *backup, const VkBackupDisk *disk);
 
+/* Makes run_dir, if there is none yet. */
+gboolean vk_backup_make_run_dir (VkBackup *backup, GError **error);
+
 /* Makes, and removes with everything in it, the private directories that QEMU
  * can use. */
 gboolean vk_backup_make_run_dirs (VkBackup *backup, GError **error);
 void vk_backup_remove_run_dirs (VkBackup *backup);
+
+/* Whether one can log in to the host of the domain: it is another one, and libvirt goes through ssh. */
+gboolean vk_backup_has_ssh (const VkBackup *backup);
+
+/* Logs in there, if that has not been done yet. */
+gboolean vk_backup_connect_host (VkBackup *backup, GError **error);
+
+/* The same as vk_backup_make_run_dirs() on the other host, with QEMU's socket forwarded to
+ * this one; and their end, and that of ssh.  Where one cannot log in, scratch files lie directly in the
+ * place for them: libvirt makes and removes them. */
+gboolean vk_backup_make_remote_dirs (VkBackup *backup, GError **error);
+void vk_backup_remove_remote_dirs (VkBackup *backup);
+
+/* Whether another port is to be tried after the job could not be begun. */
+gboolean vk_backup_next_port (VkBackup *backup, const GError *failure);
+
+/* Says in *error, that the disks could not be read, what ssh has to do with it. */
+void vk_backup_blame_ssh (VkBackup *backup, GError **error);
 
 /* Where they are made.  Not /tmp, which is often small and in memory: scratch files grow
  * with what the guest overwrites.  Short, because of the 108 bytes of a socket address. */
@@ -189,8 +219,9 @@ void vk_backup_end_failed_pull (VkBackup *backup, GError **error);
 void vk_backup_start_guard (VkBackup *backup);
 void vk_backup_dismiss_guard (VkBackup *backup);
 
-/* Where QEMU listens in pull mode.  Returns: (transfer full). */
-char *vk_backup_socket_path (const VkBackup *backup);
+/* Where QEMU listens in pull mode, and where we connect.  Returns: (transfer full). */
+char *vk_backup_server_socket (const VkBackup *backup);
+char *vk_backup_client_socket (const VkBackup *backup);
 
 /* Adds domain and checkpoint XML, firmware variables, boot files and TPM state
  * to the point. */

@@ -244,6 +244,9 @@ release (VkBackup *backup)
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
   g_free (backup->live_xml);
   g_free (backup->checkpoint);
+  g_free (backup->scratch_stem);
+  g_free (backup->data_address);
+  g_free (backup->data_number);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include <gio/gio.h>
 
+#include "backup/server.h"
 #include "host/host.h"
 #include "report/reporter.h"
 #include "store/store.h"
@@ -51,6 +52,7 @@ typedef struct
   guint freeze_limit;             /* seconds that they are frozen at most */
   const char *hook_dir;           /* programs to be run, or NULL */
   guint hook_limit;               /* seconds that one of them may take */
+  VkServerRequest server;         /* pull: how the disks come to us */
   const char *scratch_dir;        /* pull: where QEMU keeps what the guest overwrites, or NULL */
   const char *templates_dir;      /* or NULL */
   gboolean use_monitor;           /* ask QEMU through monitor passthrough */

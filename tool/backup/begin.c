@@ -17,8 +17,9 @@ build_backup_xml (VkBackup *backup, GError **error)
 {
   guint n = backup->xml->disks->len;
   g_autofree VkBackupXmlDisk *disks = g_new0 (VkBackupXmlDisk, n);
-  g_autofree char *socket = backup->run_dir ? vk_backup_socket_path (backup) : NULL;
-  VkBackupXml document = { .pull = backup->request->mode == VK_MODE_PULL, .socket = socket, .disks = disks, .n_disks = n };
+  g_autofree char *socket = backup->run_dir ? vk_backup_server_socket (backup) : NULL;
+  VkBackupXmlServer server = { .address = backup->data_number, .port = backup->data_port, .tls = backup->request->server.transport == VK_TRANSPORT_TLS };
+  VkBackupXml document = { .pull = backup->request->mode == VK_MODE_PULL, .socket = socket, .server = server.address ? &server : NULL, .disks = disks, .n_disks = n };
   guint next = 0;
 
   for (guint i = 0; i < n; i++)
@@ -130,7 +131,7 @@ vk_backup_begin_job (VkBackup *backup, GError **error)
       /* An encrypted scratch file is made by QEMU. */
       gboolean again = vk_disk_key_try_again (failure->message) && ++attempts < BEGIN_ATTEMPTS;
 
-      if (!again && !drop_impossible_bitmap (backup, failure))
+      if (!again && !vk_backup_next_port (backup, failure) && !drop_impossible_bitmap (backup, failure))
         {
           g_propagate_error (error, g_steal_pointer (&failure));
           return FALSE;

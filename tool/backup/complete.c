@@ -28,7 +28,7 @@ ask_closed (VkBackup *backup)
     }
   g_ptr_array_add (files, NULL);
   backup->may_be_open = FALSE;
-  proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, backup->request->use_monitor);
+  proof = vk_prove_closed (backup->domain, (const char *const *) files->pdata, vk_host_is_local (backup->host), backup->request->use_monitor);
   if (proof->removed_nodes->len > 0)
     {
       g_autofree char *text = vk_closed_proof_to_text (proof);

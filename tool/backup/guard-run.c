@@ -163,8 +163,10 @@ resume_guest (Guard *guard)
   g_autoptr (VkDomainXml) xml = text ? vk_domain_xml_parse (text, NULL) : NULL;
 
   vk_scratch_wait_removed ((const char *const *) guard->files);
-  if (xml != NULL)
-    vk_scratch_resume_guest (guard->domain, xml, NULL);
+  if (xml == NULL)
+    return;
+  xml->elsewhere = !vk_host_is_local (guard->host);
+  vk_scratch_resume_guest (guard->domain, xml, NULL);
 }
 
 static void

@@ -138,12 +138,14 @@ vk_backup_start_guard (VkBackup *backup)
 {
   g_autoptr (GError) failure = NULL;
   g_autofree const char **files = g_new0 (const char *, backup->disks->len + 1);
+  /* It does not look at places on another host. */
+  gboolean here = vk_host_is_local (backup->host);
   VkGuardOrder order = {
     .uri = vk_host_requested_uri (backup->host),
     .domain = backup->xml->uuid,
     .files = files,
-    .scratch_dir = backup->scratch_dir,
-    .scratch_reserve = backup->scratch_reserve,
+    .scratch_dir = here ? backup->scratch_dir : NULL,
+    .scratch_reserve = here ? backup->scratch_reserve : 0,
     .guest_ran = backup->guest_ran,
   };
 

@@ -27,6 +27,8 @@ read_xml (VkBackup *backup, GError **error)
   free (text);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
   backup->xml = vk_domain_xml_parse (backup->live_xml, error);
+  if (backup->xml != NULL)
+    backup->xml->elsewhere = !vk_host_is_local (backup->host);
   return backup->xml != NULL;
 }
 
@@ -104,13 +106,14 @@ describe_source (VkBackup *backup)
 /* Whether QEMU can keep a dirty bitmap in the disk: in qcow2 of version 3.  An
  * image that cannot be looked at from here is taken for one. */
 static gboolean
-can_have_bitmap (const VkDisk *disk)
+can_have_bitmap (const VkDomainXml *xml, const VkDisk *disk)
 {
+  const char *path = vk_domain_xml_local_path (xml, disk);
   VkQcow2Header header;
 
   if (strcmp (disk->format, "qcow2") != 0)
     return FALSE;
-  if (disk->path == NULL || !vk_qcow2_header_read (disk->path, &header, NULL))
+  if (path == NULL || !vk_qcow2_header_read (path, &header, NULL))
     return TRUE;
   return header.version >= 3;
 }
@@ -118,10 +121,10 @@ can_have_bitmap (const VkDisk *disk)
 /* Why the file of a disk is not to be read without QEMU, as if it were what the
  * guest sees; NULL when it is. */
 static const char *
-only_qemu_reads (const VkDisk *disk)
+only_qemu_reads (const VkDomainXml *xml, const VkDisk *disk)
 {
-  if (disk->path == NULL)
-    return "is not a local file or device";
+  if (vk_domain_xml_local_path (xml, disk) == NULL)
+    return xml->elsewhere ? "lies on another host" : "is not a local file or device";
   if (disk->encrypted)
     return "is encrypted";
   return disk->sliced ? "is only a part of that image (<slices>)" : NULL;
@@ -133,9 +136,9 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
   VkBackupDisk *taken;
   virDomainBlockInfo info;
 
-  if (backup->state == VK_STATE_SHUT_OFF && only_qemu_reads (disk) != NULL)
+  if (backup->state == VK_STATE_SHUT_OFF && only_qemu_reads (backup->xml, disk) != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (disk));
+      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (backup->xml, disk));
       return FALSE;
     }
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
@@ -146,7 +149,7 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
   taken = g_new0 (VkBackupDisk, 1);
   taken->disk = disk;
   taken->size = info.capacity;
-  taken->bitmap = backup->request->level != VK_LEVEL_COPY && can_have_bitmap (disk);
+  taken->bitmap = backup->request->level != VK_LEVEL_COPY && can_have_bitmap (backup->xml, disk);
   g_ptr_array_add (backup->disks, taken);
   return TRUE;
 }

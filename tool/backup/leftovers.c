@@ -131,7 +131,7 @@ vk_leftover_close_files (const VkLeftoverPlace *place, GPtrArray *files, GError 
 
   for (guint i = 0; i < files->len; i++)
     paths[i] = g_ptr_array_index (files, i);
-  proof = vk_prove_closed (place->domain, paths, TRUE);
+  proof = vk_prove_closed (place->domain, paths, place->here, TRUE);
   if (proof->proven)
     return TRUE;
   text = vk_closed_proof_to_text (proof);
@@ -218,6 +218,7 @@ vk_backup_clean_leftovers (VkBackup *backup, GError **error)
     .store_id = backup->store->id,
     .directory = backup->writer->directory,
     .scratch_dir = backup->request->scratch_dir,
+    .here = vk_host_is_local (backup->host),
   };
   g_autoptr (GPtrArray) directories = NULL;
 

@@ -14,6 +14,7 @@ typedef struct
   const char *store_id;
   const char *directory;   /* of the domain in an image store, or NULL */
   const char *scratch_dir; /* besides the usual place, or NULL */
+  gboolean here;           /* whether QEMU's files are those of this host */
 } VkLeftoverPlace;
 
 /* Whether path lies in a private directory of a backup into this store, or in the domain's

@@ -27,17 +27,26 @@ static char *
 make_private_dir (VkBackup *backup, const char *parent, GError **error)
 {
   g_autofree char *prefix = vk_run_dir_prefix (backup->store->id, backup->xml->uuid);
-  g_autofree char *path = vk_directory_make_private (parent, prefix, "name another place with --scratch-dir", error);
 
-  if (path == NULL)
-    return NULL;
-  if (!backup->xml->has_qemu_user || backup->xml->qemu_uid == geteuid ())
-    return g_steal_pointer (&path);
-  if (chown (path, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
-    return g_steal_pointer (&path);
+  return vk_directory_make_private (parent, prefix, "name another place with --scratch-dir", error);
+}
+
+static gboolean
+give_to_qemu (VkBackup *backup, const char *path, GError **error)
+{
+  if (!backup->xml->has_qemu_user || backup->xml->qemu_uid == geteuid ()
+      || chown (path, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
+    return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, path, g_strerror (errno));
-  rmdir (path);
-  return NULL;
+  return FALSE;
+}
+
+gboolean
+vk_backup_make_run_dir (VkBackup *backup, GError **error)
+{
+  if (backup->run_dir == NULL)
+    backup->run_dir = make_private_dir (backup, VK_RUN_DIR_PARENT, error);
+  return backup->run_dir != NULL;
 }
 
 gboolean
@@ -45,9 +54,13 @@ vk_backup_make_run_dirs (VkBackup *backup, GError **error)
 {
   const char *chosen = backup->request->scratch_dir;
 
-  backup->run_dir = make_private_dir (backup, VK_RUN_DIR_PARENT, error);
-  if (backup->run_dir == NULL)
+  if (!vk_backup_make_run_dir (backup, error))
     return FALSE;
+  if (!vk_host_is_local (backup->host))
+    return vk_backup_make_remote_dirs (backup, error);
+  if (!give_to_qemu (backup, backup->run_dir, error))
+    return FALSE;
+  backup->qemu_dir = g_strdup (backup->run_dir);
   if (chosen == NULL)
     backup->scratch_dir = g_strdup (backup->run_dir);
   else
@@ -56,7 +69,10 @@ vk_backup_make_run_dirs (VkBackup *backup, GError **error)
 
       backup->scratch_dir = make_private_dir (backup, absolute, error);
     }
-  return backup->scratch_dir != NULL;
+  if (backup->scratch_dir == NULL || (chosen != NULL && !give_to_qemu (backup, backup->scratch_dir, error)))
+    return FALSE;
+  backup->scratch_stem = g_strconcat (backup->scratch_dir, "/", NULL);
+  return TRUE;
 }
 
 /* QEMU and libvirt take socket and scratch files away a moment after the job
@@ -76,10 +92,12 @@ remove_when_empty (const char *path)
 void
 vk_backup_remove_run_dirs (VkBackup *backup)
 {
-  if (backup->scratch_dir != NULL)
+  vk_backup_remove_remote_dirs (backup);
+  if (backup->scratch_dir != NULL && vk_host_is_local (backup->host))
     remove_when_empty (backup->scratch_dir);
   if (backup->run_dir != NULL && g_strcmp0 (backup->run_dir, backup->scratch_dir) != 0)
     remove_when_empty (backup->run_dir);
   g_clear_pointer (&backup->scratch_dir, g_free);
+  g_clear_pointer (&backup->qemu_dir, g_free);
   g_clear_pointer (&backup->run_dir, g_free);
 }

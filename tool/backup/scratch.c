@@ -18,14 +18,22 @@ enum
   DEFAULT_PART = 20,               /* a twentieth of it */
   REMOVE_ATTEMPTS = 100,
   REMOVE_STEP_MILLISECONDS = 50,
+  REMOTE_LOOK_SECONDS = 2,         /* how often it is looked at another host */
+  REMOTE_ATTEMPTS = 10,
 };
+
+static gboolean
+is_full (const VkRoom *room)
+{
+  return room->left < FULL_BYTES;
+}
 
 gboolean
 vk_scratch_is_full (const char *directory)
 {
   VkRoom room;
 
-  return vk_room_get (directory, &room, NULL) && room.left < FULL_BYTES;
+  return vk_room_get (directory, &room, NULL) && is_full (&room);
 }
 
 void
@@ -41,17 +49,18 @@ vk_scratch_wait_removed (const char *const *files)
 }
 
 /* Whether there is room for what the guest writes to its disk; taken to be so where it
- * cannot be seen: QEMU pauses the guest again when it is not. */
+ * cannot be seen, as on another host: QEMU pauses the guest again when it is not. */
 static gboolean
 has_own_room (const VkDomainXml *xml, const char *target)
 {
   for (guint i = 0; i < xml->disks->len; i++)
     {
       const VkDisk *disk = g_ptr_array_index (xml->disks, i);
-      g_autofree char *directory = disk->path ? g_path_get_dirname (disk->path) : NULL;
+      const char *path = vk_domain_xml_local_path (xml, disk);
+      g_autofree char *directory = path ? g_path_get_dirname (path) : NULL;
 
       if (strcmp (disk->target, target) == 0)
-        return directory == NULL || !g_file_test (disk->path, G_FILE_TEST_IS_REGULAR) || !vk_scratch_is_full (directory);
+        return directory == NULL || !g_file_test (path, G_FILE_TEST_IS_REGULAR) || !vk_scratch_is_full (directory);
     }
   return TRUE;
 }
@@ -91,6 +100,46 @@ vk_scratch_resume_guest (virDomainPtr domain, const VkDomainXml *xml, GError **e
 
 /* --- in a backup ---------------------------------------------------------------- */
 
+static gboolean
+get_room (VkBackup *backup, VkRoom *room, GError **error)
+{
+  if (backup->ssh != NULL)
+    return vk_ssh_room (backup->ssh, backup->scratch_dir, room, NULL, error);
+  return vk_room_get (backup->scratch_dir, room, error);
+}
+
+/* Whether it is time to look again: on this host at every tick. */
+static gboolean
+is_due (VkBackup *backup)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (backup->ssh == NULL)
+    return TRUE;
+  if (now - backup->room_seen < REMOTE_LOOK_SECONDS * G_USEC_PER_SEC || !vk_ssh_lives (backup->ssh))
+    return FALSE;
+  backup->room_seen = now;
+  return TRUE;
+}
+
+static gboolean
+has_used_all (VkBackup *backup)
+{
+  VkRoom room;
+
+  return backup->scratch_dir != NULL && get_room (backup, &room, NULL) && is_full (&room);
+}
+
+/* Waits a few seconds for the scratch files to be gone. */
+static void
+wait_removed (VkBackup *backup, const char *const *files)
+{
+  if (backup->ssh == NULL)
+    vk_scratch_wait_removed (files);
+  for (guint i = 0; backup->ssh != NULL && i < REMOTE_ATTEMPTS && has_used_all (backup); i++)
+    g_usleep (G_USEC_PER_SEC / 2);
+}
+
 /* How much the scratch files take, as far as libvirt tells. */
 static char *
 describe_use (VkBackup *backup)
@@ -112,6 +161,16 @@ vk_backup_set_scratch_error (VkBackup *backup, GError **error)
                backup->xml->name, backup->scratch_reserve, backup->scratch_dir, use);
 }
 
+/* Where nobody can look how much room there is. */
+static gboolean
+check_unseen_reserve (VkBackup *backup, GError **error)
+{
+  if (!backup->request->has_scratch_reserve || backup->request->scratch_reserve == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-reserve cannot be kept on another host that is not reached through ssh: nobody can look there");
+  return FALSE;
+}
+
 gboolean
 vk_backup_check_scratch (VkBackup *backup, GError **error)
 {
@@ -119,7 +178,9 @@ vk_backup_check_scratch (VkBackup *backup, GError **error)
   VkRoom room;
 
   backup->guest_ran = virDomainGetState (backup->domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING;
-  if (!vk_room_get (backup->scratch_dir, &room, error))
+  if (backup->scratch_dir == NULL)
+    return check_unseen_reserve (backup, error);
+  if (!get_room (backup, &room, error))
     return FALSE;
   backup->scratch_reserve = backup->request->has_scratch_reserve ? backup->request->scratch_reserve : MIN (DEFAULT_RESERVE, room.whole / DEFAULT_PART);
   if (room.left >= backup->scratch_reserve)
@@ -134,7 +195,7 @@ vk_backup_watch_scratch (VkBackup *backup, GError **error)
 {
   VkRoom room;
 
-  if (backup->scratch_reserve == 0 || !vk_room_get (backup->scratch_dir, &room, NULL) || room.left >= backup->scratch_reserve)
+  if (backup->scratch_reserve == 0 || !is_due (backup) || !get_room (backup, &room, NULL) || room.left >= backup->scratch_reserve)
     return TRUE;
   vk_backup_set_scratch_error (backup, error);
   return FALSE;
@@ -156,7 +217,7 @@ vk_backup_end_failed_pull (VkBackup *backup, GError **error)
 {
   g_autoptr (GError) failure = NULL;
   g_autofree const char **files = scratch_files (backup);
-  gboolean full = vk_scratch_is_full (backup->scratch_dir);
+  gboolean full = has_used_all (backup);
 
   /* The job goes first: as long as it runs, its scratch files grow. */
   vk_backup_job_stop (backup->job);
@@ -164,7 +225,7 @@ vk_backup_end_failed_pull (VkBackup *backup, GError **error)
     vk_backup_set_scratch_error (backup, error);
   if (!full || !backup->guest_ran || vk_host_is_lost (backup->host))
     return;
-  vk_scratch_wait_removed (files);
+  wait_removed (backup, files);
   if (vk_scratch_resume_guest (backup->domain, backup->xml, &failure))
     {
       vk_backup_warn (backup, "THE GUEST WAS PAUSED by this backup: its scratch files had no room left in '%s'. The backup was aborted, and '%s' was resumed", backup->scratch_dir, backup->xml->name);

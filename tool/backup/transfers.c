@@ -40,6 +40,7 @@ run_transfer (gpointer user_data)
   VkTransferOptions options = {
     .disk = transfer->disk->disk->target,
     .uri = uri,
+    .tls_dir = transfer->backup->request->server.tls_dir,
     .dirty_bitmap = transfer->disk->bitmap_context,
     .max_connections = EXPORT_CONNECTIONS,
     .limit = transfer->disk->limit ? transfer->disk->limit : transfer->backup->limit,

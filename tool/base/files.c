@@ -330,3 +330,16 @@ vk_directory_make_private (const char *parent, const char *prefix, const char *h
   g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s%s%s", parent, g_strerror (errno), hint ? ": " : "", hint ? hint : "");
   return NULL;
 }
+
+gboolean
+vk_directory_has (const char *path, const char *const *names)
+{
+  for (gsize i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *file = g_build_filename (path, names[i], NULL);
+
+      if (!g_file_test (file, G_FILE_TEST_EXISTS))
+        return FALSE;
+    }
+  return TRUE;
+}

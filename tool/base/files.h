@@ -52,6 +52,9 @@ gboolean vk_file_clone (const char *from_path, const char *to_path);
  * for what is new, and syncs the directories that got new entries. */
 gboolean vk_directory_make (const char *path, int mode, GError **error);
 
+/* Whether all of names (NULL-terminated) exist in the directory path. */
+gboolean vk_directory_has (const char *path, const char *const *names);
+
 /* Removes path and everything below it, without following symbolic links.
  * Nothing there is success. */
 gboolean vk_tree_remove (const char *path, GError **error);

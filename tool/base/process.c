@@ -23,6 +23,7 @@ static const struct program_package packages[] = {
   { "qemu-img", "qemu-utils" },
   { "qemu-nbd", "qemu-utils" },
   { "restic", "restic" },
+  { "ssh", "openssh-client" },
 };
 
 /* Runs in the child between fork and exec: async-signal-safe calls only.  parent: the

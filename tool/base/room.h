@@ -12,3 +12,7 @@ typedef struct
 
 /* Of the file system that directory lies on.  FALSE with VK_ERROR_STORE set. */
 gboolean vk_room_get (const char *directory, VkRoom *room, GError **error);
+
+/* The same from what "df -P -k" of one directory prints (POSIX), in the locale C.  FALSE when it
+ * is something else. */
+gboolean vk_room_parse (const char *text, VkRoom *room);

@@ -27,6 +27,9 @@ const GOptionEntry vk_backup_options[] = {
   { "order", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, order), "Which of several domains comes first", "given|name|oldest" },
   { "selector", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkBackupOptions, selectors), "Back up the domains of whose policy this is a part (repeatable)", "KEY=VALUE" },
   { "no-policy", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkBackupOptions, no_policy), "Do not obey the policies of domains", NULL },
+  { "transport", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, transport), "Pull mode: how the disks come here from QEMU", "auto|unix|ssh|tls|tcp" },
+  { "data-address", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, data_address), "With --transport tls or tcp: where QEMU listens", "HOST[:PORT]" },
+  { "tls-creds", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, tls_directory), "With --transport tls: take the certificates from DIR", "DIR" },
   { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, scratch_dir), "Pull mode: keep what the guest overwrites meanwhile in DIR", "DIR" },
   { "scratch-reserve", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, scratch_reserve), "Pull mode: end the backup when less room than SIZE is left there", "SIZE" },
   { "templates", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, templates_dir), "Use the backup and checkpoint XML templates in DIR", "DIR" },
@@ -46,6 +49,21 @@ const GOptionEntry vk_backup_options[] = {
   { NULL }
 };
 
+/* What is of pull mode alone. */
+static gboolean
+check_mode (const VkBackupOptions *options, VkBackupMode mode, GError **error)
+{
+  if (mode != VK_MODE_PUSH)
+    return TRUE;
+  if (options->scratch_dir != NULL || options->scratch_reserve != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
+  else if (options->transport != NULL || options->data_address != NULL || options->tls_directory != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode nothing comes from QEMU", options->transport ? "--transport" : options->data_address ? "--data-address" : "--tls-creds");
+  else
+    return TRUE;
+  return FALSE;
+}
+
 /* Push is the default where QEMU can write.  As long as the store is not known, nothing is said
  * against either. */
 static gboolean
@@ -62,11 +80,9 @@ parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **e
       g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself, see --mode pull");
       return FALSE;
     }
-  if ((options->scratch_dir != NULL || options->scratch_reserve != NULL) && mode == VK_MODE_PUSH)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
-      return FALSE;
-    }
+  /* Where no mode is named, the host has a say. */
+  if (options->mode != NULL && !check_mode (options, (VkBackupMode) mode, error))
+    return FALSE;
   request->has_scratch_reserve = options->scratch_reserve != NULL;
   if (request->has_scratch_reserve && !vk_parse_size (options->scratch_reserve, 0, &request->scratch_reserve))
     {
@@ -74,6 +90,45 @@ parse_mode (const VkInvocation *invocation, VkBackupRequest *request, GError **e
       return FALSE;
     }
   request->mode = (VkBackupMode) mode;
+  return TRUE;
+}
+
+static gboolean
+parse_directory (const char *option, const char *value, const char **directory, GError **error)
+{
+  *directory = value;
+  if (value == NULL || *value != '\0')
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s names no directory", option);
+  return FALSE;
+}
+
+/* HOST, HOST:PORT, ADDRESS of IPv6, or [ADDRESS]:PORT; also brackets alone. */
+static gboolean
+parse_data_address (const char *text, VkServerRequest *server, GError **error)
+{
+  g_autoptr (GSocketConnectable) address = g_network_address_parse (text, 0, NULL);
+
+  if (address != NULL && *g_network_address_get_hostname (G_NETWORK_ADDRESS (address)) != '\0')
+    {
+      server->address = g_intern_string (g_network_address_get_hostname (G_NETWORK_ADDRESS (address)));
+      server->port = g_network_address_get_port (G_NETWORK_ADDRESS (address));
+      return TRUE;
+    }
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--data-address cannot be '%s': it is a host name or an address, and a port behind a colon if need be", text);
+  return FALSE;
+}
+
+static gboolean
+parse_server (const VkBackupOptions *options, VkServerRequest *server, GError **error)
+{
+  int transport;
+
+  if (!vk_parse_choice ("--transport", options->transport, vk_transport_words, VK_TRANSPORT_AUTO, &transport, error)
+      || (options->data_address != NULL && !parse_data_address (options->data_address, server, error))
+      || !parse_directory ("--tls-creds", options->tls_directory, &server->tls_dir, error))
+    return FALSE;
+  server->transport = (VkTransport) transport;
   return TRUE;
 }
 
@@ -104,16 +159,6 @@ parse_number (const char *option, const char *value, guint64 fallback, guint64 l
   if (value == NULL || g_ascii_string_to_unsigned (value, 10, least, G_MAXINT64, number, NULL))
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a whole number, %" G_GUINT64_FORMAT " or more", option, value, least);
-  return FALSE;
-}
-
-static gboolean
-parse_directory (const char *option, const char *value, const char **directory, GError **error)
-{
-  *directory = value;
-  if (value == NULL || *value != '\0')
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s names no directory", option);
   return FALSE;
 }
 
@@ -221,6 +266,7 @@ vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *reques
     return FALSE;
   if (!parse_quiesce (options, request, error)
       || !parse_hooks (options, request, error)
+      || !parse_server (options, &request->server, error)
       || !parse_directory ("--scratch-dir", options->scratch_dir, &request->scratch_dir, error)
       || !parse_directory ("--templates", options->templates_dir, &request->templates_dir, error))
     return FALSE;
@@ -239,6 +285,22 @@ vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *reques
   request->synthetic_full = options->synthetic_full;
   request->has_threshold = options->threshold != NULL;
   return TRUE;
+}
+
+gboolean
+vk_backup_options_settle (const VkBackupOptions *options, VkHost *host, VkBackupRequest *request, GError **error)
+{
+  gboolean here = vk_host_is_local (host);
+
+  if (!here && options->mode == NULL)
+    request->mode = VK_MODE_PULL;
+  if (!check_mode (options, request->mode, error)
+      || (request->mode == VK_MODE_PULL && !vk_server_request_settle (&request->server, host, error)))
+    return FALSE;
+  if (here || request->use_monitor)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--monitor never is for domains on this host: on another one only QEMU itself can tell whether it has closed a backup");
+  return FALSE;
 }
 
 gboolean

@@ -24,6 +24,9 @@ typedef struct
   char **selectors;
   gboolean no_policy;
   char **excluded;
+  char *transport;
+  char *data_address;
+  char *tls_directory;
   char *scratch_dir;
   char *scratch_reserve;
   char *templates_dir;
@@ -56,6 +59,10 @@ gboolean vk_backup_options_check (const VkInvocation *invocation, GError **error
  * request, whose max_rates is given as an empty table; how a restic store is written in
  * settings.  A store that is NULL is not known yet.  Their strings stay those of the options.  VK_ERROR_USAGE about one that cannot be. */
 gboolean vk_backup_options_parse (const VkInvocation *invocation, VkBackupRequest *request, VkStoreSettings *settings, GError **error);
+
+/* What the host of the domain decides where the options leave it open: on another host than this one,
+ * QEMU does not write into our store.  VK_ERROR_USAGE about what cannot be there. */
+gboolean vk_backup_options_settle (const VkBackupOptions *options, VkHost *host, VkBackupRequest *request, GError **error);
 
 /* How many processes at a time --jobs allows: 1 without it.  VK_ERROR_USAGE when it is no number. */
 gboolean vk_backup_options_parse_jobs (const VkBackupOptions *options, guint64 *jobs, GError **error);

@@ -41,6 +41,36 @@ add_rates (JsonObject *result, const VkBackupRequest *request)
   json_object_set_array_member (result, "max_rates", array);
 }
 
+/* How the disks came here; null when QEMU wrote them, or when they were read without it. */
+static void
+add_transport (JsonObject *result, const VkBackupRequest *request, const VkManifest *manifest)
+{
+  gboolean pulled = g_strcmp0 (manifest->mode, vk_mode_words[VK_MODE_PULL]) == 0;
+
+  vk_json_set_string (result, "transport", pulled ? vk_transport_words[request->server.transport] : NULL);
+}
+
+/* Where QEMU wrote the images itself. */
+static void
+add_writer (JsonObject *result, const VkManifest *manifest)
+{
+  gboolean pushed = g_strcmp0 (manifest->mode, vk_mode_words[VK_MODE_PUSH]) == 0;
+
+  vk_json_set_string (result, "written_on", pushed ? manifest->host : NULL);
+}
+
+/* How the bytes of a domain of another host have got into the store. */
+static void
+append_way (GString *text, const VkBackupTask *task)
+{
+  if (vk_host_is_local (task->host))
+    return;
+  if (task->request.mode == VK_MODE_PUSH)
+    g_string_append_printf (text, "QEMU has written the images on %s, into %s as it is there.\n", task->manifest->host, task->store->url);
+  else
+    g_string_append_printf (text, "The disks were read from %s (%s).\n", task->manifest->host, vk_transport_words[task->request.server.transport]);
+}
+
 static void
 fill_json (JsonObject *result, const VkManifest *manifest, const VkStore *store, gboolean done)
 {
@@ -140,8 +170,12 @@ report_task (VkInvocation *invocation, const VkBackupTask *task, JsonObject *res
 {
   fill_json (result, task->manifest, task->store, task->stored);
   add_rates (result, &task->request);
-  if (task->stored)
-    fill_text (invocation->text, task->manifest);
+  add_transport (result, &task->request, task->manifest);
+  add_writer (result, task->manifest);
+  if (!task->stored)
+    return;
+  fill_text (invocation->text, task->manifest);
+  append_way (invocation->text, task);
 }
 
 void

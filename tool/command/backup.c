@@ -98,7 +98,8 @@ open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkP
   task->host = host;
   task->manifest = vk_manifest_new ();
   task->reporter = vk_reporter_new (style, stderr, domain);
-  if (!place_order (invocation, host, domain, order, &task->request, error))
+  if (!place_order (invocation, host, domain, order, &task->request, error)
+      || !vk_backup_options_settle (order->own.options, host, &task->request, error))
     return FALSE;
   task->request.domain = domain;
   task->store = open_store (&order->own, !options->estimate, error);

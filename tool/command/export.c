@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "command/command.h"
@@ -62,20 +63,7 @@ parse_port (const ExportOptions *options, VkExportRequest *request, GError **err
 }
 
 /* The files that QEMU takes from such a directory. */
-static gboolean
-holds_certificates (const char *directory)
-{
-  static const char *const names[] = { "ca-cert.pem", "server-cert.pem", "server-key.pem" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *path = g_build_filename (directory, names[i], NULL);
-
-      if (!g_file_test (path, G_FILE_TEST_EXISTS))
-        return FALSE;
-    }
-  return TRUE;
-}
+static const char *const tls_files[] = { "ca-cert.pem", "server-cert.pem", "server-key.pem", NULL };
 
 static gboolean
 find_certificates (const ExportOptions *options, VkExportRequest *request, GError **error)
@@ -84,9 +72,9 @@ find_certificates (const ExportOptions *options, VkExportRequest *request, GErro
     return set_usage_error (error, "--tls-creds is for --tls");
   request->tls_dir = options->tls_directory;
   for (gsize i = 0; options->tls && request->tls_dir == NULL && i < G_N_ELEMENTS (tls_directories); i++)
-    if (holds_certificates (tls_directories[i]))
+    if (vk_directory_has (tls_directories[i], tls_files))
       request->tls_dir = tls_directories[i];
-  if (!options->tls || (request->tls_dir != NULL && holds_certificates (request->tls_dir)))
+  if (!options->tls || (request->tls_dir != NULL && vk_directory_has (request->tls_dir, tls_files)))
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the certificates are not in '%s': put ca-cert.pem, server-cert.pem and server-key.pem there, or name another directory with --tls-creds",
                request->tls_dir ? request->tls_dir : tls_directories[0]);

@@ -32,6 +32,8 @@ vk_patient_new (VkDoctor *doctor, virDomainPtr domain, GError **error)
       return NULL;
     }
   patient->xml = vk_domain_xml_parse (text, error);
+  if (patient->xml != NULL)
+    patient->xml->elsewhere = !vk_host_is_local (doctor->host);
   free (text);
   if (patient->xml == NULL)
     return NULL;

@@ -62,9 +62,10 @@ is_of_no_interest (VkLeftOutReason reason)
 static void
 check_taken (VkDoctor *doctor, VkPatient *patient, const VkDisk *disk)
 {
+  const char *path = vk_domain_xml_local_path (patient->xml, disk);
   VkQcow2Header header = { 0 };
   gboolean qcow2 = strcmp (disk->format, "qcow2") == 0;
-  gboolean old = qcow2 && disk->path != NULL && vk_qcow2_header_read (disk->path, &header, NULL) && header.version < 3;
+  gboolean old = qcow2 && path != NULL && vk_qcow2_header_read (path, &header, NULL) && header.version < 3;
 
   if (!qcow2 || old)
     vk_doctor_add (doctor, "domain", patient, "disk", VK_CHECK_NOTE, old ? "qemu-img amend -o compat=1.1, while the domain is shut off" : "use qcow2 for increments",

@@ -187,7 +187,7 @@ vk_doctor_check_leftovers (VkDoctor *doctor, VkPatient *patient)
   g_autoptr (VkDomainLock) lock = NULL;
   g_autoptr (GError) failure = NULL;
   g_autofree char *directory = NULL;
-  VkLeftoverPlace place = { .domain = patient->domain, .uuid = patient->xml->uuid, .scratch_dir = doctor->request->scratch_dir };
+  VkLeftoverPlace place = { .domain = patient->domain, .uuid = patient->xml->uuid, .scratch_dir = doctor->request->scratch_dir, .here = vk_host_is_local (doctor->host) };
 
   if (patient->running)
     check_frozen (doctor, patient);

@@ -153,7 +153,8 @@ vk_doctor_check_places (VkDoctor *doctor)
   if (!doctor->request->pull)
     return;
   check_scratch (doctor, VK_RUN_DIR_PARENT);
-  if (doctor->request->scratch_dir != NULL)
+  /* On another host it cannot be looked at. */
+  if (doctor->request->scratch_dir != NULL && vk_host_is_local (doctor->host))
     check_scratch (doctor, doctor->request->scratch_dir);
 }
 

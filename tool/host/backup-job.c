@@ -139,6 +139,12 @@ begin_hint (void)
     }
   if (strstr (words, "Permission denied") != NULL)
     return "QEMU runs as a user of its own, which has to be able to reach that directory (chmod o+x on it and on those above it), and AppArmor or SELinux must allow it";
+  if (strstr (words, "Unable to access credentials") != NULL)
+    return "QEMU on that host has no certificates, see virt-keep-remote(7)";
+  if (strstr (words, "Cannot assign requested address") != NULL)
+    return "QEMU can listen only at an address of its own host: name that with --data-address";
+  if (strstr (words, "Address already in use") != NULL)
+    return "another program listens there, name another port with --data-address";
   if (strstr (words, "No such file or directory") != NULL)
     return "QEMU has its own view of mounted file systems: one mounted after the domain was started is not in it";
   return NULL;
@@ -147,10 +153,11 @@ begin_hint (void)
 /* Failures that are none of libvirt's own have a class of their own, which only
  * the words tell. */
 static gboolean
-claim_begin_error (const char *name, gboolean push, GError **error)
+claim_begin_error (const char *name, gboolean here, gboolean push, GError **error)
 {
   const char *words = virGetLastErrorMessage ();
-  const char *hint = begin_hint ();
+  const char *hint = here ? begin_hint ()
+    : "in push mode QEMU writes on its own host, where the store has to be under the same path, as on shared storage, and open to QEMU: use --mode pull, which needs nothing there";
 
   if (strstr (words, "blockjob") != NULL || strstr (words, "block job") != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
@@ -167,6 +174,8 @@ gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
   const char *name = virDomainGetName (job->domain);
+  /* Asked before libvirt's error is there to be forgotten. */
+  gboolean here = vk_host_is_local (job->host);
   VkJobInfo info;
 
   if (!vk_job_info_get (job->domain, &info, error))
@@ -178,7 +187,7 @@ vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *check
     }
   if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
     {
-      if (!claim_begin_error (name, reuse, error))
+      if (!claim_begin_error (name, here, reuse, error))
         vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
       return FALSE;
     }

@@ -3,7 +3,7 @@
 
 #include "host/backup-xml.h"
 
-#include "base/xml.h"
+#include "base/xml-edit.h"
 #include "host/xml-template.h"
 
 /* Rows of values, in the order of the lists of names beside them. */
@@ -48,8 +48,24 @@ encrypt_file (xmlDoc *doc, const VkBackupXmlDisk *disk)
     }
 }
 
+/* Templates are for the unix socket, whose place this takes. */
+static void
+set_server (xmlDoc *doc, const VkBackupXmlServer *server)
+{
+  xmlNode *element = vk_xml_find (xmlDocGetRootElement (doc), "/domainbackup/server");
+  g_autofree char *port = g_strdup_printf ("%u", server->port);
+
+  xmlUnsetProp (element, BAD_CAST "socket");
+  vk_xml_set_attribute (element, "transport", "tcp");
+  vk_xml_set_attribute (element, "name", server->address);
+  vk_xml_set_attribute (element, "port", port);
+  if (server->tls)
+    vk_xml_set_attribute (element, "tls", "yes");
+}
+
+/* What is not for templates to say. */
 static char *
-encrypt_files (char *text, const VkBackupXml *backup, GError **error)
+complete (char *text, const VkBackupXml *backup, GError **error)
 {
   g_autofree char *plain = text;
   g_autoptr (xmlDoc) doc = plain ? vk_xml_parse (plain, "domainbackup", error) : NULL;
@@ -59,6 +75,8 @@ encrypt_files (char *text, const VkBackupXml *backup, GError **error)
   for (gsize i = 0; i < backup->n_disks; i++)
     if (!backup->disks[i].left_out && (backup->disks[i].secret_uuid != NULL || backup->disks[i].secret_usage != NULL))
       encrypt_file (doc, &backup->disks[i]);
+  if (backup->server != NULL)
+    set_server (doc, backup->server);
   return vk_xml_to_string (doc);
 }
 
@@ -95,7 +113,7 @@ vk_backup_xml_build (const VkBackupXml *backup, const char *templates_dir, GErro
       else
         add_row (taken, &row);
     }
-  return encrypt_files (vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error), backup, error);
+  return complete (vk_xml_template_build (&what, templates_dir, LIBVIRT_SCHEMA_DIR, error), backup, error);
 }
 
 char *

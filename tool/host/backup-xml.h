@@ -30,10 +30,19 @@ typedef struct
   const char *incremental; /* checkpoint that this disk's changes are counted from, NULL: full */
 } VkBackupXmlDisk;
 
+/* An NBD server on TCP in the place of the unix socket. */
+typedef struct
+{
+  const char *address; /* a number */
+  guint port;
+  gboolean tls;
+} VkBackupXmlServer;
+
 typedef struct
 {
   gboolean pull;
   const char *socket;      /* pull: path of the NBD unix socket */
+  const VkBackupXmlServer *server; /* pull: or NULL */
   const VkBackupXmlDisk *disks;
   gsize n_disks;
 } VkBackupXml;

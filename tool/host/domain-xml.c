@@ -272,3 +272,9 @@ vk_domain_xml_parse (const char *xml, GError **error)
   parse_tpm (domain, root);
   return g_steal_pointer (&domain);
 }
+
+const char *
+vk_domain_xml_local_path (const VkDomainXml *domain, const VkDisk *disk)
+{
+  return domain->elsewhere ? NULL : disk->path;
+}

@@ -39,7 +39,7 @@ typedef struct
   char *type;        /* "file", "block", "network", "volume", ... as in the XML */
   char *format;      /* driver type, "raw" when the XML has none */
   char *source;      /* printable: path, "rbd:pool/image@host:port", "volume:POOL/VOL"; NULL when empty */
-  char *path;        /* local path for type file and block, otherwise NULL */
+  char *path;        /* path on its host for type file and block, otherwise NULL */
   char *alias;       /* "virtio-disk0", NULL in an inactive XML */
   char *node;        /* "libvirt-1-format", QEMU's block node of it; NULL in an inactive XML */
   gboolean readonly;
@@ -59,6 +59,7 @@ typedef struct
   char *name;
   char *uuid;             /* NULL in a document that libvirt has not given one yet */
   int id;                 /* -1 when not running */
+  gboolean elsewhere;     /* set by who knows: the paths below are those of another host */
   gboolean has_qemu_user; /* a DAC seclabel names the user QEMU runs as */
   guint qemu_uid;
   guint qemu_gid;
@@ -79,6 +80,10 @@ VkDomainXml *vk_domain_xml_parse (const char *xml, GError **error);
 
 /* The disk with that target, or NULL.  (transfer none) */
 const VkDisk *vk_domain_xml_find_disk (const VkDomainXml *domain, const char *target);
+
+/* The path of a disk of domain that is a file or device of this host, else NULL.
+ * (transfer none) */
+const char *vk_domain_xml_local_path (const VkDomainXml *domain, const VkDisk *disk);
 
 /* The <domain> element of doc, or NULL with VK_ERROR_FAILED set. */
 xmlNode *vk_domain_xml_root (xmlDoc *doc, GError **error);

@@ -317,7 +317,8 @@ vk_host_is_local (VkHost *host)
   g_autoptr (GUri) uri = g_uri_parse (text, G_URI_FLAGS_PARSE_RELAXED, NULL);
   const char *name = uri ? g_uri_get_host (uri) : NULL;
 
-  return name == NULL || *name == '\0' || strcmp (name, "localhost") == 0;
+  /* Behind a port of this host may be a tunnel to another one. */
+  return name == NULL || *name == '\0' || (strcmp (name, "localhost") == 0 && g_uri_get_port (uri) == -1);
 }
 
 struct VkHostPump

@@ -266,7 +266,7 @@ prove_with_locks (const char *const *files, VkClosedProof *proof)
 }
 
 VkClosedProof *
-vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean use_monitor)
+vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_here, gboolean use_monitor)
 {
   VkClosedProof *proof = proof_new ();
   g_autoptr (GError) failure = NULL;
@@ -274,7 +274,10 @@ vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean use_mon
   if (use_monitor && prove_with_monitor (domain, files, proof, &failure))
     return proof;
   proof->note = g_strdup (failure ? failure->message : "the QEMU monitor was not asked (--monitor never)");
-  prove_with_locks (files, proof);
+  if (files_here)
+    prove_with_locks (files, proof);
+  else
+    proof->method = "none";
   return proof;
 }
 
@@ -355,6 +358,8 @@ vk_closed_proof_to_text (const VkClosedProof *proof)
   g_autofree char *nodes = join (proof->nodes_left);
   g_autofree char *jobs = join (proof->jobs_left);
 
+  if (strcmp (proof->method, "none") == 0)
+    return g_strdup_printf ("whether QEMU has let go of the backup is not known: %s, and its files are on another host", proof->note);
   if (!proof->proven)
     return g_strdup_printf ("QEMU has NOT let go of the backup (asked: %s): block nodes or files still open: %s; jobs: %s", proof->method, *nodes ? nodes : "none", *jobs ? jobs : "none");
   if (strcmp (proof->method, "monitor") != 0)

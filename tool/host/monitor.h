@@ -10,7 +10,7 @@
 typedef struct
 {
   gboolean proven;       /* nothing of the backup is left in QEMU */
-  const char *method;    /* "monitor" or "image-lock" */
+  const char *method;    /* "monitor", "image-lock", or "none" */
   char *note;            /* why the method is not "monitor", or why it is not proven; NULL */
   GPtrArray *nodes_left; /* of char *: block nodes on the backup's files */
   GPtrArray *jobs_left;  /* of char *: block jobs of type backup */
@@ -25,9 +25,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkClosedProof, vk_closed_proof_free)
 /* Proves that QEMU has none of files (NULL-terminated absolute paths) open any
  * more and runs no backup job, waiting for it a few seconds and then deleting
  * (blockdev-del) block nodes that stayed behind.  With use_monitor FALSE, or
- * when passthrough is refused, only the image locks are looked at.
+ * when passthrough is refused, only the image locks are looked at, if files_here
+ * says that they are on this host.
  * Returns: (transfer full); what could not be proven is in it, not an error. */
-VkClosedProof *vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean use_monitor);
+VkClosedProof *vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_here, gboolean use_monitor);
 
 /* What QEMU's block nodes lie on: paths of files, and names of what is none.
  * Returns: (transfer full) of char *, or NULL with *error when it cannot be asked. */

@@ -23,6 +23,7 @@ struct connection
 struct VkNbdPool
 {
   char *uri;
+  char *tls_dir;
   char *name;
   char **contexts;
   VkError error_code;
@@ -80,6 +81,7 @@ begin_connection (const VkNbdPool *pool, GError **error)
 #endif
   for (guint i = 0; ok && pool->contexts != NULL && pool->contexts[i] != NULL; i++)
     ok = nbd_add_meta_context (nbd, pool->contexts[i]) == 0;
+  ok = ok && (pool->tls_dir == NULL || nbd_set_tls_certificates (nbd, pool->tls_dir) == 0);
   ok = ok && nbd_aio_connect_uri (nbd, pool->uri) == 0;
   if (!ok)
     {
@@ -228,6 +230,7 @@ vk_nbd_pool_new (const VkNbdPoolOptions *options, GCancellable *cancellable, GEr
   g_autoptr (VkNbdPool) pool = g_new0 (VkNbdPool, 1);
 
   pool->uri = g_strdup (options->uri);
+  pool->tls_dir = g_strdup (options->tls_dir);
   pool->name = g_strdup (options->name);
   pool->contexts = g_strdupv ((char **) options->contexts);
   pool->error_code = options->error_code;
@@ -248,6 +251,7 @@ vk_nbd_pool_free (VkNbdPool *pool)
   g_array_unref (pool->connections);
   g_strfreev (pool->contexts);
   g_free (pool->name);
+  g_free (pool->tls_dir);
   g_free (pool->uri);
   g_free (pool);
 }

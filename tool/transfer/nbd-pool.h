@@ -13,6 +13,7 @@ typedef struct VkNbdPool VkNbdPool;
 typedef struct
 {
   const char *uri;             /* NBD URI of the export */
+  const char *tls_dir;         /* nbds: with ca-cert.pem, client-cert.pem and client-key.pem; NULL: libnbd's own places */
   const char *name;            /* what messages call the disk behind it */
   VkError error_code;          /* the class of what goes wrong here */
   guint max_connections;       /* more than one only where the export allows it */

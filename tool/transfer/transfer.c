@@ -355,6 +355,7 @@ connect_source (struct transfer *transfer, GCancellable *cancellable, GError **e
   const char *contexts[] = { VK_CONTEXT_ALLOCATION, dirty_bitmap, NULL };
   VkNbdPoolOptions pool_options = {
     .uri = transfer->options->uri,
+    .tls_dir = transfer->options->tls_dir,
     .name = transfer->name,
     .error_code = VK_ERROR_FAILED,
     .max_connections = transfer->options->max_connections,

@@ -15,6 +15,7 @@ typedef struct
 {
   const char *disk;         /* the disk's target, for messages */
   const char *uri;          /* NBD URI of the export */
+  const char *tls_dir;      /* as in VkNbdPoolOptions */
   const char *dirty_bitmap; /* meta context that marks changed blocks, e.g.
                                "qemu:dirty-bitmap:backup-vda"; NULL to copy the whole disk */
   guint max_connections;    /* at most so many to the export; 1 or more */

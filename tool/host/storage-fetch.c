@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "host/storage-fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/xml-edit.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStorageVol, virStorageVolFree)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStream, virStreamFree)
+
+/* A pool that lives as long as we need it. */
+static void
+end_pool (virStoragePoolPtr pool)
+{
+  virStoragePoolDestroy (pool);
+  virStoragePoolFree (pool);
+}
+
+typedef struct _virStoragePool PassingPool;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PassingPool, end_pool)
+
+static PassingPool *
+make_pool (VkHost *host, const char *directory, GError **error)
+{
+  g_autoptr (xmlDoc) doc = xmlNewDoc (BAD_CAST "1.0");
+  xmlNode *root = xmlNewNode (NULL, BAD_CAST "pool");
+  g_autofree char *random = g_uuid_string_random ();
+  g_autofree char *name = g_strconcat (PACKAGE_NAME "-", random, NULL);
+  g_autofree char *xml = NULL;
+  PassingPool *pool;
+
+  xmlDocSetRootElement (doc, root);
+  if (!vk_xml_check_value (directory, "the name of the directory", error))
+    return NULL;
+  vk_xml_set_attribute (root, "type", "dir");
+  xmlNewTextChild (root, NULL, BAD_CAST "name", BAD_CAST name);
+  xmlNewTextChild (xmlNewChild (root, NULL, BAD_CAST "target", NULL), NULL, BAD_CAST "path", BAD_CAST directory);
+  xml = vk_xml_to_string (doc);
+  pool = virStoragePoolCreateXML (vk_host_connection (host), xml, 0);
+  if (pool == NULL)
+    vk_set_libvirt_error (error, NULL, "libvirt shows no files in '%s'", directory);
+  return pool;
+}
+
+typedef struct
+{
+  int fd;
+  GCancellable *cancellable;
+} Receiving;
+
+static int
+receive (virStreamPtr stream G_GNUC_UNUSED, const char *data, size_t length, void *opaque)
+{
+  const Receiving *receiving = opaque;
+
+  if (g_cancellable_is_cancelled (receiving->cancellable))
+    return -1;
+  return (int) write (receiving->fd, data, length);
+}
+
+static gboolean
+download (VkHost *host, virStorageVolPtr volume, const char *path, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_auto (VkFd) fd = open (to_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  g_autoptr (virStream) stream = virStreamNew (vk_host_connection (host), 0);
+  Receiving receiving = { .fd = fd, .cancellable = cancellable };
+
+  if (fd < 0)
+    return vk_fail_errno ("create", to_path, error);
+  if (stream != NULL && virStorageVolDownload (volume, stream, 0, 0, 0) == 0)
+    {
+      if (virStreamRecvAll (stream, receive, &receiving) == 0 && virStreamFinish (stream) == 0)
+        return TRUE;
+      virStreamAbort (stream);
+    }
+  if (!g_cancellable_set_error_if_cancelled (cancellable, error))
+    vk_set_libvirt_error (error, NULL, "libvirt cannot read '%s'", path);
+  unlink (to_path);
+  return FALSE;
+}
+
+gboolean
+vk_storage_fetch (VkHost *host, const char *path, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autofree char *directory = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  g_autoptr (virStorageVol) volume = virStorageVolLookupByPath (vk_host_connection (host), path);
+  g_autoptr (PassingPool) pool = NULL;
+
+  if (volume == NULL)
+    {
+      pool = make_pool (host, directory, error);
+      volume = pool ? virStorageVolLookupByName (pool, name) : NULL;
+      if (pool != NULL && volume == NULL)
+        vk_set_libvirt_error (error, NULL, "libvirt does not find '%s'", path);
+    }
+  return volume != NULL && download (host, volume, path, to_path, cancellable, error);
+}
+
+void
+vk_storage_list (VkHost *host, const char *directory, GPtrArray *names)
+{
+  g_autoptr (PassingPool) pool = make_pool (host, directory, NULL);
+  virStorageVolPtr *volumes = NULL;
+  int count = pool ? virStoragePoolListAllVolumes (pool, &volumes, 0) : 0;
+
+  for (int i = 0; i < count; i++)
+    {
+      g_ptr_array_add (names, g_strdup (virStorageVolGetName (volumes[i])));
+      virStorageVolFree (volumes[i]);
+    }
+  free (volumes);
+}
