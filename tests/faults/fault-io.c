@@ -10,7 +10,11 @@
  * paths match PATTERN, as a shell's case would have it, fail with ERROR, such as EIO, or hang until the plan is changed or removed: HANG.  CALLS are
  * kinds of calls, with commas between them: open (to write, or to create), read, write,
  * sync, link, rename, unlink, mkdir.  "count" gets a byte for each call of those
- * kinds, from all processes, "struck" a line for each one that failed or hangs. */
+ * kinds, from all processes, "struck" a line for each one that failed or hangs.
+ *
+ * A sync that fails has lost what was written: as the kernel does, each other descriptor that
+ * was open on the file then is told EIO once, by its next sync, and none that is opened later.
+ * "lost" gets the path of the file, and is never emptied. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -28,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TEXT_BYTES = 1024, HANG_NANOSECONDS = 20 * 1000 * 1000 };
+enum { TEXT_BYTES = 1024, DESCRIPTORS = 4096, HANG_NANOSECONDS = 20 * 1000 * 1000 };
 
 #define NEXT(name) ((__typeof__ (&name)) dlsym (RTLD_NEXT, #name))
 
@@ -128,6 +132,51 @@ note_struck (const char *call, const char *path, long number)
   syscall (SYS_close, fd);
 }
 
+/* How much of "lost" a descriptor has been told of, or was there when it was opened. */
+static long told[DESCRIPTORS];
+
+static void
+tell_all (int fd)
+{
+  int lost = open_own ("lost", O_RDONLY);
+
+  if (fd >= 0 && fd < DESCRIPTORS)
+    told[fd] = lost < 0 ? 0 : syscall (SYS_lseek, lost, 0, SEEK_END);
+  if (lost >= 0)
+    syscall (SYS_close, lost);
+}
+
+static void
+note_lost (const char *path)
+{
+  int lost = open_own ("lost", O_WRONLY | O_APPEND | O_CREAT);
+  char line[TEXT_BYTES + 1];
+  int length = snprintf (line, sizeof line, "%s\n", path);
+
+  if (lost < 0 || syscall (SYS_write, lost, line, length) != length)
+    abort ();
+  syscall (SYS_close, lost);
+}
+
+/* Whether the file at path has lost something that this descriptor has not been told of. */
+static bool
+has_lost (int fd, const char *path)
+{
+  int own = fd >= 0 && fd < DESCRIPTORS ? open_own ("lost", O_RDONLY) : -1;
+  FILE *lost = own < 0 ? NULL : fdopen (own, "r");
+  char line[TEXT_BYTES + 1];
+  bool found = false;
+
+  if (lost == NULL)
+    return false;
+  fseek (lost, told[fd], SEEK_SET);
+  while (!found && fgets (line, sizeof line, lost) != NULL)
+    found = strncmp (line, path, strlen (path)) == 0 && line[strlen (path)] == '\n';
+  fclose (lost);
+  tell_all (fd);
+  return found;
+}
+
 /* True with errno set when the call is to fail. */
 static bool
 strikes (const char *call, const char *path)
@@ -178,6 +227,34 @@ strikes_fd (const char *call, int fd)
   return strikes (call, path);
 }
 
+/* The same for a sync. */
+static bool
+strikes_sync (int fd)
+{
+  int saved = errno;
+  char link[64];
+  char path[PATH_MAX + 1];
+  bool failed = strikes_fd ("sync", fd);
+  int number = errno;
+  ssize_t length;
+
+  if (getenv ("VIRT_KEEP_FAULT") == NULL)
+    return failed;
+  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
+  length = syscall (SYS_readlinkat, AT_FDCWD, link, path, sizeof path - 1);
+  path[length > 0 ? length : 0] = '\0';
+  if (failed)
+    {
+      note_lost (path);
+      tell_all (fd);
+      errno = number;
+      return true;
+    }
+  failed = has_lost (fd, path);
+  errno = failed ? EIO : saved;
+  return failed;
+}
+
 static bool
 strikes_at (const char *call, int dir, const char *name)
 {
@@ -218,9 +295,16 @@ FD_CALL (ssize_t, pwritev, "write", (int fd, const struct iovec *vector, int n, 
 FD_CALL (ssize_t, pwritev64, "write", (int fd, const struct iovec *vector, int n, off64_t offset), (fd, vector, n, offset))
 FD_CALL (int, ftruncate, "write", (int fd, off_t length), (fd, length))
 FD_CALL (int, ftruncate64, "write", (int fd, off64_t length), (fd, length))
-FD_CALL (int, fsync, "sync", (int fd), (fd))
-FD_CALL (int, fdatasync, "sync", (int fd), (fd))
-FD_CALL (int, syncfs, "sync", (int fd), (fd))
+
+#define SYNC_CALL(name) \
+  int name (int fd) \
+  { \
+    return strikes_sync (fd) ? -1 : NEXT (name) (fd); \
+  }
+
+SYNC_CALL (fsync)
+SYNC_CALL (fdatasync)
+SYNC_CALL (syncfs)
 
 #define PATH_CALL(name, kind, dir, path, parameters, arguments) \
   int name parameters \
@@ -246,6 +330,17 @@ mode_of (int flags, va_list arguments)
   return flags & (O_CREAT | O_TMPFILE) ? va_arg (arguments, mode_t) : 0;
 }
 
+static int
+opened (int fd)
+{
+  int saved = errno;
+
+  if (getenv ("VIRT_KEEP_FAULT") != NULL)
+    tell_all (fd);
+  errno = saved;
+  return fd;
+}
+
 static bool
 open_strikes (int dir, const char *path, int flags)
 {
@@ -260,7 +355,7 @@ open_strikes (int dir, const char *path, int flags)
     va_start (arguments, flags); \
     mode = mode_of (flags, arguments); \
     va_end (arguments); \
-    return open_strikes (AT_FDCWD, path, flags) ? -1 : NEXT (name) (path, flags, mode); \
+    return open_strikes (AT_FDCWD, path, flags) ? -1 : opened (NEXT (name) (path, flags, mode)); \
   }
 
 #define OPENAT_CALL(name) \
@@ -271,7 +366,7 @@ open_strikes (int dir, const char *path, int flags)
     va_start (arguments, flags); \
     mode = mode_of (flags, arguments); \
     va_end (arguments); \
-    return open_strikes (dir, path, flags) ? -1 : NEXT (name) (dir, path, flags, mode); \
+    return open_strikes (dir, path, flags) ? -1 : opened (NEXT (name) (dir, path, flags, mode)); \
   }
 
 OPEN_CALL (open)

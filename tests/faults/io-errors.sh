@@ -22,7 +22,7 @@ diag "seed $seed, $faults faults of each command"
 
 fault=$lab/fault
 mkdir -m 0777 "$fault"
-for file in count struck; do
+for file in count struck lost; do
   : >"$fault/$file"
   chmod 0666 "$fault/$file"
 done

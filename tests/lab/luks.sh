@@ -100,6 +100,17 @@ printf 'another' >"$lab/other-key"
 virsh -q secret-set-value $secret --file "$lab/other-key" --plain >/dev/null
 keep --store "$images" --json backup guest
 like "$(json .level) $(json .disks[0].reason) $(json .reason)" "full.*assword" "with another value of the secret a backup is a full one, and says why"
+keep --store "$images" --json list
+mapfile -t points < <(for i in 0 1 2; do json ".points[$i].point"; done)
+keep --store "$images" verify "${points[0]}"
+exits 0 "verify without --data needs no key"
+keep --store "$images" --json verify --data "${points[0]}"
+exits 5 "verify --data does not call a wrong key damage"
+like "$(json .error.message)" "the key is wrong for .*virsh secret-set-value" "but says that it is wrong"
+keep --store "$images" --json restore "${points[0]}" --to "$lab/wrong"
+is "$([ "$code" != 0 ] && json .ok)" false "nor does a restore succeed with it"
+like "$(json .error.message)" "the key is wrong for .*virsh secret-set-value" "which says so, too"
+holds "nothing is left of the restore" test ! -e "$lab/wrong/vda.qcow2"
 virsh -q secret-set-value $secret --file "$lab/key" --plain >/dev/null
 
 keep --store "$store" init

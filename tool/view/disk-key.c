@@ -61,6 +61,15 @@ vk_disk_key_try_again (const char *words)
   return strstr (words, "Unable to get accurate CPU usage") != NULL;
 }
 
+gboolean
+vk_disk_key_is_wrong (const char *words, const char *path, GError **error)
+{
+  if (strstr (words, "Invalid password") == NULL)
+    return FALSE;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the key is wrong for '%s': give its libvirt secret the value that it had when the restore point was made (virsh secret-set-value)", path);
+  return TRUE;
+}
+
 void
 vk_disk_key_describe (JsonObject *node)
 {

@@ -26,5 +26,9 @@ int vk_disk_key_open (const char *secret, GError **error);
  * not measure how fast this machine is (from coarse clocks), which another try may. */
 gboolean vk_disk_key_try_again (const char *words);
 
+/* Sets *error to a sentence about the wrong key, VK_ERROR_REFUSED, when that is what a program of
+ * QEMU's said about the image at path, or the one that is copied to path.  Returns: whether it is. */
+gboolean vk_disk_key_is_wrong (const char *words, const char *path, GError **error);
+
 /* Says in a qcow2 node of a block graph that the object opens it. */
 void vk_disk_key_describe (JsonObject *node);

@@ -119,7 +119,10 @@ has_ended (VkNbdServer *server)
 static gboolean
 set_start_error (VkNbdServer *server, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words_or_none (server));
+  const char *words = words_or_none (server);
+
+  if (!vk_disk_key_is_wrong (words, server->path, error))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words);
   return FALSE;
 }
 

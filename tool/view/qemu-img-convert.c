@@ -105,7 +105,8 @@ run_convert (const char *const *argv, const char *secret, struct chatter *chatte
       g_clear_pointer (&chatter->words, g_free);
       return run_convert (argv, secret, chatter, to_path, cancellable, error);
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
+  if (chatter->words == NULL || !vk_disk_key_is_wrong (chatter->words, to_path, error))
+    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
   return FALSE;
 }
 

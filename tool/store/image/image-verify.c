@@ -233,9 +233,17 @@ read_disk (VkStore *store, const VkPoint *point, const VkManifestDisk *disk, con
   return door != NULL && vk_transfer_run (&options, sink, NULL, cancellable, error);
 }
 
-/* The chain as a whole: it opens, and with socket_dir it reads. */
+/* Without its key an encrypted disk cannot be judged, which is no damage. */
 static gboolean
-check_chains (VkStore *store, const VkPoint *point, const char *socket_dir, GPtrArray *damages, GCancellable *cancellable, GError **error)
+lacks_key (const VkManifestDisk *disk, const GError *failure)
+{
+  return disk->secret != NULL && (failure->domain == VK_LIBVIRT_ERROR || g_error_matches (failure, VK_ERROR, VK_ERROR_REFUSED));
+}
+
+/* The chain as a whole: it opens, and with socket_dir it reads.  unread (of VkDamage) gets
+ * what could not be read for want of a key. */
+static gboolean
+check_chains (VkStore *store, const VkPoint *point, const char *socket_dir, GPtrArray *damages, GPtrArray *unread, GCancellable *cancellable, GError **error)
 {
   for (guint i = 0; i < point->manifest->disks->len; i++)
     {
@@ -249,9 +257,30 @@ check_chains (VkStore *store, const VkPoint *point, const char *socket_dir, GPtr
         return FALSE;
       if (is_gone (point))
         return TRUE;
-      g_ptr_array_add (add_damage (damages, point->location, failure->message)->affects, vk_point_name (point));
+      if (lacks_key (disk, failure))
+        add_damage (unread, point->location, failure->message);
+      else
+        g_ptr_array_add (add_damage (damages, point->location, failure->message)->affects, vk_point_name (point));
     }
   return TRUE;
+}
+
+/* What could not be read is not verified; beside real damage it is only told. */
+static gboolean
+settle_unread (GPtrArray *damages, const GPtrArray *unread, GError **error)
+{
+  gboolean sound = damages->len == 0;
+
+  for (guint i = 0; !sound && i < unread->len; i++)
+    {
+      const VkDamage *one = g_ptr_array_index (unread, i);
+
+      add_damage (damages, one->file, one->message);
+    }
+  if (!sound || unread->len == 0)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "not everything could be verified: %s", ((const VkDamage *) g_ptr_array_index (unread, 0))->message);
+  return FALSE;
 }
 
 /* Whether a damage that was found explains what else is wrong with point. */
@@ -271,6 +300,7 @@ vk_image_verify (VkStore *store, const GPtrArray *points, const char *socket_dir
 {
   g_autoptr (GPtrArray) checks = collect_files (points, cancellable);
   GThreadPool *pool = g_thread_pool_new (check_file, NULL, (int) g_get_num_processors (), FALSE, NULL);
+  g_autoptr (GPtrArray) unread = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_damage_free);
 
   for (guint i = 0; i < checks->len; i++)
     g_thread_pool_push (pool, g_ptr_array_index (checks, i), NULL);
@@ -294,8 +324,8 @@ vk_image_verify (VkStore *store, const GPtrArray *points, const char *socket_dir
         continue;
       if (point->damage != NULL)
         g_ptr_array_add (add_damage (damages, point->location, point->damage)->affects, vk_point_name (point));
-      else if (!check_chains (store, point, socket_dir, damages, cancellable, error))
+      else if (!check_chains (store, point, socket_dir, damages, unread, cancellable, error))
         return FALSE;
     }
-  return TRUE;
+  return settle_unread (damages, unread, error);
 }
