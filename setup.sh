@@ -64,7 +64,7 @@ debian_packages=(
 )
 
 fedora_packages=(
-  gcc make autoconf automake pkgconf-pkg-config perl-interpreter perl-podlators xz
+  gcc make autoconf automake pkgconf-pkg-config perl-interpreter perl-podlators perl-Pod-Simple xz
   glib2-devel libvirt-devel libvirt-glib-devel libxml2-devel json-glib-devel
   libnbd-devel libpng-devel openssl-devel libzstd-devel libcurl-devel nbdkit-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client

@@ -22,10 +22,17 @@ static char *
 describe_commands (void)
 {
   GString *text = g_string_new ("Commands:\n");
+  gsize name_width = 0, arguments_width = 0;
 
   for (gsize i = 0; vk_commands[i] != NULL; i++)
     if (!vk_commands[i]->hidden)
-      g_string_append_printf (text, "  %-9s %-10s %s\n", vk_commands[i]->name, vk_commands[i]->arguments, vk_commands[i]->summary);
+      {
+        name_width = MAX (name_width, strlen (vk_commands[i]->name));
+        arguments_width = MAX (arguments_width, strlen (vk_commands[i]->arguments));
+      }
+  for (gsize i = 0; vk_commands[i] != NULL; i++)
+    if (!vk_commands[i]->hidden)
+      g_string_append_printf (text, "  %-*s  %-*s  %s\n", (int) name_width, vk_commands[i]->name, (int) arguments_width, vk_commands[i]->arguments, vk_commands[i]->summary);
   g_string_append (text, "\n'virt-keep COMMAND --help' shows the options of a command; virt-keep(1) explains them.");
   return g_string_free (text, FALSE);
 }

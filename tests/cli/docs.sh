@@ -54,6 +54,20 @@ for command in $commands; do
                            "$argument" "with the argument that it takes"
 done
 
+# ---- the page of each command ---------------------------------------------------
+
+"$VIRT_KEEP" --help >"$scratch/help"
+for command in $commands; do
+  perl "$man/command-page" "$man/virt-keep.pod" "$command" >"$scratch/page.pod" 2>"$err"
+  is "$?$(cat "$err")" 0 "$command has a page of its own"
+  pod2man --errors=die --utf8 --section=1 --name="virt-keep-$command" "$scratch/page.pod" "$scratch/page.man" 2>"$err"
+  is "$?$(cat "$err")" 0 "which becomes a manual page"
+  holds "and is installed" grep -qF "man/virt-keep-$command.1" "$man/Makefile.inc"
+  summary=$(sed -n "s/^virt-keep-$command - //p" "$scratch/page.pod")
+  holds "it begins with what --help says" grep -qixE " +$command .*${summary//\'/.}" "$scratch/help"
+done
+is "$(grep -oE 'man/virt-keep-[a-z]+\.1' "$man/Makefile.inc" | sort -u | wc -l)" "$(wc -w <<<"$commands")" "there is no page of another command"
+
 for option in $("$VIRT_KEEP" complete options) --help --version; do
   holds "the option $option is documented" has_item "$option"
 done
@@ -87,13 +101,38 @@ for command in $commands; do
     holds "$command: the short $short of $long is documented" grep -qE "^$short( [A-Z]+)?, $long" "$scratch/items"
   done < <(sed -n 's/^  \(-.\), \(--[a-z-]*\).*/\1 \2/p' "$scratch/help")
 done
+{ echo --help; echo --version; for command in $commands; do "$VIRT_KEEP" complete options "$command"; done; } | sort -u >"$scratch/every-option"
 is "$(grep -oE -- '(^|, )--[a-z-]+' "$scratch/items" | grep -oE -- '--[a-z-]+' | sort -u)" \
-   "$({ echo --help; echo --version; for command in $commands; do "$VIRT_KEEP" complete options "$command"; done; } | sort -u)" \
+   "$(cat "$scratch/every-option")" \
    "the manual has the options of the program and no other"
 
 about policy >"$scratch/about"
 for key in $("$VIRT_KEEP" complete keys) label.NAME; do
   holds "the key $key of policies is documented" grep -qE "^=item (.*, )?$key(,|\$)" "$scratch/about"
+done
+
+# ---- the manual as HTML ------------------------------------------------------------
+
+mkdir "$scratch/html"
+# shellcheck disable=SC2086  # words
+perl "$source_dir/docs/make-html" 1.0 "$source_dir" "$scratch/html" $commands 2>"$err"
+is "$?$(cat "$err")" 0 "the manual becomes HTML"
+is "$(find "$scratch/html" -name '*.html' | wc -l)" "$(($(find "$source_dir/docs" "$man" -name '*.pod' | wc -l) + $(wc -w <<<"$commands") + 1))" "with a page for each of its parts"
+# shellcheck disable=SC2016  # perl's variables
+is "$(cd "$scratch/html" && perl -e '
+       for my $name (glob "*.html") { open my $file, "<", $name; local $/; $page{$name} = <$file>; $there{"$name#$1"} = 1 while $page{$name} =~ /id="([^"]*)"/g }
+       for my $name (sort keys %page) {
+         while ($page{$name} =~ /(?:href|src)="([^"]*)"/g) {
+           my ($to, $anchor) = split /#/, my $link = $1;
+           $to ||= $name;
+           print "$name: $link\n" unless $link =~ m{^https://} || $page{$to} && (!defined $anchor || $there{"$to#$anchor"});
+         }
+       }')" "" "in which every link leads somewhere"
+for page in "$source_dir"/docs/*.pod; do
+  ! command -v podchecker >/dev/null || is "$(podchecker "$page" 2>&1 | grep -v 'syntax OK')" "" "podchecker has nothing to say about $(basename "$page")"
+  for option in $(sed -n '/^ .*virt-keep /p' "$page" | sed 's/.*virt-keep /virt-keep /' | grep -v virtnbd | grep -oE -- ' --[a-z-]+' | sort -u); do
+    holds "it has no option that there is not: $option" grep -qxF -- "$option" "$scratch/every-option"
+  done
 done
 
 # ---- variables -------------------------------------------------------------------

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# What follows virt-keep-recovery(7), after lib.sh: the commands of the manual with
+# What follows virt-keep-recovery(7), or another page of the manual that $manual names,
+# after lib.sh: the commands of the page with
 # directories of the test in the place of the manual's, and what $uuid, $point and
 # $snapshot say in the place of its names.
 # shellcheck disable=SC2154  # lab and its like are lib.sh's
@@ -32,13 +33,14 @@ commands ()
           -e "s|20261123T181400Z|${point#*@}|g; s|5f1c0b7e|$snapshot|g"
 }
 
-# follow HEADING...: does what the manual says, in a shell that has nothing of this test.
+# follow HEADING...: does what the manual says, in a shell that has nothing of this test, but
+# for VIRT_KEEP_STORE if it is set.
 follow ()
 {
   commands "$@" >"$lab/commands"
   [ -s "$lab/commands" ] || bail "the manual has no commands in: $*"
   env -i PATH="$lab/bin:$PATH" HOME="$root" TERM=dumb LIBVIRT_DEFAULT_URI="$LIBVIRT_DEFAULT_URI" XDG_CACHE_HOME="$lab/empty-cache" \
-    VIRT_KEEP_NBDKIT_PLUGIN="$VIRT_KEEP_NBDKIT_PLUGIN" LIBGUESTFS_CACHEDIR=/var/tmp LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
+    ${VIRT_KEEP_STORE:+VIRT_KEEP_STORE="$VIRT_KEEP_STORE"} VIRT_KEEP_NBDKIT_PLUGIN="$VIRT_KEEP_NBDKIT_PLUGIN" LIBGUESTFS_CACHEDIR=/var/tmp LIBGUESTFS_BACKEND_SETTINGS=force_tcg \
     bash -e -u -o pipefail "$lab/commands" >"$out" 2>"$err" </dev/null
   code=$?
 }
@@ -48,3 +50,26 @@ without_virt_keep ()
 {
   is "$(grep -E "(^|[ |;(])virt-keep( |\$)" "$lab/commands")" "" "$1: without virt-keep"
 }
+
+# make_web [data]: the machine of the manual, with a second disk or without.
+make_web ()
+{
+  local data=
+  new_image "$images/web.qcow2" qcow2 64M
+  if [ $# = 1 ]; then
+    new_image "$images/web-data" raw 16M
+    data="<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$images/web-data'/><target dev='vdb' bus='virtio'/></disk>"
+  fi
+  cat >"$lab/web.xml" <<XML
+<domain type='qemu'><name>web</name>${uuid:+<uuid>$uuid</uuid>}<memory unit='MiB'>64</memory><vcpu>1</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='$images/web.qcow2'/><target dev='vda' bus='virtio'/></disk>
+$data<memballoon model='none'/></devices></domain>
+XML
+  { virsh -q define "$lab/web.xml" && virsh -q start web; } >/dev/null || bail "cannot make the machine"
+  # shellcheck disable=SC2034  # shadow reads them
+  disk_file[web:vda]=$images/web.qcow2 disk_format[web:vda]=qcow2 disk_file[web:vdb]=$images/web-data disk_format[web:vdb]=raw
+  uuid=$(virsh domuuid web | head -n 1)
+}
+cleanup_fn remove_domain web
+cleanup_fn remove_domain web2

@@ -5,29 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/manual-lib.sh"
 
-# make_web [data]: the machine of the manual, with a second disk or without.
-make_web ()
-{
-  local data=
-  new_image "$images/web.qcow2" qcow2 64M
-  if [ $# = 1 ]; then
-    new_image "$images/web-data" raw 16M
-    data="<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='$images/web-data'/><target dev='vdb' bus='virtio'/></disk>"
-  fi
-  cat >"$lab/web.xml" <<XML
-<domain type='qemu'><name>web</name>${uuid:+<uuid>$uuid</uuid>}<memory unit='MiB'>64</memory><vcpu>1</vcpu>
-<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
-<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='$images/web.qcow2'/><target dev='vda' bus='virtio'/></disk>
-$data<memballoon model='none'/></devices></domain>
-XML
-  { virsh -q define "$lab/web.xml" && virsh -q start web; } >/dev/null || bail "cannot make the machine"
-  # shellcheck disable=SC2034  # shadow reads them
-  disk_file[web:vda]=$images/web.qcow2 disk_format[web:vda]=qcow2 disk_file[web:vdb]=$images/web-data disk_format[web:vdb]=raw
-  uuid=$(virsh domuuid web | head -n 1)
-}
-cleanup_fn remove_domain web
-cleanup_fn remove_domain web2
-
 # lose_machine: its definition, its first disk and what has been brought back of them.
 lose_machine ()
 {

@@ -10,7 +10,6 @@
 #include "host/checkpoint.h"
 #include "view/disk-key.h"
 
-enum { BEGIN_ATTEMPTS = 10 }; /* see vk_disk_key_try_again() */
 
 static char *
 build_backup_xml (VkBackup *backup, GError **error)
@@ -129,7 +128,7 @@ vk_backup_begin_job (VkBackup *backup, GError **error)
   while (!begin_once (backup, &failure))
     {
       /* An encrypted scratch file is made by QEMU. */
-      gboolean again = vk_disk_key_try_again (failure->message) && ++attempts < BEGIN_ATTEMPTS;
+      gboolean again = vk_disk_key_try_again (failure->message, &attempts);
 
       if (!again && !vk_backup_next_port (backup, failure) && !drop_impossible_bitmap (backup, failure))
         {

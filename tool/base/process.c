@@ -125,6 +125,16 @@ launch (GSubprocessLauncher *launcher, const char *const *argv, GError **error)
   return process;
 }
 
+GPtrArray *
+vk_process_argv_new (const char *const *words)
+{
+  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+
+  for (gsize i = 0; words[i] != NULL; i++)
+    g_ptr_array_add (argv, g_strdup (words[i]));
+  return argv;
+}
+
 GSubprocess *
 vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error)
 {

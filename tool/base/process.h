@@ -30,6 +30,10 @@ typedef struct
 
 enum { VK_PROCESS_FD = 3 };
 
+/* The beginning of an argument vector, to which more strings can be added, and at last
+ * NULL.  Returns: (transfer full), an array that owns its strings. */
+GPtrArray *vk_process_argv_new (const char *const *words);
+
 /* The same as vk_process_start(), with secrets. */
 GSubprocess *vk_process_start_with (const char *const *argv, GSubprocessFlags flags, const VkProcessSecrets *secrets, GError **error);
 

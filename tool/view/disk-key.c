@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/process.h"
 
-G_STATIC_ASSERT (VK_PROCESS_FD == 3); /* VK_DISK_KEY_OBJECT */
+enum { MAX_ATTEMPTS = 10 };
 
 static struct
 {
@@ -55,10 +55,19 @@ vk_disk_key_open (const char *secret, GError **error)
   return -1;
 }
 
-gboolean
-vk_disk_key_try_again (const char *words)
+void
+vk_disk_key_add_object (GPtrArray *argv, const char *secret)
 {
-  return strstr (words, "Unable to get accurate CPU usage") != NULL;
+  if (secret == NULL)
+    return;
+  g_ptr_array_add (argv, g_strdup ("--object"));
+  g_ptr_array_add (argv, g_strdup_printf ("secret,id=key,file=/dev/fd/%d", VK_PROCESS_FD));
+}
+
+gboolean
+vk_disk_key_try_again (const char *words, guint *attempts)
+{
+  return strstr (words, "Unable to get accurate CPU usage") != NULL && ++*attempts < MAX_ATTEMPTS;
 }
 
 gboolean

@@ -19,12 +19,14 @@ void vk_disk_key_set_source (VkDiskKeyFunc func, gpointer user_data);
  * secret NULL, which is no encryption. */
 int vk_disk_key_open (const char *secret, GError **error);
 
-/* The --object of a program that has that descriptor as VK_PROCESS_FD. */
-#define VK_DISK_KEY_OBJECT "secret,id=key,file=/dev/fd/3"
+/* Adds to argv, which owns its strings, the object of a program of QEMU's that has that
+ * descriptor as VK_PROCESS_FD; nothing for secret NULL. */
+void vk_disk_key_add_object (GPtrArray *argv, const char *secret);
 
-/* Whether what a program of QEMU's said about a new encrypted image is only that it could
- * not measure how fast this machine is (from coarse clocks), which another try may. */
-gboolean vk_disk_key_try_again (const char *words);
+/* Whether making an encrypted image is worth another try: what QEMU said is only that it
+ * could not measure how fast this machine is (from coarse clocks), and *attempts, which is
+ * 0 at first and counted here, is not too many. */
+gboolean vk_disk_key_try_again (const char *words, guint *attempts);
 
 /* Sets *error to a sentence about the wrong key, VK_ERROR_REFUSED, when that is what a program of
  * QEMU's said about the image at path, or the one that is copied to path.  Returns: whether it is. */

@@ -209,27 +209,21 @@ static gboolean
 start (VkNbdServer *server, const char *const *options, const char *image, const char *secret, GError **error)
 {
   VkProcessSecrets secrets = { .fd = -1 };
-  g_autofree char *shared = g_strdup_printf ("--shared=%d", MAX_CLIENTS);
-  g_autofree char *socket_option = g_strconcat ("--socket=", server->socket, NULL);
-  g_autofree char *pid_option = g_strconcat ("--pid-file=", server->pid_file, NULL);
-  const char *fixed[] = { server->program, "--persistent", shared, socket_option, pid_option };
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  const char *fixed[] = { server->program, "--persistent", NULL };
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (fixed);
 
-  for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
-    g_ptr_array_add (argv, (gpointer) fixed[i]);
+  g_ptr_array_add (argv, g_strdup_printf ("--shared=%d", MAX_CLIENTS));
+  g_ptr_array_add (argv, g_strconcat ("--socket=", server->socket, NULL));
+  g_ptr_array_add (argv, g_strconcat ("--pid-file=", server->pid_file, NULL));
   for (guint i = 0; options[i] != NULL; i++)
-    g_ptr_array_add (argv, (gpointer) options[i]);
-  if (secret != NULL)
-    {
-      secrets.fd = vk_disk_key_open (secret, error);
-      if (secrets.fd < 0)
-        return FALSE;
-      g_ptr_array_add (argv, (gpointer) "--object");
-      g_ptr_array_add (argv, (gpointer) VK_DISK_KEY_OBJECT);
-    }
-  g_ptr_array_add (argv, (gpointer) "--");
-  g_ptr_array_add (argv, (gpointer) image);
+    g_ptr_array_add (argv, g_strdup (options[i]));
+  vk_disk_key_add_object (argv, secret);
+  g_ptr_array_add (argv, g_strdup ("--"));
+  g_ptr_array_add (argv, g_strdup (image));
   g_ptr_array_add (argv, NULL);
+  secrets.fd = vk_disk_key_open (secret, error);
+  if (secret != NULL && secrets.fd < 0)
+    return FALSE;
   return vk_nbd_server_launch (server, (const char *const *) argv->pdata, &secrets, error);
 }
 

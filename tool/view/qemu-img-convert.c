@@ -79,9 +79,9 @@ follow (GInputStream *pipe, struct chatter *chatter, GCancellable *cancellable, 
   return got == 0;
 }
 
-/* Runs argv, a qemu-img convert, to its end. */
+/* Runs argv, a qemu-img convert, to its end, once. */
 static gboolean
-run_convert (const char *const *argv, const char *secret, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
+run_convert_once (const char *const *argv, const char *secret, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
 {
   VkProcessSecrets secrets = { .fd = vk_disk_key_open (secret, error) };
   g_autoptr (GSubprocess) process = NULL;
@@ -100,14 +100,28 @@ run_convert (const char *const *argv, const char *secret, struct chatter *chatte
   g_subprocess_wait (process, NULL, NULL);
   if (g_subprocess_get_successful (process))
     return TRUE;
-  if (vk_disk_key_try_again (chatter->words ? chatter->words : ""))
-    {
-      g_clear_pointer (&chatter->words, g_free);
-      return run_convert (argv, secret, chatter, to_path, cancellable, error);
-    }
   if (chatter->words == NULL || !vk_disk_key_is_wrong (chatter->words, to_path, error))
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
   return FALSE;
+}
+
+static gboolean
+run_convert (const char *const *argv, const char *secret, struct chatter *chatter, const char *to_path, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  guint attempts = 0;
+
+  while (!run_convert_once (argv, secret, chatter, to_path, cancellable, &failure))
+    {
+      if (chatter->words == NULL || !vk_disk_key_try_again (chatter->words, &attempts))
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_clear_pointer (&chatter->words, g_free);
+      g_clear_error (&failure);
+    }
+  return TRUE;
 }
 
 /* Adds the options for the form of the new image: "-o LIST". */
@@ -141,17 +155,6 @@ add_source_format (GPtrArray *argv, const char *from)
   g_ptr_array_add (argv, g_strdup ("raw"));
 }
 
-/* Returns: (transfer full) of char *, not yet NULL-terminated. */
-static GPtrArray *
-start_argv (const char *const *words)
-{
-  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
-
-  for (gsize i = 0; words[i] != NULL; i++)
-    g_ptr_array_add (argv, g_strdup (words[i]));
-  return argv;
-}
-
 /* Runs the qemu-img convert that argv begins, from and to being its last words. */
 static gboolean
 convert (GPtrArray *argv, const char *from, const char *to, const char *secret, const char *shown, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
@@ -175,7 +178,7 @@ vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *f
 {
   /* No cache flushes of qemu-img's own: one fsync(2) at the end is enough. */
   const char *words[] = { "qemu-img", "convert", "-p", "-O", form->format, "-m", "16", "-t", "unsafe", NULL };
-  g_autoptr (GPtrArray) argv = start_argv (words);
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (words);
   g_autofree char *filename = vk_qemu_img_filename (to_path);
   VkWriteback *writeback;
   VkFd held;
@@ -190,11 +193,7 @@ vk_qemu_img_convert (const char *from, const char *to_path, const VkImageForm *f
     }
   add_source_format (argv, from);
   add_form (argv, form);
-  if (form->secret != NULL)
-    {
-      g_ptr_array_add (argv, g_strdup ("--object"));
-      g_ptr_array_add (argv, g_strdup (VK_DISK_KEY_OBJECT));
-    }
+  vk_disk_key_add_object (argv, form->secret);
   held = vk_qemu_img_reserve (to_path, error);
   if (held < 0)
     return FALSE;
@@ -238,7 +237,7 @@ static gboolean
 copy_slice (const char *from, const char *target, guint64 offset, guint64 length, VkFractionFunc progress, gpointer user_data, GCancellable *cancellable, GError **error)
 {
   static const char *const words[] = { "qemu-img", "convert", "-p", "-n", "-m", "16", "-t", "unsafe", "--image-opts", "--target-image-opts", NULL };
-  g_autoptr (GPtrArray) argv = start_argv (words);
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (words);
   g_autofree char *from_slice = describe_slice (from, offset, length);
   g_autofree char *to_slice = describe_slice (target, offset, length);
 
@@ -290,7 +289,7 @@ vk_qemu_img_measure (const char *from, const VkImageForm *form, guint64 *bytes, 
   static const char *const words[] = { "qemu-img", "measure", "--output=json", "-O", "qcow2", NULL };
   gboolean sparse = form->preallocation == NULL || strcmp (form->preallocation, "metadata") == 0;
   VkImageForm plain = { .cluster_size = form->cluster_size, .preallocation = sparse ? NULL : form->preallocation };
-  g_autoptr (GPtrArray) argv = start_argv (words);
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (words);
   g_autoptr (JsonObject) answer = NULL;
 
   add_source_format (argv, from);

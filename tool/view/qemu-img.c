@@ -41,44 +41,34 @@ vk_qemu_img_reserve (const char *path, GError **error)
   return -1;
 }
 
-enum { CREATE_ATTEMPTS = 10 }; /* see vk_disk_key_try_again() */
-
 /* backing: as QEMU takes it, or NULL.  Returns: as vk_qemu_img_create_held(). */
 static VkFd
 create (const char *path, guint64 size, const char *backing, const char *backing_format, const char *secret, GError **error)
 {
-  g_autofree char *filename = vk_qemu_img_filename (path);
-  g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  const char *words[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o", secret ? "compat=1.1,encrypt.format=luks,encrypt.key-secret=key" : "compat=1.1", NULL };
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (words);
   g_autoptr (GError) failure = NULL;
   g_auto (VkFd) held = -1;
-  const char *fixed[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-o" };
+  guint attempts = 0;
 
-  for (guint i = 0; i < G_N_ELEMENTS (fixed); i++)
-    g_ptr_array_add (argv, (gpointer) fixed[i]);
-  g_ptr_array_add (argv, (gpointer) (secret ? "compat=1.1,encrypt.format=luks,encrypt.key-secret=key" : "compat=1.1"));
-  if (secret != NULL)
-    {
-      g_ptr_array_add (argv, (gpointer) "--object");
-      g_ptr_array_add (argv, (gpointer) VK_DISK_KEY_OBJECT);
-    }
+  vk_disk_key_add_object (argv, secret);
   if (backing != NULL)
     {
-      g_ptr_array_add (argv, (gpointer) "-u");
-      g_ptr_array_add (argv, (gpointer) "-F");
-      g_ptr_array_add (argv, (gpointer) backing_format);
-      g_ptr_array_add (argv, (gpointer) "-b");
-      g_ptr_array_add (argv, (gpointer) backing);
+      g_ptr_array_add (argv, g_strdup ("-u"));
+      g_ptr_array_add (argv, g_strdup ("-F"));
+      g_ptr_array_add (argv, g_strdup (backing_format));
+      g_ptr_array_add (argv, g_strdup ("-b"));
+      g_ptr_array_add (argv, g_strdup (backing));
     }
-  g_ptr_array_add (argv, (gpointer) "--");
-  g_ptr_array_add (argv, filename);
-  g_ptr_array_add (argv, bytes);
+  g_ptr_array_add (argv, g_strdup ("--"));
+  g_ptr_array_add (argv, vk_qemu_img_filename (path));
+  g_ptr_array_add (argv, g_strdup_printf ("%" G_GUINT64_FORMAT, size));
   g_ptr_array_add (argv, NULL);
 
   held = vk_qemu_img_reserve (path, error);
   if (held < 0)
     return -1;
-  for (guint i = 0; i < CREATE_ATTEMPTS; i++)
+  do
     {
       VkProcessSecrets secrets = { .fd = -1 };
 
@@ -86,9 +76,8 @@ create (const char *path, guint64 size, const char *backing, const char *backing
       secrets.fd = vk_disk_key_open (secret, &failure);
       if (failure == NULL && vk_process_run_with ((const char *const *) argv->pdata, &secrets, NULL, NULL, &failure))
         return vk_fd_steal (&held);
-      if (!vk_disk_key_try_again (failure->message))
-        break;
     }
+  while (vk_disk_key_try_again (failure->message, &attempts));
   g_unlink (path);
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
     g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
@@ -198,9 +187,8 @@ vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellab
 {
   g_autoptr (JsonObject) node = describe_node (&path, 1, TRUE);
   g_autofree char *json = NULL;
-  g_autofree char *image = NULL;
-  const char *plain[] = { "qemu-img", "check", "-q", "--", NULL, NULL };
-  const char *encrypted[] = { "qemu-img", "check", "-q", "--object", VK_DISK_KEY_OBJECT, "--", NULL, NULL };
+  const char *fixed[] = { "qemu-img", "check", "-q", NULL };
+  g_autoptr (GPtrArray) argv = vk_process_argv_new (fixed);
   g_autoptr (GSubprocess) process = NULL;
   VkProcessSecrets secrets = { .fd = -1 };
   g_autofree char *words = NULL;
@@ -213,10 +201,11 @@ vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellab
   if (secret != NULL)
     vk_disk_key_describe (node);
   json = vk_json_to_string (node, FALSE);
-  image = g_strconcat ("json:", json, NULL);
-  plain[4] = image;
-  encrypted[6] = image;
-  process = vk_process_start_with (secret ? encrypted : plain, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &secrets, error);
+  vk_disk_key_add_object (argv, secret);
+  g_ptr_array_add (argv, g_strdup ("--"));
+  g_ptr_array_add (argv, g_strconcat ("json:", json, NULL));
+  g_ptr_array_add (argv, NULL);
+  process = vk_process_start_with ((const char *const *) argv->pdata, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &secrets, error);
   if (process == NULL)
     return FALSE;
   if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, NULL, &words, error))
