@@ -316,7 +316,7 @@ run_checks ()
   if build_in "$build/sanitizers" --enable-werror --enable-sanitizers CFLAGS='-g -O1'; then
     # shellcheck disable=SC2016  # a make variable
     stage "Unit and command line tests and some of the others with sanitizers" "$build/sanitizers" -j"$jobs" check \
-      'TESTS=$(unit_tests) $(cli_tests) tests/restic/core.sh tests/restic/backend-rest.sh tests/restic/backend-s3.sh tests/lab/backup-push.sh tests/lab/backup-pull.sh tests/lab/restic-backup.sh'
+      'TESTS=$(unit_tests) $(program_cli_tests) tests/restic/core.sh tests/restic/backend-rest.sh tests/restic/backend-s3.sh tests/lab/backup-push.sh tests/lab/backup-pull.sh tests/lab/restic-backup.sh'
   else
     stage_failed "the build with sanitizers"
   fi
@@ -325,7 +325,7 @@ run_checks ()
   say "Building without what is optional"
   if build_in "$build/plain" --enable-werror --without-restic --without-openssl; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) $(cli_tests)'
+    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) $(program_cli_tests)'
   else
     stage_failed "the build without what is optional"
   fi
