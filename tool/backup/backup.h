@@ -95,6 +95,7 @@ typedef struct
   VkManifest *manifest; /* given empty, filled in as the facts become known, so that a failure can be
                            reported too; what was stored when there is a new point */
   gboolean stored;      /* there is a new point */
+  const char *place;    /* the URL by which the store was asked for; NULL: that is not known */
 } VkBackupTask;
 
 /* How far apart the instants of several domains are. */

@@ -90,18 +90,22 @@ place_order (const VkInvocation *invocation, VkHost *host, const char *domain, O
       && vk_backup_options_parse (&order->own, request, &order->own.store_settings, error);
 }
 
+/* host (transfer full): NULL with *error. */
 static gboolean
 open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkProgressStyle style, Order *order, VkBackupTask *task, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
 
   task->host = host;
+  task->request.domain = domain;
   task->manifest = vk_manifest_new ();
   task->reporter = vk_reporter_new (style, stderr, domain);
-  if (!place_order (invocation, host, domain, order, &task->request, error)
+  task->place = invocation->store;
+  if (host == NULL
+      || !place_order (invocation, host, domain, order, &task->request, error)
       || !vk_backup_options_settle (order->own.options, host, &task->request, error))
     return FALSE;
-  task->request.domain = domain;
+  task->place = order->own.store;
   task->store = open_store (&order->own, !options->estimate, error);
   if (task->store != NULL)
     vk_reporter_event (task->reporter, "start", NULL, NULL);
@@ -167,7 +171,7 @@ run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInter
       order->rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
       g_ptr_array_add (orders, order);
       g_array_set_size (tasks, (guint) i + 1);
-      done = own != NULL && open_task (invocation, own, invocation->arguments[i], style, order, &g_array_index (tasks, VkBackupTask, i), error);
+      done = open_task (invocation, own, invocation->arguments[i], style, order, &g_array_index (tasks, VkBackupTask, i), error);
     }
   if (!done)
     return options->estimate ? FALSE : vk_metrics_write_backups (invocation, options->metrics, tasks, FALSE, error);

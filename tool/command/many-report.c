@@ -36,6 +36,12 @@ member_json (const VkMany *many, const VkMember *member)
 
   vk_json_set_string (object, "name", member->domain->name);
   vk_json_set_string (object, "uuid", member->domain->uuid);
+  if (member->store != NULL && member->store->url != NULL)
+    {
+      g_autofree char *url = vk_store_shown_url (member->store->url);
+
+      vk_json_set_string (object, "store", url);
+    }
   return object;
 }
 

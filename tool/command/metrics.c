@@ -11,6 +11,14 @@
 #include "report/metrics-file.h"
 #include "store/summary.h"
 
+/* The value of the label "store"; url may be NULL, where neither a policy nor anything else names one.
+ * Returns: (transfer full). */
+static char *
+store_label (const char *url)
+{
+  return url ? vk_store_shown_url (url) : g_strdup ("");
+}
+
 gboolean
 vk_metrics_check (const char *path, GError **error)
 {
@@ -72,8 +80,9 @@ take_ended (VkMetrics *metrics, gpointer user_data)
 }
 
 static gboolean
-write_backup (const char *path, const char *store, const VkBackupTask *task, const char *failure, GError **error)
+write_backup (const char *path, const VkBackupTask *task, const char *failure, GError **error)
 {
+  g_autofree char *store = store_label (task->place);
   g_autoptr (GPtrArray) points = task->stored ? vk_store_list (task->store, task->manifest->domain_uuid, error) : NULL;
   Ended ended = { task, store, failure, points };
 
@@ -85,23 +94,16 @@ write_backup (const char *path, const char *store, const VkBackupTask *task, con
 gboolean
 vk_metrics_write_backups (VkInvocation *invocation, const char *path, const GArray *tasks, gboolean done, GError **error)
 {
-  g_autofree char *store = vk_store_shown_url (invocation->store);
   GError *failure = NULL;
 
   if (path == NULL)
     return done;
   for (guint i = 0; failure == NULL && i < tasks->len; i++)
-    write_backup (path, store, &g_array_index (tasks, VkBackupTask, i), failure_of (done ? NULL : *error), &failure);
+    write_backup (path, &g_array_index (tasks, VkBackupTask, i), failure_of (done ? NULL : *error), &failure);
   return conclude (invocation, path, failure, done, error);
 }
 
 /* --- several domains, each of which had a process ---------------------------- */
-
-typedef struct
-{
-  JsonArray *results;
-  const char *store; /* the label */
-} Unwritten;
 
 /* Its process wrote nothing.  One that was not begun any more has not failed. */
 static const char *
@@ -119,13 +121,13 @@ unwritten_failure (JsonObject *result)
 static void
 take_unwritten (VkMetrics *metrics, gpointer user_data)
 {
-  const Unwritten *unwritten = user_data;
+  JsonArray *results = user_data;
 
-  for (guint i = 0; i < json_array_get_length (unwritten->results); i++)
+  for (guint i = 0; i < json_array_get_length (results); i++)
     {
-      JsonObject *result = json_array_get_object_element (unwritten->results, i);
+      JsonObject *result = json_array_get_object_element (results, i);
       const char *failure = unwritten_failure (result);
-      g_autofree char *owner = vk_metrics_owner (json_object_get_string_member (result, "name"), unwritten->store);
+      g_autofree char *owner = vk_metrics_owner (json_object_get_string_member (result, "name"), json_object_get_string_member_with_default (result, "store", ""));
 
       if (failure != NULL)
         vk_metrics_take_backup (metrics, owner, NULL, failure);
@@ -135,14 +137,11 @@ take_unwritten (VkMetrics *metrics, gpointer user_data)
 gboolean
 vk_metrics_write_unwritten (VkInvocation *invocation, const char *path, gboolean done, GError **error)
 {
-  g_autofree char *store = vk_store_shown_url (invocation->store);
-  Unwritten unwritten = { .store = store };
   GError *failure = NULL;
 
   if (path == NULL || !json_object_has_member (invocation->result, "results"))
     return done;
-  unwritten.results = json_object_get_array_member (invocation->result, "results");
-  vk_metrics_file_update (path, take_unwritten, &unwritten, &failure);
+  vk_metrics_file_update (path, take_unwritten, json_object_get_array_member (invocation->result, "results"), &failure);
   return conclude (invocation, path, failure, done, error);
 }
 
@@ -166,7 +165,7 @@ take_points (VkMetrics *metrics, gpointer user_data)
 gboolean
 vk_metrics_write_points (VkInvocation *invocation, const char *path, VkStore *store, const char *domain, gboolean done, GError **error)
 {
-  g_autofree char *label = vk_store_shown_url (invocation->store);
+  g_autofree char *label = store_label (invocation->store);
   GError *failure = NULL;
   g_autoptr (GPtrArray) list = path ? vk_store_list (store, domain, &failure) : NULL;
   g_autoptr (GPtrArray) summaries = list ? vk_summarize (list, store->ops->whole_points) : NULL;
