@@ -29,7 +29,7 @@ typedef struct
   VkStore *store;
   VkRetention general;
   VkHost *host;       /* that knows the policies; NULL: they do not count */
-  gboolean found_any; /* there was a rule for some domain */
+  gboolean found_any; /* there was a rule for some domain, or no domain */
 } Rules;
 
 static void
@@ -156,7 +156,6 @@ plan_all (Plan *plan, Rules *rules, const GPtrArray *points, GError **error)
   g_autoptr (GDateTime) now = g_date_time_new_now (zone);
   g_autoptr (GPtrArray) damaged = g_ptr_array_new ();
   g_autoptr (GPtrArray) left = g_ptr_array_new ();
-
   g_autoptr (GPtrArray) no_rule = g_ptr_array_new ();
   g_autoptr (GError) failure = NULL;
 
@@ -167,6 +166,8 @@ plan_all (Plan *plan, Rules *rules, const GPtrArray *points, GError **error)
       g_ptr_array_add (left, g_ptr_array_index (points, i));
     else
       keep (plan, g_ptr_array_index (points, i), damaged);
+  /* Without points there is nothing to have rules for. */
+  rules->found_any = left->len == 0;
   while (left->len > 0)
     {
       g_autoptr (GPtrArray) domain = g_ptr_array_new ();
