@@ -67,16 +67,24 @@ object_of (JsonObject *object, const char *member)
   return node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
 }
 
+/* The "name" or "uuid" of the domain that a result is about, or NULL. */
+static const char *
+domain_member (JsonObject *result, const char *member)
+{
+  JsonObject *domain = object_of (result, "domain");
+
+  return string_of (domain ? domain : result, member);
+}
+
 gboolean
 vk_journal_send_result (const char *message, const char *command, JsonObject *result, const char *error, int exit_status)
 {
-  JsonObject *domain = object_of (result, "domain");
   g_autofree char *status = g_strdup_printf ("%d", exit_status);
   VkJournalFields fields = {
     .event = error ? "failed" : "done",
     .command = command,
-    .domain = domain ? string_of (domain, "name") : string_of (result, "name"),
-    .uuid = domain ? string_of (domain, "uuid") : string_of (result, "uuid"),
+    .domain = domain_member (result, "name"),
+    .uuid = domain_member (result, "uuid"),
     .point = string_of (result, "point"),
     .error = error,
     .exit_status = status,
@@ -89,8 +97,7 @@ static void
 send_one (const char *command, JsonObject *result)
 {
   JsonObject *failure = object_of (result, "error");
-  JsonObject *domain = object_of (result, "domain");
-  const char *name = domain ? string_of (domain, "name") : string_of (result, "name");
+  const char *name = domain_member (result, "name");
   const char *what = failure ? string_of (failure, "message") : string_of (result, "point");
   g_autofree char *message = g_strdup_printf ("%s: %s", name ? name : "", what ? what : "not backed up");
 

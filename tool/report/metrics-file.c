@@ -44,12 +44,7 @@ lock (const char *path, GError **error)
     failed = flock (fd, LOCK_EX);
   while (failed != 0 && errno == EINTR);
   if (failed == 0)
-    {
-      VkFd locked = fd;
-
-      fd = -1;
-      return locked;
-    }
+    return vk_fd_steal (&fd);
   vk_fail_errno ("lock", name, error);
   return -1;
 }
