@@ -104,6 +104,20 @@ count (VkMetrics *metrics, gpointer owner)
   vk_metrics_count (metrics, VK_METRIC_FAILURES, owner, "guest");
 }
 
+/* What each of several processes does at the same time. */
+static gboolean
+count_often (const char *path, guint process, guint times)
+{
+  g_autofree char *name = g_strdup_printf ("%u", process);
+  g_autofree char *own = vk_metrics_owner (name, "/s");
+  g_autofree char *shared = vk_metrics_owner ("shared", "/s");
+
+  for (guint i = 0; i < times; i++)
+    if (!vk_metrics_file_update (path, count, own, NULL) || !vk_metrics_file_update (path, count, shared, NULL))
+      return FALSE;
+  return TRUE;
+}
+
 static void
 test_processes (void)
 {
@@ -115,16 +129,7 @@ test_processes (void)
 
   for (guint i = 0; i < PROCESSES; i++)
     if (fork () == 0)
-      {
-        g_autofree char *name = g_strdup_printf ("%u", i);
-        g_autofree char *own = vk_metrics_owner (name, "/s");
-        g_autofree char *shared = vk_metrics_owner ("shared", "/s");
-        gboolean good = TRUE;
-
-        for (guint times = 0; times < TIMES; times++)
-          good = good && vk_metrics_file_update (path, count, own, NULL) && vk_metrics_file_update (path, count, shared, NULL);
-        _exit (!good);
-      }
+      _exit (!count_often (path, i, TIMES));
   for (guint i = 0; i < PROCESSES; i++)
     {
       int ended;
