@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -151,14 +152,33 @@ test_file_sha256 (Fixture *fixture, gconstpointer data)
   }
 }
 
-/* Also behind a position that no direct write may begin at. */
+/* A new file, from position on. */
+static void
+expect_written (const char *path, const char *content, gsize length, gsize position)
+{
+  int fd = g_open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  g_autofree char *found = NULL;
+  gsize size;
+
+  g_assert_cmpint (lseek (fd, (off_t) position, SEEK_SET), ==, (off_t) position);
+  g_assert_true (vk_write_direct (fd, content, length));
+  g_assert_true (vk_write_direct (fd, "end", 3));
+  close (fd);
+  g_assert_true (g_file_get_contents (path, &found, &size, NULL));
+  g_assert_cmpuint (size, ==, position + length + 3);
+  g_assert_cmpint (memcmp (found + position, content, length), ==, 0);
+  g_assert_cmpstr (found + position + length, ==, "end");
+}
+
+/* Also behind a position that no direct write may begin at, and out of memory that has to
+ * be copied first. */
 static void
 test_write_direct (Fixture *fixture, gconstpointer data)
 {
   static const gsize lengths[] = { 0, 5, (1 << 20) - 1, 1 << 20, (9 << 20) + 4097 };
   static const gsize positions[] = { 0, 4096, 3 };
   g_autofree char *path = path_in (fixture, "file");
-  g_autofree char *content = g_malloc (10 << 20);
+  char *content = vk_write_direct_memory (10 << 20);
   int full = g_open ("/dev/full", O_WRONLY | O_CLOEXEC, 0);
 
   for (gsize i = 0; i < 10 << 20; i++)
@@ -166,22 +186,13 @@ test_write_direct (Fixture *fixture, gconstpointer data)
   for (gsize i = 0; i < G_N_ELEMENTS (lengths); i++)
     for (gsize j = 0; j < G_N_ELEMENTS (positions); j++)
       {
-        int fd = g_open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        g_autofree char *found = NULL;
-        gsize length;
-
-        g_assert_cmpint (lseek (fd, (off_t) positions[j], SEEK_SET), ==, (off_t) positions[j]);
-        g_assert_true (vk_write_direct (fd, content, lengths[i]));
-        g_assert_true (vk_write_direct (fd, "end", 3));
-        close (fd);
-        g_assert_true (g_file_get_contents (path, &found, &length, NULL));
-        g_assert_cmpuint (length, ==, positions[j] + lengths[i] + 3);
-        g_assert_cmpint (memcmp (found + positions[j], content, lengths[i]), ==, 0);
-        g_assert_cmpstr (found + positions[j] + lengths[i], ==, "end");
+        expect_written (path, content, lengths[i], positions[j]);
+        expect_written (path, content + 1, lengths[i], positions[j]);
       }
   g_assert_false (vk_write_direct (full, content, 2 << 20));
   g_assert_cmpint (errno, ==, ENOSPC);
   close (full);
+  free (content);
 }
 
 static void

@@ -249,10 +249,8 @@ test_unpacked_encodings (void)
 /* --- packs ---------------------------------------------------------------- */
 
 static GBytes *
-build_pack (VkCrypto *crypto, VkResticId *id, GArray **blobs)
+fill_pack (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id, GArray **blobs)
 {
-  g_autoptr (VkPackBuilder) builder = vk_pack_builder_new (VK_PACK_SIZE_MIN);
-
   for (guint i = 0; i < 5; i++)
     {
       guint8 sealed[100 + VK_SEAL_OVERHEAD] = { 0 };
@@ -261,6 +259,15 @@ build_pack (VkCrypto *crypto, VkResticId *id, GArray **blobs)
       vk_pack_builder_add (builder, &blob, sealed);
     }
   return vk_pack_builder_finish (builder, crypto, id, blobs);
+}
+
+static GBytes *
+build_pack (VkCrypto *crypto, VkResticId *id, GArray **blobs)
+{
+  g_autoptr (VkPackBuilder) builder = vk_pack_builder_new (VK_PACK_SIZE_MIN);
+  g_autoptr (GBytes) pack = fill_pack (builder, crypto, id, blobs);
+
+  return g_bytes_new (g_bytes_get_data (pack, NULL), g_bytes_get_size (pack));
 }
 
 static void
@@ -347,6 +354,56 @@ test_pack_size (void)
   g_assert_cmpuint (vk_pack_builder_count (builder), ==, 3);
   pack = vk_pack_builder_finish (builder, crypto, &id, &blobs);
   g_assert_cmpuint (g_bytes_get_size (pack), <=, VK_PACK_SIZE_MIN);
+}
+
+/* Adds one blob to the empty pack, in either way, and ends it. */
+static void
+expect_single_blob (VkPackBuilder *builder, VkCrypto *crypto, gsize length, gboolean as_array)
+{
+  VkPackBlob blob = { .id = numbered_id (1), .length = (guint32) length };
+  g_autofree guint8 *sealed = g_malloc (length);
+  g_autoptr (GArray) blobs = NULL;
+  g_autoptr (GBytes) pack = NULL;
+  GByteArray *array;
+  VkResticId id, again;
+
+  memset (sealed, 0x5a, length);
+  g_assert_true (vk_pack_builder_fits (builder, length));
+  if (as_array)
+    {
+      array = g_byte_array_new ();
+      g_byte_array_append (array, sealed, (guint) length);
+      vk_pack_builder_add_array (builder, &blob, array);
+    }
+  else
+    vk_pack_builder_add (builder, &blob, sealed);
+  pack = vk_pack_builder_finish (builder, crypto, &id, &blobs);
+  vk_restic_id_of (g_bytes_get_data (pack, NULL), g_bytes_get_size (pack), &again);
+  g_assert_true (vk_restic_id_equal (&id, &again));
+  g_assert_cmpmem (g_bytes_get_data (pack, NULL), length, sealed, length);
+  g_assert_cmpuint (g_array_index (blobs, VkPackBlob, 0).offset, ==, 0);
+  g_clear_pointer (&pack, g_bytes_unref);
+  vk_pack_builder_reset (builder);
+}
+
+static void
+test_pack_again (void)
+{
+  g_autoptr (VkPackBuilder) builder = vk_pack_builder_new (VK_PACK_SIZE_MIN);
+  VkResticKey key = { 0 };
+  g_autoptr (VkCrypto) crypto = vk_crypto_new (&key);
+  g_autoptr (GArray) blobs = NULL;
+  g_autoptr (GBytes) pack = NULL;
+  VkResticId id;
+
+  expect_single_blob (builder, crypto, 100, FALSE);
+  expect_single_blob (builder, crypto, VK_PACK_SIZE_MIN, FALSE);
+  expect_single_blob (builder, crypto, 2 * VK_PACK_SIZE_MIN, FALSE);
+  expect_single_blob (builder, crypto, 100, TRUE);
+  expect_single_blob (builder, crypto, 2 * VK_PACK_SIZE_MIN, TRUE);
+  pack = fill_pack (builder, crypto, &id, &blobs);
+  g_assert_cmpuint (blobs->len, ==, 5);
+  g_assert_cmpuint (g_bytes_get_size (pack), <, 1000);
 }
 
 /* --- index files ---------------------------------------------------------- */
@@ -482,6 +539,7 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/format/pack/its header lists what was added", test_pack_round_trip);
   g_test_add_func ("/restic/format/pack/hostile headers are refused", test_pack_hostile_header);
   g_test_add_func ("/restic/format/pack/never larger than its size", test_pack_size);
+  g_test_add_func ("/restic/format/pack/another one in the same memory", test_pack_again);
   g_test_add_func ("/restic/format/index/read", test_index_file);
   g_test_add_func ("/restic/format/index/duplicates", test_index_duplicates);
   g_test_add_func ("/restic/format/index/hostile files are refused", test_index_hostile);

@@ -17,8 +17,18 @@ enum
   WORTH_BYTES = 1 << 20, /* less is as well in the cache */
 };
 
-/* Returns how much it has written; the reason why not more is met again by who writes
- * the rest. */
+void *
+vk_write_direct_memory (gsize length)
+{
+  void *memory = NULL;
+
+  if (posix_memalign (&memory, ALIGNMENT, length) != 0)
+    g_error ("there is no memory for %" G_GSIZE_FORMAT " bytes", length);
+  return memory;
+}
+
+/* buffer is NULL where data can be written as it lies.  Returns how much it has written;
+ * the reason why not more is met again by who writes the rest. */
 static gsize
 write_blocks (int fd, const guint8 *data, gsize length, guint8 *buffer)
 {
@@ -29,8 +39,9 @@ write_blocks (int fd, const guint8 *data, gsize length, guint8 *buffer)
       gsize piece = MIN (BUFFER_BYTES, (length - done) / ALIGNMENT * ALIGNMENT);
       gssize written;
 
-      memcpy (buffer, data + done, piece);
-      written = write (fd, buffer, piece);
+      if (buffer != NULL)
+        memcpy (buffer, data + done, piece);
+      written = write (fd, buffer != NULL ? buffer : data + done, piece);
       if (written < 0 && errno == EINTR)
         continue;
       if (written <= 0)
@@ -46,13 +57,13 @@ static gsize
 write_past_cache (int fd, const guint8 *data, gsize length)
 {
   int flags = fcntl (fd, F_GETFL);
-  void *buffer = NULL;
-  gsize done = 0;
+  void *buffer;
+  gsize done;
 
   if (flags < 0 || fcntl (fd, F_SETFL, flags | O_DIRECT) < 0)
     return 0;
-  if (posix_memalign (&buffer, ALIGNMENT, BUFFER_BYTES) == 0)
-    done = write_blocks (fd, data, length, buffer);
+  buffer = (guintptr) data % ALIGNMENT == 0 ? NULL : vk_write_direct_memory (BUFFER_BYTES);
+  done = write_blocks (fd, data, length, buffer);
   free (buffer);
   fcntl (fd, F_SETFL, flags);
   return done;

@@ -8,3 +8,7 @@
  * what a backup has written, and the copy into the cache takes longer than anything else
  * that is done with it.  Returns: FALSE with errno. */
 gboolean vk_write_direct (int fd, const void *data, gsize length);
+
+/* Memory of length bytes out of which that writes without a copy in between.
+ * Returns: (transfer full), for free(). */
+void *vk_write_direct_memory (gsize length);

@@ -3,9 +3,11 @@
 
 #include "store/restic/pack.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/write-direct.h"
 
 /* A header's entry: type, length of the sealed blob, length of its content if
  * it is compressed, id. */
@@ -21,21 +23,30 @@ enum { TYPE_TREE = 1, TYPE_COMPRESSED = 2, TYPE_MAX = 3 };
 
 struct VkPackBuilder
 {
-  GByteArray *content;
-  GArray *blobs; /* of VkPackBlob */
+  guint8 *memory; /* from vk_write_direct_memory(), of room bytes */
+  gsize room;
+  GByteArray *borrowed; /* the content, in the place of memory, if it is not NULL */
+  gsize length;         /* of the content */
+  GArray *blobs;        /* of VkPackBlob */
   gsize size;
-  guint filling;     /* blobs whose room has not been filled in yet */
-  gboolean closed;   /* nothing more is added */
-  gboolean borrowed; /* content is somebody else's array, which has no room for more */
+  guint filling;   /* blobs whose room has not been filled in yet */
+  gboolean closed; /* nothing more is added */
 };
+
+static GArray *
+new_blobs (void)
+{
+  return g_array_new (FALSE, FALSE, sizeof (VkPackBlob));
+}
 
 VkPackBuilder *
 vk_pack_builder_new (gsize size)
 {
   VkPackBuilder *builder = g_new0 (VkPackBuilder, 1);
 
-  builder->content = g_byte_array_sized_new ((guint) size);
-  builder->blobs = g_array_new (FALSE, FALSE, sizeof (VkPackBlob));
+  builder->memory = vk_write_direct_memory (size);
+  builder->room = size;
+  builder->blobs = new_blobs ();
   builder->size = size;
   return builder;
 }
@@ -45,8 +56,9 @@ vk_pack_builder_free (VkPackBuilder *builder)
 {
   if (builder == NULL)
     return;
-  g_byte_array_unref (builder->content);
-  g_array_unref (builder->blobs);
+  free (builder->memory);
+  g_clear_pointer (&builder->borrowed, g_byte_array_unref);
+  g_clear_pointer (&builder->blobs, g_array_unref);
   g_free (builder);
 }
 
@@ -64,21 +76,32 @@ vk_pack_builder_fits (const VkPackBuilder *builder, gsize length)
 
   if (builder->blobs->len == 0)
     return TRUE;
-  if (builder->borrowed)
+  if (builder->borrowed != NULL)
     return FALSE;
-  return builder->content->len + length + trailer_bound (count) <= builder->size && trailer_bound (count) <= VK_PACK_HEADER_LIMIT;
+  return builder->length + length + trailer_bound (count) <= builder->size && trailer_bound (count) <= VK_PACK_HEADER_LIMIT;
 }
 
-/* The content has been as large as the pack from the beginning, and is only ever moved for
- * a first blob that is larger still. */
+/* An empty pack takes any blob, and then has room for its header, too. */
+static void
+make_room (VkPackBuilder *builder, gsize length)
+{
+  if (length <= builder->room)
+    return;
+  free (builder->memory);
+  builder->memory = vk_write_direct_memory (length);
+  builder->room = length;
+}
+
 guint8 *
 vk_pack_builder_reserve (VkPackBuilder *builder, VkPackBlob *blob)
 {
-  blob->offset = builder->content->len;
-  g_byte_array_set_size (builder->content, blob->offset + blob->length);
+  if (builder->length == 0)
+    make_room (builder, blob->length + trailer_bound (1));
+  blob->offset = (guint32) builder->length;
+  builder->length += blob->length;
   g_array_append_val (builder->blobs, *blob);
   builder->filling++;
-  return builder->content->data + blob->offset;
+  return builder->memory + blob->offset;
 }
 
 gboolean
@@ -104,16 +127,15 @@ vk_pack_builder_add (VkPackBuilder *builder, VkPackBlob *blob, const guint8 *sea
 void
 vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteArray *sealed)
 {
-  g_autoptr (GByteArray) surplus = sealed;
+  g_autoptr (GByteArray) array = sealed;
 
-  if (builder->content->len > 0 || sealed->len < builder->size / 2)
+  if (builder->length > 0 || array->len < builder->size / 2)
     {
-      vk_pack_builder_add (builder, blob, sealed->data);
+      vk_pack_builder_add (builder, blob, array->data);
       return;
     }
-  surplus = g_steal_pointer (&builder->content);
-  builder->content = sealed;
-  builder->borrowed = TRUE;
+  builder->length = array->len;
+  builder->borrowed = g_steal_pointer (&array);
   blob->offset = 0;
   g_array_append_val (builder->blobs, *blob);
 }
@@ -130,6 +152,17 @@ append_number (GByteArray *array, guint32 number)
   guint32 little_endian = GUINT32_TO_LE (number);
 
   g_byte_array_append (array, (const guint8 *) &little_endian, sizeof little_endian);
+}
+
+/* Makes the content longer.  Returns: (transfer none) all of it. */
+static guint8 *
+extend (VkPackBuilder *builder, gsize length)
+{
+  builder->length += length;
+  if (builder->borrowed == NULL)
+    return builder->memory;
+  g_byte_array_set_size (builder->borrowed, (guint) builder->length);
+  return builder->borrowed->data;
 }
 
 static GByteArray *
@@ -155,16 +188,27 @@ GBytes *
 vk_pack_builder_finish (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id, GArray **blobs)
 {
   g_autoptr (GByteArray) header = make_header (builder->blobs);
-  GByteArray *content = g_steal_pointer (&builder->content);
-  guint begin = content->len;
+  gsize begin = builder->length;
+  gsize sealed = header->len + VK_SEAL_OVERHEAD;
+  guint32 little_endian = GUINT32_TO_LE ((guint32) sealed);
+  guint8 *content = extend (builder, sealed + HEADER_LENGTH_BYTES);
 
-  g_byte_array_set_size (content, begin + header->len + VK_SEAL_OVERHEAD);
-  vk_crypto_seal (crypto, header->data, header->len, content->data + begin);
-  append_number (content, header->len + VK_SEAL_OVERHEAD);
-  vk_restic_id_of (content->data, content->len, id);
-  *blobs = g_array_ref (builder->blobs);
-  builder->content = g_byte_array_new ();
-  return g_byte_array_free_to_bytes (content);
+  vk_crypto_seal (crypto, header->data, header->len, content + begin);
+  memcpy (content + begin + sealed, &little_endian, HEADER_LENGTH_BYTES);
+  vk_restic_id_of (content, builder->length, id);
+  *blobs = g_steal_pointer (&builder->blobs);
+  return g_bytes_new_static (content, builder->length);
+}
+
+void
+vk_pack_builder_reset (VkPackBuilder *builder)
+{
+  g_clear_pointer (&builder->borrowed, g_byte_array_unref);
+  g_clear_pointer (&builder->blobs, g_array_unref);
+  builder->blobs = new_blobs ();
+  builder->length = 0;
+  builder->filling = 0;
+  builder->closed = FALSE;
 }
 
 /* --- reading -------------------------------------------------------------- */

@@ -53,8 +53,12 @@ void vk_pack_builder_add_array (VkPackBuilder *builder, VkPackBlob *blob, GByteA
 guint vk_pack_builder_count (const VkPackBuilder *builder);
 
 /* Ends the pack; nothing can be added any more.  *id gets its name and *blobs
- * (transfer full) what is in it, of VkPackBlob.  Returns: (transfer full). */
+ * (transfer full) what is in it, of VkPackBlob.  Returns: (transfer full) the pack, in
+ * memory that stays the builder's. */
 GBytes *vk_pack_builder_finish (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id, GArray **blobs);
+
+/* When nobody reads the pack any more: begins another one in the same memory. */
+void vk_pack_builder_reset (VkPackBuilder *builder);
 
 /* What an unsealed header of a pack lists, of VkPackBlob.  blobs_end is where
  * the blobs have to end, in bytes from the begin of the pack.  VK_ERROR_DAMAGED,

@@ -78,16 +78,20 @@ upload (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
       && note_pack (saver, &id, g_steal_pointer (&blobs), g_bytes_get_size (content), error);
 }
 
+/* A pack's memory is kept for the next one: new memory costs more time, a fault for each
+ * page, than what is done with it. */
 void
 vk_saver_run_upload (gpointer data, gpointer user_data)
 {
-  g_autoptr (VkPackBuilder) builder = data;
+  VkPackBuilder *builder = data; /* taken over */
   VkResticSaver *saver = user_data;
   GError *failure = NULL;
 
   if (!upload (saver, builder, &failure))
     vk_saver_fail (saver, failure);
+  vk_pack_builder_reset (builder);
   g_mutex_lock (&saver->lock);
+  g_ptr_array_add (saver->idle, builder);
   saver->uploading--;
   g_cond_broadcast (&saver->changed);
   g_mutex_unlock (&saver->lock);
@@ -124,6 +128,8 @@ open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
       *full = vk_pack_builder_close (*open) ? *open : NULL;
       *open = NULL;
     }
+  if (*open == NULL && saver->idle->len > 0)
+    *open = g_ptr_array_steal_index_fast (saver->idle, saver->idle->len - 1);
   if (*open == NULL)
     *open = vk_pack_builder_new (saver->options.pack_size);
   return *open;

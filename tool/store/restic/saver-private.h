@@ -22,6 +22,7 @@ struct VkResticSaver
   guint uploading;          /* packs that the uploaders have not done with */
   GHashTable *pending;      /* of VkPackBlob (id and type), those that are in no index file yet */
   VkPackBuilder *open[BLOB_TYPES]; /* or NULL */
+  GPtrArray *idle;          /* of VkPackBuilder, empty ones */
   GPtrArray *unindexed;     /* of VkIndexPack, durable */
   guint unindexed_blobs;    /* in those */
   GError *failure;          /* the first one: nothing goes on after it */

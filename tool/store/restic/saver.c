@@ -122,6 +122,7 @@ vk_restic_saver_new (VkRestic *repo, const VkResticSaverOptions *options, GCance
   g_mutex_init (&saver->lock);
   g_cond_init (&saver->changed);
   saver->pending = g_hash_table_new_full (hash_blob, same_blob, g_free, NULL);
+  saver->idle = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_pack_builder_free);
   saver->unindexed = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_index_pack_free);
   /* Threads that are not the pool's own are only ever missing for want of
    * memory. */
@@ -147,6 +148,7 @@ vk_restic_saver_free (VkResticSaver *saver)
   g_clear_object (&saver->cancellable);
   for (guint type = 0; type < BLOB_TYPES; type++)
     vk_pack_builder_free (saver->open[type]);
+  g_ptr_array_unref (saver->idle);
   g_hash_table_unref (saver->pending);
   g_ptr_array_unref (saver->unindexed);
   g_clear_error (&saver->failure);
@@ -199,8 +201,8 @@ static gboolean
 pack (VkResticSaver *saver, VkBlobType type, const VkResticId *id, const void *content, gsize length, GError **error)
 {
   int level = saver->options.level > 0 || type == VK_BLOB_DATA ? saver->options.level : VK_ZSTD_LEVEL;
-  g_autofree guint8 *compressed = level > 0 ? g_malloc (vk_zstd_bound (length)) : NULL;
-  gsize size = level > 0 ? vk_zstd_compress_into (content, length, level, compressed) : length;
+  gsize size = length;
+  const guint8 *compressed = level > 0 ? vk_zstd_compress_here (content, length, level, &size) : NULL;
   gboolean smaller = size < length;
   VkPackBlob blob = { .id = *id, .type = type, .raw_length = smaller ? (guint32) length : 0, .length = (guint32) (MIN (size, length) + VK_SEAL_OVERHEAD) };
 

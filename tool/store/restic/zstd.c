@@ -77,6 +77,24 @@ vk_zstd_compress_into (const void *data, gsize length, int level, void *target)
   return must (ZSTD_compressCCtx (compressor (), target, ZSTD_compressBound (length), data, length, level));
 }
 
+/* Memory that is new for each chunk costs a fault for each of its pages. */
+const guint8 *
+vk_zstd_compress_here (const void *data, gsize length, int level, gsize *size)
+{
+  static GPrivate kept = G_PRIVATE_INIT ((GDestroyNotify) g_byte_array_unref);
+  GByteArray *target = g_private_get (&kept);
+
+  if (target == NULL)
+    {
+      target = g_byte_array_new ();
+      g_private_set (&kept, target);
+    }
+  if (target->len < ZSTD_compressBound (length))
+    g_byte_array_set_size (target, (guint) ZSTD_compressBound (length));
+  *size = vk_zstd_compress_into (data, length, level, target->data);
+  return target->data;
+}
+
 GBytes *
 vk_zstd_compress (const void *data, gsize length, int level)
 {

@@ -20,6 +20,10 @@ gsize vk_zstd_bound (gsize length);
  * vk_zstd_bound (length). */
 gsize vk_zstd_compress_into (const void *data, gsize length, int level, void *target);
 
+/* The same into memory of this thread's.  *size gets the number of bytes.
+ * Returns: (transfer none), until the thread calls this again. */
+const guint8 *vk_zstd_compress_here (const void *data, gsize length, int level, gsize *size);
+
 /* All frames of data; FALSE, with VK_ERROR_DAMAGED, unless they decompress to
  * exactly length bytes, which are written to target. */
 gboolean vk_zstd_decompress_into (const void *data, gsize size, void *target, gsize length, GError **error);
