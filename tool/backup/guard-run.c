@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/room.h"
+#include "host/domains.h"
 #include "host/freeze-marker.h"
 #include "host/job-info.h"
 
@@ -159,14 +160,11 @@ is_our_job (Guard *guard)
 static void
 resume_guest (Guard *guard)
 {
-  g_autofree char *text = virDomainGetXMLDesc (guard->domain, 0);
-  g_autoptr (VkDomainXml) xml = text ? vk_domain_xml_parse (text, NULL) : NULL;
+  g_autoptr (VkDomainXml) xml = vk_host_read_domain (guard->host, guard->domain, 0, NULL, NULL);
 
   vk_scratch_wait_removed ((const char *const *) guard->files);
-  if (xml == NULL)
-    return;
-  xml->elsewhere = !vk_host_is_local (guard->host);
-  vk_scratch_resume_guest (guard->domain, xml, NULL);
+  if (xml != NULL)
+    vk_scratch_resume_guest (guard->domain, xml, NULL);
 }
 
 static void

@@ -3,32 +3,21 @@
 #include "config.h"
 
 #include <libvirt/virterror.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "host/disk-select.h"
+#include "host/domains.h"
 #include "host/secret.h"
 #include "view/qcow2-header.h"
 
 static gboolean
 read_xml (VkBackup *backup, GError **error)
 {
-  char *text = virDomainGetXMLDesc (backup->domain, VIR_DOMAIN_XML_SECURE);
-
-  if (text == NULL)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot read the XML of '%s'", backup->request->domain);
-      return FALSE;
-    }
-  g_free (backup->live_xml);
-  backup->live_xml = g_strdup (text);
-  free (text);
+  g_clear_pointer (&backup->live_xml, g_free);
   g_clear_pointer (&backup->xml, vk_domain_xml_free);
-  backup->xml = vk_domain_xml_parse (backup->live_xml, error);
-  if (backup->xml != NULL)
-    backup->xml->elsewhere = !vk_host_is_local (backup->host);
+  backup->xml = vk_host_read_domain (backup->host, backup->domain, VIR_DOMAIN_XML_SECURE, &backup->live_xml, error);
   return backup->xml != NULL;
 }
 

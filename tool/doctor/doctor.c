@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include <stdlib.h>
 
 #include "base/error.h"
 #include "boot/boot.h"
@@ -23,18 +22,9 @@ vk_patient_new (VkDoctor *doctor, virDomainPtr domain, GError **error)
 {
   VkPatient *made = g_new0 (VkPatient, 1);
   g_autoptr (VkPatient) patient = made;
-  char *text = virDomainGetXMLDesc (domain, 0);
 
   patient->domain = domain;
-  if (text == NULL)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot read the XML of a domain");
-      return NULL;
-    }
-  patient->xml = vk_domain_xml_parse (text, error);
-  if (patient->xml != NULL)
-    patient->xml->elsewhere = !vk_host_is_local (doctor->host);
-  free (text);
+  patient->xml = vk_host_read_domain (doctor->host, domain, 0, NULL, error);
   if (patient->xml == NULL)
     return NULL;
   patient->running = virDomainIsActive (domain) == 1;

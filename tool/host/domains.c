@@ -56,3 +56,23 @@ vk_host_domain_names (VkHost *host, GError **error)
     g_ptr_array_add (names, g_strdup (virDomainGetName (g_ptr_array_index (domains, i))));
   return names;
 }
+
+VkDomainXml *
+vk_host_read_domain (VkHost *host, virDomainPtr domain, unsigned int flags, char **text, GError **error)
+{
+  char *xml = virDomainGetXMLDesc (domain, flags);
+  VkDomainXml *parsed;
+
+  if (xml == NULL)
+    {
+      vk_set_libvirt_error (error, NULL, "cannot read the XML of the domain '%s'", virDomainGetName (domain));
+      return NULL;
+    }
+  parsed = vk_domain_xml_parse (xml, error);
+  if (parsed != NULL)
+    parsed->elsewhere = !vk_host_is_local (host);
+  if (text != NULL)
+    *text = g_strdup (xml);
+  free (xml);
+  return parsed;
+}

@@ -3,9 +3,9 @@
 
 #include "restore/in-place.h"
 
-#include <stdlib.h>
 
 #include "base/error.h"
+#include "host/domains.h"
 
 gboolean
 vk_in_place_check_off (const VkInPlace *in_place, GError **error)
@@ -34,22 +34,13 @@ check_no_saved_state (const VkInPlace *in_place, GError **error)
 static gboolean
 read_domain (VkInPlace *in_place, VkHost *host, const VkPoint *point, GError **error)
 {
-  char *text;
-
   in_place->domain = virDomainLookupByUUIDString (vk_host_connection (host), point->manifest->domain_uuid);
   if (in_place->domain == NULL)
     {
       g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt has no domain with the UUID %s of the restore point, so there is no place to restore to: use --to and --define", point->manifest->domain_uuid);
       return FALSE;
     }
-  text = virDomainGetXMLDesc (in_place->domain, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_INACTIVE);
-  if (text == NULL)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot read the XML of the domain %s", point->manifest->domain_uuid);
-      return FALSE;
-    }
-  in_place->xml = vk_domain_xml_parse (text, error);
-  free (text);
+  in_place->xml = vk_host_read_domain (host, in_place->domain, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_INACTIVE, NULL, error);
   return in_place->xml != NULL;
 }
 
