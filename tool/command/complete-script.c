@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "command/complete-script.h"
+#include "templates-resource.h"
 
 /* What may stand for an argument or a value. */
 typedef enum
@@ -84,50 +85,17 @@ append_choices (GString *script, const GOptionEntry *entry)
   g_string_append (script, choices);
 }
 
-/* --- fish ----------------------------------------------------------------- */
+/* What a file begins with, bash-completion/start.SHELL, is in the program. */
+static void
+append_start (GString *script, const char *shell)
+{
+  g_autofree char *name = g_strdup_printf ("/virt-keep/completion/start.%s", shell);
+  g_autoptr (GBytes) start = g_resource_lookup_data (vk_templates_get_resource (), name, G_RESOURCE_LOOKUP_FLAGS_NONE, NULL);
 
-static const char fish_start[]
-  = "# SPDX-License-Identifier: LGPL-2.1-or-later\n"
-    "# fish completion for virt-keep, as \"virt-keep complete script fish\" prints it.\n"
-    "\n"
-    "# Asks with the store and the connection that the line names.  A libvirtd that does not\n"
-    "# answer must not hold up the shell.\n"
-    "function __virt_keep_ask\n"
-    "    set -l given\n"
-    "    set -l name\n"
-    "    for word in (commandline -opc)[2..]\n"
-    "        if test -n \"$name\"\n"
-    "            set -a given $name $word\n"
-    "            set name\n"
-    "        else if contains -- $word -c --connect --store --config\n"
-    "            set name $word\n"
-    "        else if string match -qr -- '^--(connect|store|config)=' $word\n"
-    "            set -a given $word\n"
-    "        end\n"
-    "    end\n"
-    "    timeout 2 virt-keep $given complete $argv 2>/dev/null </dev/null\n"
-    "end\n"
-    "\n"
-    "# The command of the line, if it has one already.\n"
-    "function __virt_keep_command\n"
-    "    set -l is_value no\n"
-    "    for word in (commandline -opc)[2..]\n"
-    "        if test $is_value = yes\n"
-    "            set is_value no\n"
-    "        else if contains -- $word $__virt_keep_with_value\n"
-    "            set is_value yes\n"
-    "        else if not string match -q -- '-*' $word\n"
-    "            echo $word\n"
-    "            return\n"
-    "        end\n"
-    "    end\n"
-    "end\n"
-    "\n"
-    "function __virt_keep_is\n"
-    "    set -l command (__virt_keep_command)\n"
-    "    test \"$command\" = \"$argv\"\n"
-    "end\n"
-    "\n";
+  g_string_append_len (script, g_bytes_get_data (start, NULL), (gssize) g_bytes_get_size (start));
+}
+
+/* --- fish ----------------------------------------------------------------- */
 
 static const char *const fish_words[] = {
   [WORDS_DIRECTORIES] = "(__fish_complete_directories)",
@@ -202,7 +170,7 @@ append_fish_command (GString *script, const VkCommand *command)
 static void
 append_fish (GString *script)
 {
-  g_string_append (script, fish_start);
+  append_start (script, "fish");
   g_string_append (script, "set -g __virt_keep_with_value");
   for (const GOptionEntry *entry = vk_global_options; entry->long_name != NULL; entry++)
     if (takes_value (entry))
@@ -221,38 +189,6 @@ append_fish (GString *script)
 }
 
 /* --- zsh ------------------------------------------------------------------ */
-
-static const char zsh_start[]
-  = "#compdef virt-keep\n"
-    "# SPDX-License-Identifier: LGPL-2.1-or-later\n"
-    "# zsh completion for virt-keep, as \"virt-keep complete script zsh\" prints it.\n"
-    "\n"
-    "# Asks with the store and the connection that the line names, $given of _virt_keep.  A\n"
-    "# libvirtd that does not answer must not hold up the shell.\n"
-    "_virt_keep_ask ()\n"
-    "{\n"
-    "  timeout 2 virt-keep $given complete \"$@\" 2>/dev/null </dev/null\n"
-    "}\n"
-    "\n"
-    "# What is completed comes last, behind the options for compadd.\n"
-    "_virt_keep_add ()\n"
-    "{\n"
-    "  local -a found=(${(f)\"$(_virt_keep_ask ${${@[-1]}/stored/points})\"})\n"
-    "  [[ ${@[-1]} != stored ]] || found=(${(u)found%@*})\n"
-    "  compadd \"${@[1,-2]}\" -a found\n"
-    "}\n"
-    "\n"
-    "_virt_keep ()\n"
-    "{\n"
-    "  local curcontext=$curcontext state i\n"
-    "  local -a given globals commands\n"
-    "  typeset -A opt_args\n"
-    "  for ((i = 2; i < CURRENT; i++)); do\n"
-    "    case $words[i] in\n"
-    "      --(connect|store|config)=*) given+=(\"${(Q)words[i]}\") ;;\n"
-    "      -c | --(connect|store|config)) ((i + 1 == CURRENT)) || given+=(\"$words[i]\" \"${(Q)words[i + 1]}\") ;;\n"
-    "    esac\n"
-    "  done\n";
 
 static const char *const zsh_words[] = {
   [WORDS_ANY] = "",
@@ -335,7 +271,7 @@ append_zsh_command (GString *script, const VkCommand *command)
 static void
 append_zsh (GString *script)
 {
-  g_string_append (script, zsh_start);
+  append_start (script, "zsh");
   g_string_append (script, "  globals=('(- *)'{-h,--help}'[Show help]' \\\n       ");
   append_zsh_options (script, vk_global_options);
   g_string_append (script, ")\n  commands=(\n");
