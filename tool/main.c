@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -270,6 +271,15 @@ keep_memory_private (void)
     }
 }
 
+/* What we and our children make is nobody else's: also what is not given its mode by
+ * name, such as the sockets that NBD servers bind.  What others may pass through or read is
+ * opened to them where it is made. */
+static void
+keep_files_private (void)
+{
+  umask (077);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -282,6 +292,7 @@ main (int argc, char **argv)
 
   hold_standard_files ();
   keep_memory_private ();
+  keep_files_private ();
   setlocale (LC_ALL, "");
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);

@@ -25,22 +25,4 @@ is "$(grep -c 'guest@' "$out")" 2 "in a line each"
 keep --store "$store" backup no-such-domain
 exits 3 "a failure has its exit code"
 
-# others_can FILE...: what below is open to more than its owner, but for passing through.
-others_can ()
-{
-  find "$@" -type f -perm /077 -o -type d -perm /066
-}
-for mask in 000 077; do
-  old_mask=$(umask)
-  umask $mask
-  for mode in push pull; do
-    keep --store "$lab/store-$mask" backup guest --mode $mode
-    exits 0 "$mode: a backup under the umask $mask"
-  done
-  keep --store "$lab/store-$mask" restore guest --to "$lab/restored-$mask"
-  exits 0 "a restore under the umask $mask"
-  umask "$old_mask"
-  is "$(others_can "$lab/store-$mask" "$lab/restored-$mask")" "" "nothing of either can be read by others"
-done
-
 done_testing

@@ -274,16 +274,16 @@ remove_below (int parent, const char *name, const char *path, GError **error)
   fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
     return vk_fail_errno ("remove", path, error);
-  directory = fdopendir (dup (fd));
+  directory = fdopendir (fd);
   if (directory == NULL)
     return vk_fail_errno ("read the directory", path, error);
+  vk_fd_steal (&fd);
   while ((entry = readdir (directory)) != NULL)
     {
       g_autofree char *entry_path = g_build_filename (path, entry->d_name, NULL);
 
-      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
-        continue;
-      if (!remove_below (fd, entry->d_name, entry_path, error))
+      if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0
+          && !remove_below (dirfd (directory), entry->d_name, entry_path, error))
         return FALSE;
     }
   if (unlinkat (parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)

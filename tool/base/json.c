@@ -244,7 +244,7 @@ vk_json_check_seal (JsonObject *object, GError **error)
   json_object_remove_member (object, seal);
   found = digest_of (object);
   vk_json_set_string (object, seal, stored);
-  if (strcmp (stored, found) == 0)
+  if (g_strcmp0 (stored, found) == 0)
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_STORE, "it has been changed since it was written: its \"%s\" does not fit it", seal);
   return FALSE;

@@ -4,7 +4,6 @@
 #include "base/open-files.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +44,7 @@ char *
 vk_block_device_writer (dev_t device)
 {
   g_autoptr (GDir) processes = g_dir_open ("/proc", 0, NULL);
+  g_autofree char *own = g_strdup_printf ("%d", (int) getpid ());
   const char *pid;
 
   while (processes != NULL && (pid = g_dir_read_name (processes)) != NULL)
@@ -53,7 +53,7 @@ vk_block_device_writer (dev_t device)
       g_autofree char *name_path = g_build_filename (process, "comm", NULL);
       g_autofree char *name = NULL;
 
-      if (!g_ascii_isdigit (pid[0]) || atoi (pid) == (int) getpid () || !has_open (process, device))
+      if (!g_ascii_isdigit (pid[0]) || strcmp (pid, own) == 0 || !has_open (process, device))
         continue;
       g_file_get_contents (name_path, &name, NULL, NULL);
       return g_strdup_printf ("%s (%s)", name ? g_strchomp (name) : "process", pid);

@@ -280,7 +280,7 @@ make_environment (const VkProcessDetached *how)
   return g_environ_setenv (environment, "LISTEN_PID", "00000000000000000000", TRUE);
 }
 
-/* The value in an environment that is ours.  Returns: (transfer none). */
+/* The value in an environment of ours, which has it.  Returns: (transfer none). */
 static char *
 find_value (char **environment, const char *name)
 {
@@ -289,7 +289,7 @@ find_value (char **environment, const char *name)
   for (gsize i = 0; environment[i] != NULL; i++)
     if (strncmp (environment[i], name, length) == 0 && environment[i][length] == '=')
       return environment[i] + length + 1;
-  return NULL;
+  g_assert_not_reached ();
 }
 
 /* Copies that do not lie where the files are to go.  Returns: (transfer full). */

@@ -223,11 +223,13 @@ static gboolean
 move_file (const Finish *finish, xmlNode *text, GError **error)
 {
   g_autofree char *path = vk_xml_text (text, ".");
-  g_autofree char *name = path ? g_path_get_basename (path) : NULL;
-  g_autofree char *to = name ? g_build_filename (finish->directory, name, NULL) : NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *to = NULL;
 
   if (!is_below (path, finish->boot->overlays))
     return TRUE;
+  name = g_path_get_basename (path);
+  to = g_build_filename (finish->directory, name, NULL);
   if (!check_free (finish, to, error))
     return FALSE;
   unlink (to);

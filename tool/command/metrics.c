@@ -42,6 +42,7 @@ conclude (VkInvocation *invocation, const char *path, GError *failure, gboolean 
       g_propagate_prefixed_error (error, failure, "it is done, but its metrics cannot be written: ");
       return FALSE;
     }
+  g_assert (*error != NULL);
   message = g_strdup_printf ("%s (its metrics cannot be written either: %s)", (*error)->message, failure->message);
   g_free ((*error)->message);
   (*error)->message = g_steal_pointer (&message);

@@ -115,6 +115,7 @@ add_failure (struct run *run, JsonObject *entry, GString *text, GError *failure)
 {
   JsonObject *object = json_object_new ();
 
+  g_assert (failure != NULL);
   vk_json_set_string (object, "class", vk_error_class_name (failure));
   vk_json_set_string (object, "message", failure->message);
   json_object_set_object_member (entry, "error", object);

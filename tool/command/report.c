@@ -3,9 +3,11 @@
 
 #include "report/page.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "command/options.h"
 #include "command/settings.h"
@@ -166,16 +168,19 @@ judge (const VkInvocation *invocation, VkHost *host, VkDomainSummary *summary, G
     g_ptr_array_add (summary->problems, g_strdup_printf ("its policy cannot be obeyed: %s", failure->message));
 }
 
+/* Others may read it, whatever the umask. */
 static gboolean
 write_page (const char *path, const VkReport *report, GError **error)
 {
   g_autofree char *page = vk_report_to_html (report);
   g_autoptr (GError) failure = NULL;
 
-  if (g_file_set_contents_full (path, page, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0644, &failure))
-    return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the report cannot be written to '%s': %s", path, failure->message);
-  return FALSE;
+  if (!g_file_set_contents_full (path, page, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, &failure))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the report cannot be written to '%s': %s", path, failure->message);
+      return FALSE;
+    }
+  return g_chmod (path, 0644) == 0 || vk_fail_errno ("make readable", path, error);
 }
 
 static gboolean

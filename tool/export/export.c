@@ -4,7 +4,6 @@
 #include "export/export.h"
 
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -152,7 +151,6 @@ vk_export_open (VkStore *store, const VkPoint *point, const VkExportRequest *req
   g_autoptr (VkExport) export = g_new0 (VkExport, 1);
   g_autoptr (GPtrArray) chosen = NULL;
   gboolean ok;
-  mode_t mask;
 
   export->servers = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_nbd_server_free);
   export->disks = g_ptr_array_new_with_free_func (g_free);
@@ -162,12 +160,9 @@ vk_export_open (VkStore *store, const VkPoint *point, const VkExportRequest *req
   chosen = choose_disks (point, request);
   if (!check_ports (request, chosen->len, error))
     return NULL;
-  /* The servers make their sockets with it, and whoever can connect can read. */
-  mask = umask (0077);
   ok = make_directories (export, request, error);
   for (guint i = 0; ok && i < chosen->len; i++)
     ok = open_disk (export, store, point, request, g_ptr_array_index (chosen, i), chosen->len > 1, error);
-  umask (mask);
   return ok ? g_steal_pointer (&export) : NULL;
 }
 

@@ -148,6 +148,7 @@ ask_with (VkFish *fish, const char *command, va_list arguments, GCancellable *ca
   const char *argument;
 
   g_string_append (line, command);
+  /* Whoever calls has started it.  NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
   while ((argument = va_arg (arguments, const char *)) != NULL)
     {
       g_autofree char *quoted = vk_fish_quote (argument);

@@ -180,9 +180,7 @@ decide (VkDisk *disk, const char *const *only, const char *const *excluded)
   gboolean named = only != NULL && g_strv_contains (only, disk->target);
 
   disk->reason = reason_against (disk);
-  if (excluded != NULL && g_strv_contains (excluded, disk->target))
-    disk->reason = VK_LEFT_OUT_EXCLUDED;
-  else if (only != NULL && !named)
+  if ((only != NULL && !named) || (excluded != NULL && g_strv_contains (excluded, disk->target)))
     disk->reason = VK_LEFT_OUT_EXCLUDED;
   disk->part = disk->reason == VK_LEFT_OUT_NONE ? VK_DISK_TAKEN : VK_DISK_LEFT_OUT;
   if (named && is_removable (disk))

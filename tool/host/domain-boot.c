@@ -30,7 +30,7 @@ ensure_child (xmlNode *element, const char *name)
 /* All that is below the overlay: with that said, neither libvirt nor QEMU looks for
  * it in the image. */
 static void
-put_on_door (xmlNode *disk, const char *socket)
+put_on_door (xmlNode *disk, const char *socket, gboolean isolated)
 {
   xmlNode *backing = add_child (disk, "backingStore");
   xmlNode *source, *server;
@@ -43,6 +43,12 @@ put_on_door (xmlNode *disk, const char *socket)
   vk_xml_set_attribute (server, "transport", "unix");
   vk_xml_set_attribute (server, "socket", socket);
   add_child (backing, "backingStore");
+  if (isolated)
+    {
+      /* It is thrown away in any case. */
+      vk_xml_remove_all (disk, "driver/@io");
+      vk_xml_set_attribute (ensure_child (disk, "driver"), "cache", "unsafe");
+    }
 }
 
 static gboolean
@@ -62,15 +68,10 @@ put_on_doors (xmlNode *root, const VkDomainBoot *boot, GError **error)
       socket = g_hash_table_lookup (boot->sockets, target);
       if (!vk_xml_check_value (socket, "the path of a door", error))
         return FALSE;
-      if (socket == NULL)
-        continue;
-      put_on_door (disk, socket);
-      found++;
-      if (boot->isolated)
+      if (socket != NULL)
         {
-          /* It is thrown away in any case. */
-          vk_xml_remove_all (disk, "driver/@io");
-          vk_xml_set_attribute (ensure_child (disk, "driver"), "cache", "unsafe");
+          put_on_door (disk, socket, boot->isolated);
+          found++;
         }
     }
   if (found == g_hash_table_size (boot->sockets))

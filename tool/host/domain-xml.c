@@ -3,6 +3,8 @@
 
 #include "host/domain-xml.h"
 
+#include <errno.h>
+#include <glib-unix.h>
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
@@ -175,7 +177,7 @@ parse_number (const char *text, guint *id)
 static gboolean
 parse_user (const char *text, guint *uid)
 {
-  const struct passwd *entry = text[0] == '+' ? NULL : getpwnam (text);
+  g_autofree struct passwd *entry = text[0] == '+' ? NULL : g_unix_get_passwd_entry (text, NULL);
 
   if (entry == NULL)
     return parse_number (text[0] == '+' ? text + 1 : text, uid);
@@ -183,15 +185,31 @@ parse_user (const char *text, guint *uid)
   return TRUE;
 }
 
+/* GLib asks for users only. */
+static gboolean
+find_group (const char *name, guint *gid)
+{
+  g_autofree char *buffer = NULL;
+  struct group space, *entry = NULL;
+  gsize size = 512;
+  int number;
+
+  do
+    {
+      size *= 2;
+      buffer = g_realloc (buffer, size);
+      number = getgrnam_r (name, &space, buffer, size, &entry);
+    }
+  while (number == ERANGE);
+  if (entry != NULL)
+    *gid = entry->gr_gid;
+  return entry != NULL;
+}
+
 static gboolean
 parse_group (const char *text, guint *gid)
 {
-  const struct group *entry = text[0] == '+' ? NULL : getgrnam (text);
-
-  if (entry == NULL)
-    return parse_number (text[0] == '+' ? text + 1 : text, gid);
-  *gid = entry->gr_gid;
-  return TRUE;
+  return text[0] == '+' ? parse_number (text + 1, gid) : find_group (text, gid) || parse_number (text, gid);
 }
 
 gboolean
