@@ -62,10 +62,15 @@ read_manifest (Reading *reading, GError **error)
   if (strcmp (member, VK_STREAM_MANIFEST) != 0)
     return refuse (reading, error, "its first member is '%s' instead of " VK_STREAM_MANIFEST, member);
   reading->text = vk_tar_reader_text (reading->tar, VK_MANIFEST_LIMIT, error);
-  reading->manifest = reading->text ? vk_manifest_parse (reading->text, VK_STREAM_MANIFEST, error) : NULL;
+  if (reading->text == NULL)
+    return FALSE;
+  reading->manifest = vk_manifest_parse (reading->text, VK_STREAM_MANIFEST, error);
   reading->members = reading->manifest ? vk_stream_members (reading->manifest, error) : NULL;
   if (reading->members == NULL)
-    return FALSE;
+    {
+      g_prefix_error (error, "%s is not a whole stream of virt-keep: ", reading->name);
+      return FALSE;
+    }
   reading->seen = g_new0 (gboolean, reading->members->len);
   return TRUE;
 }

@@ -226,16 +226,20 @@ vk_tar_reader_save (VkTarReader *reader, const char *path, const char *sha256, G
 gboolean
 vk_tar_reader_finish (VkTarReader *reader, guint64 *bytes, GError **error)
 {
+  guint64 end = (guint64) archive_filter_bytes (reader->archive, 0);
   const void *data;
   la_ssize_t got;
 
-  /* Whoever writes must not find the reader gone, and padding may follow the end. */
-  while ((got = read_block (reader->archive, reader, &data)) > 0)
-    ;
+  /* Whoever writes must not find the reader gone, and more zeros may follow the end. */
+  do
+    got = read_block (reader->archive, reader, &data);
+  while (got > 0 && reader->bytes - reader->zeros <= end);
   if (got < 0)
     return fail (reader, error);
+  if (reader->bytes - reader->zeros > end)
+    return refuse (reader, error, "something stands behind its end");
   if (reader->zeros < reader->padding + END_BYTES)
-    return refuse (reader, error, "the end of the archive is missing, or something stands behind it");
+    return refuse (reader, error, "the end of the archive is missing");
   *bytes = reader->bytes;
   return TRUE;
 }
