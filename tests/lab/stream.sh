@@ -199,7 +199,11 @@ refused ()
   fi
 }
 
-good=$lab/push.tar
+make_domain tiny vda:qcow2:4M
+guest_write tiny vda 0x41 1M 256k
+keep backup tiny --to "$lab/tiny.tar" --scratch-dir "$scratch"
+exits 0 "a small archive to change"
+good=$lab/tiny.tar
 size=$(stat -c %s "$good")
 # Where the end of the archive begins: behind the last member.
 end=$(tar -tvf "$good" | awk '{ n += 512 + int (($3 + 511) / 512) * 512 } END { print n }')
@@ -207,7 +211,7 @@ for at in 0 1 511 512 600 10240 $((size / 2)) $((end - 1024)) $((end - 512)) "$e
   head -c "$at" "$good" >"$lab/bad.tar"
   refused "cut off at byte $at of $size" "$lab/bad.tar"
 done
-for at in 0 100 700 5000 $((size / 2)) $((end - 1000)) $((end + 100)); do
+for at in 0 100 700 7000 $((size / 2)) $((end - 1000)) $((end + 100)); do
   cp "$good" "$lab/bad.tar"
   printf '\xa5' | dd of="$lab/bad.tar" bs=1 seek=$at conv=notrunc status=none
   refused "another byte at $at" "$lab/bad.tar"
@@ -222,17 +226,17 @@ cat "$good" "$good" >"$lab/bad.tar"
 refused "two in one" "$lab/bad.tar"
 
 if command -v python3 >/dev/null; then
-  for kind in parent absolute subdirectory unknown directory symlink hardlink device fifo twice missing longer shorter huge huge-manifest \
-              changed changed-manifest manifest-last behind no-sums other-sums base reserved name id uuid backing data-file empty-archive strangers; do
-    "$lab_sources/hostile-tar" "$good" $kind "$lab/bad.tar" || bail "no archive of the kind $kind"
-    refused "$kind" "$lab/bad.tar"
+  kinds=(parent absolute subdirectory unknown directory symlink hardlink device fifo twice missing longer shorter huge huge-manifest
+         changed changed-manifest manifest-last behind no-sums other-sums base reserved name id uuid backing data-file empty-archive strangers)
+  mkdir "$lab/bad"
+  "$lab_sources/hostile-tar" "$good" "$lab/bad" "${kinds[@]}" huge-disk resealed || bail "no archives that do harm"
+  for kind in "${kinds[@]}"; do
+    refused "$kind" "$lab/bad/$kind"
   done
   is "$(find "$lab" /var/tmp/virt-keep-evil /evil -name '*evil' 2>/dev/null)" "" "no member was written anywhere else"
-  "$lab_sources/hostile-tar" "$good" huge-disk "$lab/bad.tar"
-  keep restore "$lab/bad.tar" "$lab/no" --scratch-dir "$scratch"
+  keep restore "$lab/bad/huge-disk" "$lab/no" --scratch-dir "$scratch"
   exits 15 "what there cannot be room for is not begun"
-  "$lab_sources/hostile-tar" "$good" resealed "$lab/bad.tar"
-  keep restore "$lab/bad.tar" "$lab/resealed" --scratch-dir "$scratch"
+  keep restore "$lab/bad/resealed" "$lab/resealed" --scratch-dir "$scratch"
   exits 0 "and what another program has packed in the same way is taken"
 else
   skip "archives that do harm" "no python3"
@@ -244,7 +248,7 @@ small=$lab/small
 mkdir "$small"
 if mount -t tmpfs -o size=2m,mode=711 virt-keep "$small" 2>/dev/null; then
   cleanup_fn umount "$small"
-  keep restore "$good" "$lab/no" --scratch-dir "$small"
+  keep restore "$lab/push.tar" "$lab/no" --scratch-dir "$small"
   exits 15 "a restore finds out first that there is no room"
   virsh -q destroy guest
   virsh -q start guest
