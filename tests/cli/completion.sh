@@ -77,6 +77,12 @@ for line in "--store " "restore --to " "backup --scratch-dir " "backup --templat
   complete_line "virt-keep $line" "${line##*[ =]}"
   is "${offered[*]-}/$replies" "-o dirnames/" "directories are offered behind $line"
 done
+for line in "backup --to " "restore ./we"; do
+  complete_line "virt-keep $line" "${line##* }"
+  is "${offered[*]-}/$replies" "-o default/" "files are offered behind $line"
+done
+complete_line "virt-keep restore web " ""
+is "${offered[*]-}/$replies" "-o dirnames/" "behind what is restored directories are offered"
 complete_line "virt-keep -c qemu:///sy" ///sy
 is "$replies" ///system "a connection is completed, of which the shell replaces what follows the colon"
 

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/process.h"
+#include "base/run-dir.h"
 #include "base/write-direct.h"
 #include "report/format.h"
 
@@ -484,6 +485,33 @@ test_environment (void)
     }
 }
 
+/* Those of killed runs go when the next one begins; those of others that run stay. */
+static void
+test_run_dir (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *left = path_in (fixture, "run-left");
+  g_autofree char *foreign = path_in (fixture, "virt-keep-other");
+  g_autofree char *link = path_in (fixture, "run-link");
+  g_autofree char *path = NULL;
+  g_autoptr (VkRunDir) running = vk_run_dir_new (fixture->dir, "run-", 0711, NULL, NULL);
+  VkRunDir *next;
+  GStatBuf status;
+
+  g_assert_cmpint (g_mkdir (left, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir (foreign, 0700), ==, 0);
+  g_assert_cmpint (symlink (foreign, link), ==, 0);
+  next = vk_run_dir_new (fixture->dir, "run-", 0711, NULL, NULL);
+  path = g_strdup (next->path);
+  g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
+  g_assert_true (g_file_test (foreign, G_FILE_TEST_IS_DIR));
+  g_assert_true (g_file_test (running->path, G_FILE_TEST_IS_DIR));
+  g_assert_true (g_file_test (path, G_FILE_TEST_IS_DIR));
+  g_assert_cmpint (g_lstat (path, &status), ==, 0);
+  g_assert_cmphex (status.st_mode & 07777, ==, 0711);
+  vk_run_dir_free (next);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
 #define ADD_WITH_DIRECTORY(path, test) g_test_add (path, Fixture, NULL, set_up, test, tear_down)
 
 int
@@ -499,6 +527,7 @@ main (int argc, char **argv)
   ADD_WITH_DIRECTORY ("/files/rename-refuses-existing", test_rename_refuses_existing);
   ADD_WITH_DIRECTORY ("/files/tree-remove-stays-inside", test_tree_remove_stays_inside);
   ADD_WITH_DIRECTORY ("/files/tree-size", test_tree_size);
+  ADD_WITH_DIRECTORY ("/files/run-dir", test_run_dir);
   g_test_add_data_func ("/json/refuses/empty", "", test_json_refuses);
   g_test_add_data_func ("/json/refuses/array", "[]", test_json_refuses);
   g_test_add_data_func ("/json/refuses/number", "1", test_json_refuses);

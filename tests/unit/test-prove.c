@@ -13,7 +13,6 @@
 #include "host/screenshot.h"
 #include "prove/console.h"
 #include "prove/expect.h"
-#include "prove/run-dir.h"
 
 /* --- expectations ------------------------------------------------------------- */
 
@@ -249,34 +248,6 @@ test_flood (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (lines, ==, VK_CONSOLE_LIMIT / line_bytes);
 }
 
-/* --- the directory of a run ----------------------------------------------------- */
-
-/* Those of killed runs go when the next one begins; those of others that run stay. */
-static void
-test_run_dir (void)
-{
-  g_autofree char *parent = g_dir_make_tmp ("virt-keep-runs-XXXXXX", NULL);
-  g_autofree char *left = g_build_filename (parent, "run-left", NULL);
-  g_autofree char *foreign = g_build_filename (parent, "virt-keep-other", NULL);
-  g_autofree char *link = g_build_filename (parent, "run-link", NULL);
-  g_autofree char *path = NULL;
-  g_autoptr (VkRunDir) running = vk_run_dir_new (parent, NULL);
-  VkRunDir *next;
-
-  g_assert_cmpint (g_mkdir (left, 0700), ==, 0);
-  g_assert_cmpint (g_mkdir (foreign, 0700), ==, 0);
-  g_assert_cmpint (symlink (foreign, link), ==, 0);
-  next = vk_run_dir_new (parent, NULL);
-  path = g_strdup (next->path);
-  g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
-  g_assert_true (g_file_test (foreign, G_FILE_TEST_IS_DIR));
-  g_assert_true (g_file_test (running->path, G_FILE_TEST_IS_DIR));
-  g_assert_true (g_file_test (path, G_FILE_TEST_IS_DIR));
-  vk_run_dir_free (next);
-  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
-  vk_tree_remove (parent, NULL);
-}
-
 /* --- screenshots ---------------------------------------------------------------- */
 
 static void
@@ -333,7 +304,6 @@ main (int argc, char **argv)
   ADD_WITH_CONSOLE ("/console/tail", test_tail);
   ADD_WITH_CONSOLE ("/console/replaced", test_replaced);
   ADD_WITH_CONSOLE ("/console/flood", test_flood);
-  g_test_add_func ("/run-dir/left-ones", test_run_dir);
   g_test_add_func ("/screenshot/ppm", test_ppm);
   for (gsize i = 0; i < G_N_ELEMENTS (bad_pictures); i++)
     {

@@ -197,10 +197,6 @@ gboolean vk_backup_next_port (VkBackup *backup, const GError *failure);
 /* Says in *error, that the disks could not be read, what ssh has to do with it. */
 void vk_backup_blame_ssh (VkBackup *backup, GError **error);
 
-/* Where they are made.  Not /tmp, which is often small and in memory: scratch files grow
- * with what the guest overwrites.  Short, because of the 108 bytes of a socket address. */
-#define VK_RUN_DIR_PARENT "/var/tmp"
-
 /* What their names begin with.  Returns: (transfer full). */
 char *vk_run_dir_prefix (const char *store_id, const char *domain_uuid);
 

@@ -8,6 +8,7 @@
 #include "backup/backup-private.h"
 #include "backup/level.h"
 #include "base/error.h"
+#include "base/room.h"
 #include "host/checkpoint.h"
 
 /* For a libvirtd that is being restarted while we want to clean up. */
@@ -96,18 +97,46 @@ choose_level (VkBackup *backup, GError **error)
   return vk_backup_choose_level (backup, TRUE, error);
 }
 
-static gboolean
-reaches_threshold (VkBackup *backup, GError **error)
+static guint64
+bytes_to_move (VkBackup *backup)
 {
   guint64 bytes = 0;
 
-  if (!backup->request->has_threshold)
-    return TRUE;
   for (guint i = 0; i < backup->disks->len; i++)
     bytes += vk_backup_estimate (backup, g_ptr_array_index (backup->disks, i));
+  return bytes;
+}
+
+static gboolean
+reaches_threshold (VkBackup *backup, GError **error)
+{
+  guint64 bytes;
+
+  if (!backup->request->has_threshold)
+    return TRUE;
+  bytes = bytes_to_move (backup);
   if (bytes >= backup->request->threshold)
     return TRUE;
   g_set_error (error, VK_ERROR, VK_ERROR_UNCHANGED, "only %" G_GUINT64_FORMAT " bytes of '%s' would be moved, fewer than --threshold: nothing was done", bytes, backup->xml->name);
+  return FALSE;
+}
+
+static gboolean
+has_room (VkBackup *backup, GError **error)
+{
+  const char *directory = backup->request->room_dir;
+  guint64 bytes;
+  VkRoom room;
+
+  if (directory == NULL)
+    return TRUE;
+  if (!vk_room_get (directory, &room, error))
+    return FALSE;
+  bytes = bytes_to_move (backup);
+  if (room.left >= bytes)
+    return TRUE;
+  g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "there is too little room in '%s' to put the images of '%s' together: %" G_GUINT64_FORMAT " bytes are left, and about %" G_GUINT64_FORMAT " are needed: make room, or name another place with --scratch-dir",
+               directory, backup->xml->name, room.left, bytes);
   return FALSE;
 }
 
@@ -140,6 +169,7 @@ prepare (VkBackup *backup, GError **error)
       || !vk_backup_check_reach (backup, error)
       || !vk_backup_run_step (backup, choose_level, error)
       || !reaches_threshold (backup, error)
+      || !has_room (backup, error)
       || !vk_backup_run_step (backup, open_point, error))
     return FALSE;
   if (backup->state == VK_STATE_SHUT_OFF)

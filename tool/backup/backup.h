@@ -65,6 +65,7 @@ typedef struct
   GHashTable *max_rates;          /* the same of single disks: target to guint64; NULL: of none */
   gboolean has_scratch_reserve;
   guint64 scratch_reserve;        /* pull: bytes that are to stay free where scratch_dir is; 0: any */
+  const char *room_dir;           /* where there has to be room for everything that is moved, before it begins; NULL: that is not looked at */
   gboolean has_threshold;
   guint64 threshold;              /* bytes; nothing is done when less would be moved */
 } VkBackupRequest;

@@ -8,6 +8,7 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/run-dir.h"
 #include "host/checkpoint.h"
 #include "host/job-info.h"
 #include "host/monitor.h"

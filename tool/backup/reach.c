@@ -5,6 +5,7 @@
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "base/run-dir.h"
 #include "host/qemu-reach.h"
 
 static gboolean

@@ -5,6 +5,7 @@
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "base/run-dir.h"
 
 gboolean
 vk_backup_has_ssh (const VkBackup *backup)

@@ -12,6 +12,7 @@
 #include "backup/backup-private.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/run-dir.h"
 
 enum { REMOVE_ATTEMPTS = 100, REMOVE_STEP_MILLISECONDS = 50 };
 

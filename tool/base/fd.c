@@ -49,3 +49,43 @@ vk_fd_open_regular (const char *path, struct stat *status, GError **error)
     return vk_fd_steal (&fd);
   return -1;
 }
+
+VkFd
+vk_fd_create (const char *path, GError **error)
+{
+  VkFd fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+  if (fd < 0)
+    vk_fail_errno ("create", path, error);
+  return fd;
+}
+
+gboolean
+vk_fd_write_all (int fd, const void *data, gsize length, const char *path, GError **error)
+{
+  const guint8 *bytes = data;
+
+  while (length > 0)
+    {
+      gssize written = write (fd, bytes, length);
+
+      if (written < 0 && errno == EINTR)
+        continue;
+      if (written < 0)
+        return vk_fail_errno ("write", path, error);
+      bytes += written;
+      length -= (gsize) written;
+    }
+  return TRUE;
+}
+
+VkFd
+vk_fd_take_output (GError **error)
+{
+  g_auto (VkFd) taken = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+  if (taken >= 0 && dup2 (STDERR_FILENO, STDOUT_FILENO) >= 0)
+    return vk_fd_steal (&taken);
+  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot take standard output: %s", g_strerror (errno));
+  return -1;
+}

@@ -26,3 +26,13 @@ gboolean vk_fail_errno (const char *what, const char *path, GError **error);
  * for, and a symbolic link not followed.  Returns: -1 with VK_ERROR_STORE or
  * VK_ERROR_NOT_FOUND. */
 VkFd vk_fd_open_regular (const char *path, struct stat *status, GError **error);
+
+/* Creates path, which must not exist, with mode 0600, for writing.  Returns: -1 with VK_ERROR_STORE. */
+VkFd vk_fd_create (const char *path, GError **error);
+
+/* Writes all of it; path is for the sentence.  VK_ERROR_STORE. */
+gboolean vk_fd_write_all (int fd, const void *data, gsize length, const char *path, GError **error);
+
+/* Standard output, for one who writes something else than words there: what is printed from now on, also by
+ * programs that are started, goes to standard error.  Returns: -1 with VK_ERROR_FAILED. */
+VkFd vk_fd_take_output (GError **error);

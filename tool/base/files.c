@@ -16,39 +16,12 @@
 
 enum { COPY_BUFFER_BYTES = 1 << 20 };
 
-static gboolean
-write_all (int fd, const char *data, gsize length, const char *path, GError **error)
-{
-  while (length > 0)
-    {
-      gssize written = write (fd, data, length);
-
-      if (written < 0 && errno == EINTR)
-        continue;
-      if (written < 0)
-        return vk_fail_errno ("write", path, error);
-      data += written;
-      length -= (gsize) written;
-    }
-  return TRUE;
-}
-
-static int
-create_file (const char *path, GError **error)
-{
-  int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-  if (fd < 0)
-    vk_fail_errno ("create", path, error);
-  return fd;
-}
-
 gboolean
 vk_file_write (const char *path, const void *data, gsize length, GError **error)
 {
-  g_auto (VkFd) fd = create_file (path, error);
+  g_auto (VkFd) fd = vk_fd_create (path, error);
 
-  if (fd < 0 || !write_all (fd, data, length, path, error))
+  if (fd < 0 || !vk_fd_write_all (fd, data, length, path, error))
     return FALSE;
   if (fsync (fd) < 0)
     return vk_fail_errno ("sync", path, error);
@@ -114,7 +87,7 @@ copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *fro
         return vk_fail_errno ("read", from_path, error);
       if (got == 0)
         break;
-      if (!write_all (out, buffer, (gsize) got, to_path, error))
+      if (!vk_fd_write_all (out, buffer, (gsize) got, to_path, error))
         return FALSE;
       from += got;
     }
@@ -153,7 +126,7 @@ vk_file_copy (const char *from_path, const char *to_path, GError **error)
 {
   struct stat status;
   g_auto (VkFd) in = vk_fd_open_regular (from_path, &status, error);
-  g_auto (VkFd) out = in < 0 ? -1 : create_file (to_path, error);
+  g_auto (VkFd) out = in < 0 ? -1 : vk_fd_create (to_path, error);
 
   if (in < 0 || out < 0)
     return FALSE;
@@ -168,7 +141,7 @@ vk_file_clone (const char *from_path, const char *to_path)
 {
   struct stat status;
   g_auto (VkFd) in = vk_fd_open_regular (from_path, &status, NULL);
-  g_auto (VkFd) out = in < 0 ? -1 : create_file (to_path, NULL);
+  g_auto (VkFd) out = in < 0 ? -1 : vk_fd_create (to_path, NULL);
 
   if (out < 0)
     return FALSE;

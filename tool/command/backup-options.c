@@ -44,19 +44,20 @@ const GOptionEntry vk_backup_options[] = {
   { "max-rate", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkBackupOptions, max_rates), "Copy no more than RATE bytes a second, or of one disk (repeatable)", "[DEV=]RATE" },
   { "pack-size", 0, 0, G_OPTION_ARG_INT, VK_OPTION (VkBackupOptions, pack_size), "Restic store: make files of MIB mebibytes (16)", "MIB" },
   { "compression", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, compression), "Restic store: how to compress what is new", "auto|off|max" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, to), "Write a whole restore point into FILE, or - for standard output, as a tar archive", "FILE" },
   { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkBackupOptions, metrics), "Write how it went into FILE, for Prometheus", "FILE" },
   { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkBackupOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
   { NULL }
 };
 
-/* What is of pull mode alone. */
+/* What is of pull mode alone.  With --to there is a use for --scratch-dir in push mode, too. */
 static gboolean
 check_mode (const VkBackupOptions *options, VkBackupMode mode, GError **error)
 {
   if (mode != VK_MODE_PUSH)
     return TRUE;
-  if (options->scratch_dir != NULL || options->scratch_reserve != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_dir ? "--scratch-dir" : "--scratch-reserve");
+  if ((options->scratch_dir != NULL && options->to == NULL) || options->scratch_reserve != NULL)
+    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode there are no scratch files", options->scratch_reserve ? "--scratch-reserve" : "--scratch-dir");
   else if (options->transport != NULL || options->data_address != NULL || options->tls_directory != NULL)
     g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is for --mode pull: in push mode nothing comes from QEMU", options->transport ? "--transport" : options->data_address ? "--data-address" : "--tls-creds");
   else

@@ -41,6 +41,7 @@ typedef struct
   char **max_rates;
   int pack_size;
   char *compression;
+  char *to;
   char *metrics;
   char *progress;
 } VkBackupOptions;

@@ -9,7 +9,9 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "command/backup-options.h"
+#include "command/backup-order.h"
 #include "command/backup-result.h"
+#include "command/backup-stream.h"
 #include "command/many.h"
 #include "command/metrics.h"
 #include "command/options.h"
@@ -36,63 +38,9 @@ open_store (VkInvocation *invocation, gboolean create, GError **error)
   return store;
 }
 
-/* A guest that stands still must be heard of, whoever stopped us. */
-static void
-claim_error (VkInterrupt *interrupt, GError **error)
-{
-  if (!g_error_matches (*error, VK_ERROR, VK_ERROR_FROZEN))
-    vk_interrupt_claim_error (interrupt, error);
-}
-
-static void
-task_free (VkBackupTask *task)
-{
-  g_clear_pointer (&task->reporter, vk_reporter_free);
-  g_clear_pointer (&task->manifest, vk_manifest_free);
-  g_clear_pointer (&task->store, vk_store_free);
-  g_clear_pointer (&task->host, vk_host_free);
-}
-
-/* What is asked for one of the domains: its policy and the configuration have a say in it. */
-typedef struct
-{
-  VkInvocation own;
-  GHashTable *rates;
-} Order;
-
-static void
-order_free (Order *order)
-{
-  vk_options_free (&order->own, &vk_command_backup);
-  g_strfreev (order->own.arguments);
-  g_hash_table_unref (order->rates);
-  g_free (order);
-}
-
-static gboolean
-place_order (const VkInvocation *invocation, VkHost *host, const char *domain, Order *order, VkBackupRequest *request, GError **error)
-{
-  const VkBackupOptions *options = invocation->options;
-  g_autoptr (VkPolicy) policy = NULL;
-
-  if (!options->no_policy)
-    {
-      policy = vk_policy_of (host, domain, error);
-      if (policy == NULL)
-        {
-          g_prefix_error (error, "the policy of the domain '%s': ", domain);
-          return FALSE;
-        }
-    }
-  request->max_rates = order->rates;
-  return vk_settings_for_domain (invocation, &vk_command_backup, domain, policy, &order->own, error)
-      && vk_require_store (&order->own, error)
-      && vk_backup_options_parse (&order->own, request, &order->own.store_settings, error);
-}
-
 /* host (transfer full): NULL with *error. */
 static gboolean
-open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkProgressStyle style, Order *order, VkBackupTask *task, GError **error)
+open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkProgressStyle style, VkBackupOrder *order, VkBackupTask *task, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
 
@@ -102,8 +50,7 @@ open_task (const VkInvocation *invocation, VkHost *host, const char *domain, VkP
   task->reporter = vk_reporter_new (style, stderr, domain);
   task->place = invocation->store;
   if (host == NULL
-      || !place_order (invocation, host, domain, order, &task->request, error)
-      || !vk_backup_options_settle (order->own.options, host, &task->request, error))
+      || !vk_backup_order_place (invocation, host, domain, NULL, order, &task->request, error))
     return FALSE;
   task->place = order->own.store;
   task->store = open_store (&order->own, !options->estimate, error);
@@ -158,17 +105,16 @@ static gboolean
 run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
-  g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func ((GDestroyNotify) order_free);
+  g_autoptr (GPtrArray) orders = g_ptr_array_new_with_free_func ((GDestroyNotify) vk_backup_order_free);
   g_autoptr (GArray) tasks = g_array_new (FALSE, TRUE, sizeof (VkBackupTask));
   gboolean done = TRUE;
 
-  g_array_set_clear_func (tasks, (GDestroyNotify) task_free);
+  g_array_set_clear_func (tasks, (GDestroyNotify) vk_backup_task_clear);
   for (gsize i = 0; done && invocation->arguments[i] != NULL; i++)
     {
       VkHost *own = i == 0 ? host : vk_host_open (invocation->connect_uri, error);
-      Order *order = g_new0 (Order, 1);
+      VkBackupOrder *order = vk_backup_order_new ();
 
-      order->rates = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
       g_ptr_array_add (orders, order);
       g_array_set_size (tasks, (guint) i + 1);
       done = open_task (invocation, own, invocation->arguments[i], style, order, &g_array_index (tasks, VkBackupTask, i), error);
@@ -177,7 +123,7 @@ run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInter
     return options->estimate ? FALSE : vk_metrics_write_backups (invocation, options->metrics, tasks, FALSE, error);
   done = run_tasks (invocation, tasks, vk_interrupt_cancellable (interrupt), error);
   if (!done)
-    claim_error (interrupt, error);
+    vk_backup_claim_error (interrupt, error);
   if (!options->estimate)
     done = vk_metrics_write_backups (invocation, options->metrics, tasks, done, error);
   for (guint i = 0; i < tasks->len; i++)
@@ -188,6 +134,9 @@ run_here (VkInvocation *invocation, VkHost *host, VkProgressStyle style, VkInter
 /* --- several domains, each by itself ------------------------------------------ */
 
 static const char *const many_options[] = { "all", "exclude-domain", "jobs", "order", "selector", NULL };
+
+/* Those, and what makes something else of it. */
+static const char *const unconfigurable[] = { "all", "exclude-domain", "jobs", "order", "selector", "to", NULL };
 
 /* A domain may be called "web-[1]"; then that is who is meant. */
 static gboolean
@@ -286,7 +235,7 @@ run_many (VkInvocation *invocation, VkHost *host, VkManyRequest *request, VkInte
   request->selection = selection;
   done = vk_many_run (invocation, request, interrupt, error);
   if (!done)
-    claim_error (interrupt, error);
+    vk_backup_claim_error (interrupt, error);
   return vk_metrics_write_unwritten (invocation, options->metrics, done, error);
 }
 
@@ -311,7 +260,7 @@ check_options (const VkInvocation *invocation, GError **error)
 {
   VkInvocation known = *invocation;
 
-  if (!vk_settings_name_store (invocation))
+  if (!vk_settings_name_store (invocation) || ((const VkBackupOptions *) invocation->options)->to != NULL)
     known.store = NULL;
   return vk_backup_options_check (&known, error);
 }
@@ -330,23 +279,38 @@ open_host (VkInvocation *invocation, GError **error)
 }
 
 static gboolean
+run_stream (VkInvocation *invocation, VkHost *host, int output, VkProgressStyle style, VkInterrupt *interrupt, GError **error)
+{
+  if (!is_pattern (host, invocation->arguments[0]))
+    return vk_backup_stream_run (invocation, host, output, style, interrupt, error);
+  vk_host_free (host);
+  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to is for one domain, and '%s' is a pattern", invocation->arguments[0]);
+  return FALSE;
+}
+
+static gboolean
 run_backup (VkInvocation *invocation, GError **error)
 {
   const VkBackupOptions *options = invocation->options;
   g_autoptr (VkInterrupt) interrupt = NULL;
   VkManyRequest many = { .command = &vk_command_backup, .own = many_options };
+  g_auto (VkFd) output = -1;
   VkHost *host;
 
+  if (options->to != NULL && (!vk_backup_stream_take_output (invocation, &output, error) || !vk_backup_stream_check (invocation, error)))
+    return FALSE;
   if (!check_selection (invocation, error)
       || !check_options (invocation, error)
       || !parse_many (options, &many, error)
       || !vk_parse_progress (invocation, options->progress, &many.style, error)
-      || (!options->estimate && !vk_metrics_check (options->metrics, error)))
+      || (!options->estimate && options->to == NULL && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   interrupt = vk_interrupt_new ();
-  host = open_host (invocation, error);
+  host = options->to ? vk_host_open (invocation->connect_uri, error) : open_host (invocation, error);
   if (host == NULL)
     return FALSE;
+  if (options->to != NULL)
+    return run_stream (invocation, host, output, many.style, interrupt, error);
   return is_for_many (invocation, host) ? run_many (invocation, host, &many, interrupt, error) : run_here (invocation, host, many.style, interrupt, error);
 }
 
@@ -355,7 +319,7 @@ const VkCommand vk_command_backup = {
   .arguments = "[DOMAIN...]",
   .summary = "Back up domains into a store",
   .options = vk_backup_options,
-  .unconfigurable = many_options,
+  .unconfigurable = unconfigurable,
   .policy_keys = vk_backup_policy_keys,
   .check_options = vk_backup_options_check,
   .option_bytes = sizeof (VkBackupOptions),

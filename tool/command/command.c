@@ -159,6 +159,12 @@ key_of_secret (const char *secret, gpointer user_data, GError **error)
   return host != NULL ? vk_secret_value (host, secret, error) : NULL;
 }
 
+void
+vk_use_secrets (VkInvocation *invocation)
+{
+  vk_disk_key_set_source (key_of_secret, invocation);
+}
+
 VkStore *
 vk_create_store (VkInvocation *invocation, GError **error)
 {
@@ -172,7 +178,7 @@ vk_open_store (VkInvocation *invocation, gboolean create, GError **error)
 {
   if (!prepare_settings (invocation, error))
     return NULL;
-  vk_disk_key_set_source (key_of_secret, invocation);
+  vk_use_secrets (invocation);
   return vk_store_open (invocation->store, &invocation->store_settings, create, error);
 }
 

@@ -108,6 +108,9 @@ gboolean vk_require_store (const VkInvocation *invocation, GError **error);
 /* Opens it: see vk_store_open().  Returns: (transfer full). */
 VkStore *vk_open_store (VkInvocation *invocation, gboolean create, GError **error);
 
+/* Has the keys of encrypted images come from the secrets of invocation's libvirt, as opening a store does. */
+void vk_use_secrets (VkInvocation *invocation);
+
 /* Makes it: see vk_store_create().  Returns: (transfer full). */
 VkStore *vk_create_store (VkInvocation *invocation, GError **error);
 

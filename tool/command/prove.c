@@ -7,17 +7,21 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/files.h"
 #include "base/json.h"
+#include "base/run-dir.h"
 #include "base/state.h"
 #include "boot/boot.h"
 #include "command/command.h"
 #include "command/metrics.h"
 #include "prove/expect.h"
 #include "prove/proof-report.h"
-#include "prove/run-dir.h"
 
 /* How long a machine may take to come up, in seconds, and the longest script, in bytes. */
 enum { DEFAULT_TIMEOUT = 300, SCRIPT_LIMIT = 1 << 20 };
+
+/* libvirt passes through, on its way to a console's log. */
+enum { CONSOLES_MODE = 0711 };
 
 typedef struct
 {
@@ -306,9 +310,11 @@ static gboolean
 prove (struct run *run, GError **error)
 {
   g_autofree char *proofs = vk_state_path ("proofs");
-  g_autoptr (VkRunDir) directory = vk_run_dir_new (proofs, error);
+  g_autoptr (VkRunDir) directory = NULL;
   gboolean done;
 
+  if (vk_directory_make (proofs, CONSOLES_MODE, error))
+    directory = vk_run_dir_new (proofs, "run-", CONSOLES_MODE, NULL, error);
   if (directory == NULL)
     return FALSE;
   run->directory = directory;

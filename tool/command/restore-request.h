@@ -19,6 +19,7 @@ typedef struct
   char *cluster_size;
   gboolean compress;
   char *preallocation;
+  char *scratch_dir;
   gboolean define;
   char *name;
   gboolean new_uuid;

@@ -9,6 +9,8 @@
 #include "base/interrupt.h"
 #include "base/json.h"
 #include "command/command.h"
+#include "command/options.h"
+#include "command/restore-stream.h"
 
 static const GOptionEntry restore_options[] = {
   { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, directory), "Restore into the directory DIR", "DIR" },
@@ -22,6 +24,7 @@ static const GOptionEntry restore_options[] = {
   { "cluster-size", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, cluster_size), "Make qcow2 images with clusters of SIZE bytes, such as 128K", "SIZE" },
   { "compress", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, compress), "Compress qcow2 images, with zstd", NULL },
   { "preallocation", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, preallocation), "What images take at once", "off|metadata|falloc|full" },
+  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, scratch_dir), "Of a tar archive: put together in DIR what is in it", "DIR" },
   { "define", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, define), "Define the restored domain in libvirt", NULL },
   { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, name), "With --define: call the domain NAME", "NAME" },
   { "new-uuid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_uuid), "With --define: give it a new UUID", NULL },
@@ -81,6 +84,7 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
 /* What a restore is made with. */
 typedef struct
 {
+  VkRunDir *stream; /* where the store is, when the point came as a stream; or NULL */
   VkStore *store;
   VkPoint *point;
   VkHost *host; /* or NULL */
@@ -99,6 +103,7 @@ means_clear (Means *means)
   g_clear_pointer (&means->host, vk_host_free);
   g_clear_pointer (&means->point, vk_point_free);
   g_clear_pointer (&means->store, vk_store_free);
+  g_clear_pointer (&means->stream, vk_run_dir_free);
   g_clear_pointer (&means->interrupt, vk_interrupt_free);
   vk_restore_clear_requests (&means->requests);
 }
@@ -175,25 +180,59 @@ open_host (VkInvocation *invocation, Means *means, GError **error)
   return (options->pool == NULL || means->pool != NULL) && (!options->in_place || means->in_place != NULL);
 }
 
+/* The directory may stand behind the point. */
+static gboolean
+take_directory (VkInvocation *invocation, GError **error)
+{
+  VkRestoreOptions *options = invocation->options;
+
+  if (invocation->arguments[1] == NULL)
+    return TRUE;
+  if (vk_options_have (invocation, "to"))
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the directory is named twice, '%s' and with --to", invocation->arguments[1]);
+      return FALSE;
+    }
+  g_free (options->directory);
+  options->directory = g_strdup (invocation->arguments[1]);
+  return TRUE;
+}
+
+/* Opens the store and finds the point there, or reads both. */
+static gboolean
+find_point (VkInvocation *invocation, Means *means, GError **error)
+{
+  const VkRestoreOptions *options = invocation->options;
+  const char *name = invocation->arguments[0];
+
+  if (vk_restore_is_stream (name))
+    means->point = vk_restore_read_stream (invocation, options->scratch_dir, means->style, means->interrupt, &means->stream, &means->store, error);
+  else
+    {
+      means->store = vk_open_store (invocation, FALSE, error);
+      means->point = means->store ? vk_store_find_point (means->store, name, error) : NULL;
+    }
+  return means->point != NULL;
+}
+
 static gboolean
 run_restore (VkInvocation *invocation, GError **error)
 {
   const VkRestoreOptions *options = invocation->options;
   g_auto (Means) means = { 0 };
 
-  if (!vk_require_store (invocation, error)
+  if (!vk_restore_check_source (invocation, options->scratch_dir, error)
+      || !take_directory (invocation, error)
       || !vk_restore_parse_options (options, &means.requests, error)
       || !vk_parse_progress (invocation, options->progress, &means.style, error))
     return FALSE;
   means.interrupt = vk_interrupt_new ();
-  means.store = vk_open_store (invocation, FALSE, error);
-  means.point = means.store ? vk_store_find_point (means.store, invocation->arguments[0], error) : NULL;
-  return means.point != NULL && open_host (invocation, &means, error) && restore_point (invocation, &means, error);
+  return find_point (invocation, &means, error) && open_host (invocation, &means, error) && restore_point (invocation, &means, error);
 }
 
 const VkCommand vk_command_restore = {
   .name = "restore",
-  .arguments = "POINT",
+  .arguments = "POINT [DIR]",
   .summary = "Bring the disks of a restore point, and the domain, back",
   .options = restore_options,
   .option_bytes = sizeof (VkRestoreOptions),

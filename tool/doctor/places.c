@@ -11,6 +11,7 @@
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "base/run-dir.h"
 #include "doctor/doctor-private.h"
 #include "host/qemu-user.h"
 #include "report/format.h"

@@ -13,3 +13,11 @@ VkStore *vk_image_store_open (const char *path, gboolean create, GError **error)
 /* Makes one in the directory path, which need not exist; VK_ERROR_REFUSED when
  * there is one, or something else. */
 VkStore *vk_image_store_create (const char *path, GError **error);
+
+/* The same for one command: nobody is told afterwards that it has gone. */
+VkStore *vk_image_store_create_transient (const char *path, GError **error);
+
+/* Makes the directory for the files of the point that manifest, which came from elsewhere, describes.  With
+ * them and manifest.json, which comes last, it is a point of the store.
+ * Returns: (transfer full) its path, or NULL with VK_ERROR_STORE. */
+char *vk_image_store_make_place (VkStore *store, const VkManifest *manifest, GError **error);

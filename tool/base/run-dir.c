@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "prove/run-dir.h"
+#include "base/run-dir.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,11 +9,6 @@
 #include <unistd.h>
 
 #include "base/files.h"
-
-static const char prefix[] = "run-";
-
-/* libvirt passes through, on its way to a console's log. */
-enum { DIRECTORY_MODE = 0711 };
 
 /* Opens the directory, which has to be ours, and locks it; -1 when that cannot be: somebody
  * holds it, or it has been removed meanwhile. */
@@ -33,7 +28,7 @@ lock_directory (const char *path)
 }
 
 static void
-remove_left_ones (const char *parent)
+remove_left_ones (const char *parent, const char *prefix)
 {
   g_autoptr (GDir) names = g_dir_open (parent, 0, NULL);
   const char *name;
@@ -51,26 +46,24 @@ remove_left_ones (const char *parent)
 }
 
 VkRunDir *
-vk_run_dir_new (const char *parent, GError **error)
+vk_run_dir_new (const char *parent, const char *prefix, mode_t mode, const char *hint, GError **error)
 {
   g_autofree char *path = NULL;
   VkRunDir *dir;
   int lock;
 
-  if (!vk_directory_make (parent, DIRECTORY_MODE, error))
-    return NULL;
-  remove_left_ones (parent);
+  remove_left_ones (parent, prefix);
   do
     {
       g_free (path);
-      path = vk_directory_make_private (parent, prefix, NULL, error);
+      path = vk_directory_make_private (parent, prefix, hint, error);
       if (path == NULL)
         return NULL;
       /* Another run may have found it before it was locked. */
       lock = lock_directory (path);
     }
   while (lock < 0);
-  fchmod (lock, DIRECTORY_MODE);
+  fchmod (lock, mode);
   dir = g_new0 (VkRunDir, 1);
   dir->path = g_steal_pointer (&path);
   dir->lock = lock;
