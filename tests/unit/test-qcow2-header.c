@@ -2,7 +2,10 @@
 /* Only a whole header of a known version is taken for one. */
 #include "config.h"
 
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "view/qcow2-header.h"
@@ -48,6 +51,38 @@ test_version_2 (void)
   g_assert_cmpuint (header.incompatible_features, ==, 0);
 }
 
+/* 64 bits of size and of features, and the name of the backing file behind the first 4 GiB. */
+static void
+test_large (void)
+{
+  static const guint8 size[] = { 0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0 };
+  static const guint8 features[] = { 0x80, 0, 0, 1, 0, 0, 0, 4 };
+  static const guint8 offset[] = { 0, 0, 0, 3, 0, 1, 0, 0 }, length[] = { 0, 0, 0, 9 };
+  g_autofree char *dir = g_dir_make_tmp ("virt-keep-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "image.qcow2", NULL);
+  g_autofree char *backing = NULL;
+  guint8 bytes[sizeof model];
+  VkQcow2Header header;
+  int fd = g_open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+  memcpy (bytes, model, sizeof bytes);
+  memcpy (bytes + 8, offset, sizeof offset);
+  memcpy (bytes + 16, length, sizeof length);
+  memcpy (bytes + 24, size, sizeof size);
+  memcpy (bytes + 72, features, sizeof features);
+  g_assert_cmpint (pwrite (fd, bytes, sizeof bytes, 0), ==, sizeof bytes);
+  g_assert_cmpint (pwrite (fd, "low.qcow2", 9, 0x10000), ==, 9);
+  g_assert_cmpint (pwrite (fd, "far.qcow2", 9, (off_t) G_GINT64_CONSTANT (0x300010000)), ==, 9);
+  g_assert_cmpint (close (fd), ==, 0);
+  g_assert_true (vk_qcow2_header_read (path, &header, NULL));
+  backing = vk_qcow2_backing_name (path, NULL);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  g_assert_cmpint (g_rmdir (dir), ==, 0);
+  g_assert_cmphex (header.size, ==, G_GUINT64_CONSTANT (0x123456789abcdef0));
+  g_assert_cmphex (header.incompatible_features, ==, G_GUINT64_CONSTANT (0x8000000100000004));
+  g_assert_cmpstr (backing, ==, "far.qcow2");
+}
+
 static void
 test_truncated (void)
 {
@@ -88,6 +123,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/qcow2-header/fields", test_fields);
   g_test_add_func ("/qcow2-header/version-2", test_version_2);
+  g_test_add_func ("/qcow2-header/large", test_large);
   g_test_add_func ("/qcow2-header/truncated", test_truncated);
   g_test_add_func ("/qcow2-header/others", test_others);
   return g_test_run ();

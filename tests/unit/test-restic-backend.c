@@ -2,9 +2,11 @@
 /* Where a repository lies: URLs, and the backend for a directory. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -117,6 +119,34 @@ test_ranges (Fixture *fixture, gconstpointer data)
   g_assert_error (not_found, VK_ERROR, VK_ERROR_NOT_FOUND);
 }
 
+/* Positions have 64 bits, whatever a size_t has: of 4 GiB and 10 bytes, the last ten are found,
+ * and all of them are refused rather than the first ten taken for all. */
+static void
+test_beyond_4_gib (Fixture *fixture, gconstpointer data)
+{
+  const guint64 four_gib = G_GUINT64_CONSTANT (1) << 32;
+  g_autofree char *path = g_build_filename (fixture->backend->restic_url, "data", "aa", NAME, NULL);
+  g_autofree char *end = NULL, *rest = NULL, *all = NULL;
+  g_autoptr (GError) error = NULL;
+  guint64 size;
+  int fd;
+
+  g_assert_true (save (fixture, VK_RESTIC_DATA, NAME, "a pack"));
+  g_assert_cmpint (g_chmod (path, 0600), ==, 0);
+  fd = g_open (path, O_WRONLY | O_CLOEXEC, 0);
+  g_assert_cmpint (fd, >=, 0);
+  g_assert_cmpint (pwrite (fd, "0123456789", 10, (off_t) four_gib), ==, 10);
+  g_assert_cmpint (close (fd), ==, 0);
+  g_assert_true (vk_backend_stat (fixture->backend, VK_RESTIC_DATA, NAME, &size, NULL, NULL));
+  g_assert_cmpuint (size, ==, four_gib + 10);
+  end = load (fixture, VK_RESTIC_DATA, NAME, four_gib + 7, 3, NULL);
+  g_assert_cmpstr (end, ==, "789");
+  rest = load (fixture, VK_RESTIC_DATA, NAME, four_gib, 0, NULL);
+  g_assert_cmpstr (rest, ==, "0123456789");
+  all = load (fixture, VK_RESTIC_DATA, NAME, 0, 0, &error);
+  g_assert_error (error, VK_ERROR, VK_ERROR_STORE);
+}
+
 /* Again the same is a success; what is there and wrong is put right; only the
  * config stays what it is. */
 static void
@@ -219,6 +249,7 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/backend/URLs", test_urls);
   add ("files lie where restic looks for them, for their owner only", test_layout);
   add ("parts of files are read", test_ranges);
+  add ("files may be larger than 4 GiB", test_beyond_4_gib);
   add ("files are written again, the config is not", test_again);
   add ("files are listed, others are not", test_list);
   add ("many writers may save the same", test_writers);

@@ -295,6 +295,46 @@ test_pack_round_trip (void)
   g_assert_cmpmem (parsed->data, parsed->len * sizeof (VkPackBlob), blobs->data, blobs->len * sizeof (VkPackBlob));
 }
 
+/* The bytes as restic's documents have them, not as we write them: numbers are little-endian.
+ * The lengths add up to more than a signed number of 32 bits holds. */
+static void
+test_pack_bytes (void)
+{
+  static const guint8 header[] = {
+    0, 0x04, 0x03, 0x02, 0x61, /* data, 0x61020304 bytes */
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
+    3, 0x08, 0x07, 0x06, 0x45, 0xf1, 0xf2, 0xf3, 0xf4, /* a compressed tree, 0x45060708 bytes for 0xf4f3f2f1 */
+    32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1,
+    1, 0x80, 0x00, 0x00, 0x00, /* a tree, 128 bytes */
+    0xff, 0xee, 0xdd, [114] = 0x11,
+  };
+  g_autoptr (GArray) blobs = vk_pack_header_parse (header, sizeof header, 0xa6080a0c + 128, "a pack", NULL);
+  const VkPackBlob *blob;
+  char text[VK_RESTIC_ID_DIGITS + 1];
+
+  g_assert_nonnull (blobs);
+  g_assert_cmpuint (blobs->len, ==, 3);
+  blob = &g_array_index (blobs, VkPackBlob, 0);
+  g_assert_cmpint (blob->type, ==, VK_BLOB_DATA);
+  g_assert_cmphex (blob->offset, ==, 0);
+  g_assert_cmphex (blob->length, ==, 0x61020304);
+  g_assert_cmphex (blob->raw_length, ==, 0);
+  vk_restic_id_format (&blob->id, text);
+  g_assert_cmpstr (text, ==, "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20");
+  blob = &g_array_index (blobs, VkPackBlob, 1);
+  g_assert_cmpint (blob->type, ==, VK_BLOB_TREE);
+  g_assert_cmphex (blob->offset, ==, 0x61020304);
+  g_assert_cmphex (blob->length, ==, 0x45060708);
+  g_assert_cmphex (blob->raw_length, ==, 0xf4f3f2f1);
+  vk_restic_id_format (&blob->id, text);
+  g_assert_cmpstr (text, ==, "201f1e1d1c1b1a191817161514131211100f0e0d0c0b0a090807060504030201");
+  blob = &g_array_index (blobs, VkPackBlob, 2);
+  g_assert_cmphex (blob->offset, ==, 0xa6080a0c);
+  g_assert_cmphex (blob->length, ==, 128);
+  vk_restic_id_format (&blob->id, text);
+  g_assert_cmpstr (text, ==, "ffeedd0000000000000000000000000000000000000000000000000000000011");
+}
+
 static void
 expect_bad_header (const guint8 *header, gsize length, guint64 blobs_end)
 {
@@ -445,6 +485,21 @@ test_index_file (void)
   g_assert_cmpuint (vk_index_count (index), ==, 1);
 }
 
+/* Places and lengths beyond what a signed number of 32 bits holds. */
+static void
+test_index_numbers (void)
+{
+  g_autoptr (VkIndex) index = vk_index_new ();
+  VkResticId a = id_of (ID_A);
+  VkBlobLocation location;
+
+  g_assert_true (reads_index (PACKS ("[" PACK ("[{\"id\":\"" ID_A "\",\"type\":\"data\",\"offset\":2882400001,\"length\":305419896,\"uncompressed_length\":1073741823}]") "]"), index));
+  g_assert_true (vk_index_lookup (index, VK_BLOB_DATA, &a, &location));
+  g_assert_cmphex (location.offset, ==, 0xabcdef01);
+  g_assert_cmphex (location.length, ==, 0x12345678);
+  g_assert_cmphex (location.raw_length, ==, 0x3fffffff);
+}
+
 /* The same blob in two packs, and as data and as a tree. */
 static void
 test_index_duplicates (void)
@@ -537,10 +592,12 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/format/zstd/as a stream", test_zstd_stream);
   g_test_add_func ("/restic/format/encodings", test_unpacked_encodings);
   g_test_add_func ("/restic/format/pack/its header lists what was added", test_pack_round_trip);
+  g_test_add_func ("/restic/format/pack/bytes", test_pack_bytes);
   g_test_add_func ("/restic/format/pack/hostile headers are refused", test_pack_hostile_header);
   g_test_add_func ("/restic/format/pack/never larger than its size", test_pack_size);
   g_test_add_func ("/restic/format/pack/another one in the same memory", test_pack_again);
   g_test_add_func ("/restic/format/index/read", test_index_file);
+  g_test_add_func ("/restic/format/index/numbers", test_index_numbers);
   g_test_add_func ("/restic/format/index/duplicates", test_index_duplicates);
   g_test_add_func ("/restic/format/index/hostile files are refused", test_index_hostile);
   g_test_add_func ("/restic/format/index/every blob is found in little memory", test_index_size);

@@ -354,6 +354,29 @@ test_manifest_chunks (Fixture *fixture, gconstpointer data)
   g_assert_null (read_disk->sha256);
 }
 
+/* As somebody else may have written it: 2^32 sectors and more, in bytes. */
+static void
+test_manifest_large_numbers (void)
+{
+  static const char text[] = "{\"format\":\"virt-keep manifest\",\"version\":1,\"id\":\"20261123T181400Z\",\"store\":\"0123abcd\","
+                             "\"domain\":{\"name\":\"web\",\"uuid\":\"" UUID_A "\"},\"host\":\"h\",\"uri\":\"qemu:///system\","
+                             "\"times\":{\"started\":\"2026-11-23T18:14:00.000000Z\",\"instant\":\"2026-11-23T18:14:00.000000Z\",\"finished\":null},"
+                             "\"mode\":\"push\",\"level\":\"full\",\"versions\":{\"virt_keep\":\"0.1.0\",\"libvirt\":\"9.0.0\",\"qemu\":\"7.2.0\"},"
+                             "\"disks\":[{\"target\":\"vda\",\"type\":\"file\",\"source\":\"/a\",\"format\":\"qcow2\",\"virtual_size\":2199023260672,"
+                             "\"level\":\"full\",\"base\":null,\"bitmap\":true,\"image\":\"vda.qcow2\",\"size\":4294967303,"
+                             "\"sha256\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}],"
+                             "\"files\":[],\"left_out\":[],\"warnings\":[],\"closed\":{\"proved\":true}}";
+  g_autoptr (GError) error = NULL;
+  g_autoptr (VkManifest) manifest = vk_manifest_parse (text, "manifest.json", &error);
+  const VkManifestDisk *disk;
+
+  g_assert_no_error (error);
+  disk = vk_manifest_find_disk (manifest, "vda");
+  g_assert_cmpuint (disk->virtual_size, ==, (G_GUINT64_CONSTANT (1) << 41) + 5120);
+  g_assert_cmpuint (disk->size, ==, (G_GUINT64_CONSTANT (1) << 32) + 7);
+  g_assert_cmpuint (vk_manifest_image_bytes (manifest), ==, (G_GUINT64_CONSTANT (1) << 32) + 7);
+}
+
 static void
 test_manifest_round_trip (Fixture *fixture, gconstpointer data)
 {
@@ -579,6 +602,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/manifest/large-numbers", test_manifest_large_numbers);
   g_test_add_func ("/store/point-name", test_point_name);
   g_test_add_func ("/layout/directory-names", test_directory_names);
   g_test_add_func ("/layout/long-name", test_long_name);

@@ -54,7 +54,9 @@ place_of (const VkTimeSpan *span, GDateTime *time)
 static int
 bar_height (guint64 bytes)
 {
-  int doublings = (int) g_bit_storage (bytes) - 16; /* from 64 KiB on */
+  /* g_bit_storage() takes a long, which may have but 32 bits: so the units of 64 KiB are counted. */
+  gulong units = (gulong) MIN (bytes >> 16, G_MAXUINT32);
+  int doublings = units > 0 ? (int) g_bit_storage (units) : 0;
 
   return LEAST_BAR + CLAMP (doublings, 0, MOST_BAR - LEAST_BAR);
 }

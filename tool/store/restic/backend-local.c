@@ -193,6 +193,11 @@ local_load (VkBackend *backend, VkResticType type, const char *name, guint64 off
                    path, (gint64) status.st_size, length, offset);
       return NULL;
     }
+  if (length == 0 && (guint64) status.st_size - offset > VK_BACKEND_MAX_FILE)
+    {
+      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is of %" G_GINT64_FORMAT " bytes, more than any file of a repository", path, (gint64) status.st_size);
+      return NULL;
+    }
   if (length == 0)
     length = (gsize) ((guint64) status.st_size - offset);
   content = g_malloc (length);

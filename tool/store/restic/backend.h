@@ -17,6 +17,11 @@ typedef enum
   VK_RESTIC_DATA, /* packs */
 } VkResticType;
 
+enum
+{
+  VK_BACKEND_MAX_FILE = 1024 * 1024 * 1024, /* the largest file that is loaded as a whole, in bytes */
+};
+
 typedef struct VkBackend VkBackend;
 
 /* What list gives for one file. */
@@ -41,7 +46,8 @@ typedef struct
   GPtrArray *(*list) (VkBackend *backend, VkResticType type, GCancellable *cancellable, GError **error);
 
   /* length bytes at offset of the file, all from there for length 0.  Fewer
-   * than were asked for are VK_ERROR_STORE; no such file VK_ERROR_NOT_FOUND.
+   * than were asked for, or all when they are more than VK_BACKEND_MAX_FILE,
+   * are VK_ERROR_STORE; no such file VK_ERROR_NOT_FOUND.
    * Returns: (transfer full). */
   GBytes *(*load) (VkBackend *backend, VkResticType type, const char *name, guint64 offset, gsize length, GCancellable *cancellable, GError **error);
 

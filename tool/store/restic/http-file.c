@@ -37,7 +37,7 @@ vk_http_file_range (guint64 offset, gsize length)
 guint64
 vk_http_file_limit (gsize length)
 {
-  return length > 0 ? length : VK_HTTP_MAX_FILE;
+  return length > 0 ? length : VK_BACKEND_MAX_FILE;
 }
 
 /* Returns NULL, to be returned. */

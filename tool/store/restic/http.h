@@ -13,8 +13,6 @@
 
 enum
 {
-  /* The largest file that is loaded as a whole, in bytes. */
-  VK_HTTP_MAX_FILE = 1024 * 1024 * 1024,
   /* The largest listing. */
   VK_HTTP_MAX_LISTING = 256 * 1024 * 1024,
   /* Answers that are only looked into for what went wrong. */
