@@ -77,13 +77,11 @@ begin_span (VkContent *content, guint64 first, guint64 stored, gboolean repeats)
   g_array_append_val (content->spans, span);
 }
 
-/* The last id is of a span of different ones and comes again: it becomes a span
+/* The last id is of last, a span of different ones, and comes again: it becomes a span
  * of its own. */
 static void
-split_last (VkContent *content)
+split_last (VkContent *content, struct span *last)
 {
-  struct span *last = last_span (content);
-
   if (last->first == content->length - 1)
     last->repeats = TRUE;
   else
@@ -98,7 +96,7 @@ append_one (VkContent *content, const VkResticId *id)
   if (last != NULL && vk_restic_id_equal (id, &content->ids[content->stored - 1]))
     {
       if (!last->repeats)
-        split_last (content);
+        split_last (content, last);
     }
   else
     {

@@ -99,7 +99,7 @@ take_parts (VkHttpUrl *url, CURLU *parts, GError **error)
     return fail (url->shown, "a '#' has no place in it", error);
   if (g_strcmp0 (scheme, "http") != 0 && g_strcmp0 (scheme, "https") != 0)
     return fail (url->shown, "it must begin with http:// or https://", error);
-  url->tls = g_str_equal (scheme, "https");
+  url->tls = g_strcmp0 (scheme, "https") == 0;
   url->host = port ? g_strdup_printf ("%s:%s", host, port) : g_strdup (host);
   url->path = g_strconcat (path, g_str_has_suffix (path, "/") ? NULL : "/", NULL);
   url->base = g_strdup_printf ("%s://%s%s", scheme, url->host, url->path);
