@@ -57,6 +57,22 @@ in_store ()
 
 in_store image
 
+# ---- a stream, through ssh both ways ---------------------------------------------
+
+guest_write guest vda 0x31 9M 1M
+for dev in vda vdb; do shadow guest $dev "$lab/$dev.raw"; done
+"$VIRT_KEEP" -c "$ssh_uri" backup guest --to - --quiet 2>"$err" </dev/null |
+  ssh -p "$ssh_port" -i "$lab/a key" root@127.0.0.1 "$VIRT_KEEP" restore - /var/tmp/piped --format raw >"$out" 2>&1
+is "${PIPESTATUS[*]}" "0 0" "a domain of another host is read through ssh, and restored through another one"
+for dev in vda vdb; do
+  holds "stream: $dev has its exact bytes" cmp "$hyper/piped/$dev.raw" "$lab/$dev.raw"
+done
+is "$(digest "$hyper/piped/nvram.fd")" "$vars" "stream: the firmware variables were fetched"
+nothing_left guest "stream:"
+is "$(find "$hyper" -maxdepth 1 -name 'virt-keep-stream-*')" "" "and no images on that host"
+keep -c "$ssh_uri" backup guest --to - --mode push --progress none
+exits 2 "QEMU would not write the images here: push mode is refused"
+
 # ---- scratch files, and what cannot be
 
 dir="/var/tmp/it's a \"dir\""

@@ -26,24 +26,26 @@ struct VkTarWriter
   GCancellable *cancellable;
   GPollFD waited;  /* fd of the cancellable, kept so that GIO need not make one for each piece; -1: none */
   GError *failure; /* why the output took no more */
+  gboolean given_up; /* nothing more goes there */
   gint64 seconds;
   guint64 bytes; /* written */
   guint64 moved; /* of the members */
 };
 
 /* A pipe that can be written to takes so much without making us wait; when it cannot, GIO
- * waits for the cancellable as well. */
+ * waits for the cancellable as well.  libarchive does not free what it has opened when writing fails: so it
+ * hears of no failure, and nothing more is written. */
 static la_ssize_t
 write_block (struct archive *archive, void *user_data, const void *data, size_t length)
 {
   VkTarWriter *writer = user_data;
-  gssize written = g_output_stream_write (writer->output, data, MIN (length, PIPE_BUF), writer->cancellable, &writer->failure);
+  gssize written;
 
+  if (writer->failure != NULL || writer->given_up)
+    return (la_ssize_t) length;
+  written = g_output_stream_write (writer->output, data, MIN (length, PIPE_BUF), writer->cancellable, &writer->failure);
   if (written < 0)
-    {
-      archive_set_error (archive, EIO, "the output took no more");
-      return ARCHIVE_FATAL;
-    }
+    return (la_ssize_t) length;
   writer->bytes += (guint64) written;
   return written;
 }
@@ -97,13 +99,13 @@ add_header (VkTarWriter *writer, const char *name, guint64 size, GError **error)
   archive_entry_set_mtime (entry, writer->seconds, 0);
   result = archive_write_header (writer->archive, entry);
   archive_entry_free (entry);
-  return result == ARCHIVE_OK || fail (writer, error);
+  return (result == ARCHIVE_OK && writer->failure == NULL) || fail (writer, error);
 }
 
 static gboolean
 add_data (VkTarWriter *writer, const void *data, gsize length, GError **error)
 {
-  if (archive_write_data (writer->archive, data, length) != (la_ssize_t) length)
+  if (archive_write_data (writer->archive, data, length) != (la_ssize_t) length || writer->failure != NULL)
     return fail (writer, error);
   writer->moved += length;
   if (writer->listener->tell != NULL)
@@ -176,7 +178,7 @@ vk_tar_writer_add_file (VkTarWriter *writer, const char *name, const char *path,
 gboolean
 vk_tar_writer_finish (VkTarWriter *writer, guint64 *bytes, GError **error)
 {
-  if (archive_write_close (writer->archive) != ARCHIVE_OK)
+  if (archive_write_close (writer->archive) != ARCHIVE_OK || writer->failure != NULL)
     return fail (writer, error);
   *bytes = writer->bytes;
   return TRUE;
@@ -185,8 +187,8 @@ vk_tar_writer_finish (VkTarWriter *writer, guint64 *bytes, GError **error)
 void
 vk_tar_writer_free (VkTarWriter *writer)
 {
-  /* Freeing would close it, and closing would end it as if it were whole. */
-  archive_write_fail (writer->archive);
+  /* Freeing closes it, and closing would end it as if it were whole. */
+  writer->given_up = TRUE;
   archive_write_free (writer->archive);
   if (writer->waited.fd >= 0)
     g_cancellable_release_fd (writer->cancellable);
