@@ -16,6 +16,7 @@
 #include "command/backup-result.h"
 #include "command/options.h"
 #include "report/format.h"
+#include "store/image/image-store.h"
 #include "stream/stream.h"
 
 /* QEMU passes through, on its way to the images that it writes in push mode. */
@@ -180,7 +181,7 @@ open_task (VkInvocation *invocation, VkRunDir *directory, VkBackupOrder *order, 
   g_autofree char *place = g_build_filename (directory->path, "store", NULL);
   VkBackupRequest *request = &task->request;
 
-  task->store = vk_store_create_transient (place, error);
+  task->store = vk_image_store_create_transient (place, error);
   request->domain = invocation->arguments[0];
   if (task->store == NULL || !vk_backup_order_place (invocation, task->host, request->domain, place, order, request, error))
     return FALSE;

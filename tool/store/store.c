@@ -85,12 +85,6 @@ vk_store_create (const char *url, const VkStoreSettings *settings, GError **erro
   return path ? vk_image_store_create (path, error) : NULL;
 }
 
-VkStore *
-vk_store_create_transient (const char *path, GError **error)
-{
-  return vk_image_store_create_transient (path, error);
-}
-
 gboolean
 vk_store_read_password (const char *url, const VkStoreSettings *settings, char **password, GCancellable *cancellable, GError **error)
 {

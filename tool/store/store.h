@@ -191,10 +191,6 @@ VkStore *vk_store_open (const char *url, const VkStoreSettings *settings, gboole
 /* Makes a store at url and opens it, as above; VK_ERROR_REFUSED when there is one. */
 VkStore *vk_store_create (const char *url, const VkStoreSettings *settings, GError **error);
 
-/* Makes an image store in the directory path, which need not exist, for as long as one command runs, and opens
- * it. */
-VkStore *vk_store_create_transient (const char *path, GError **error);
-
 /* url for others to see: without a user and a password that may be in it, and the whole path of
  * an image store.  Returns: (transfer full). */
 char *vk_store_shown_url (const char *url);

@@ -173,7 +173,7 @@ vk_stream_read (GInputStream *input, const char *name, const char *path, const V
   *store = NULL;
   if (!read_manifest (&reading, error) || !check_room (&reading, path, error))
     return NULL;
-  *store = vk_store_create_transient (path, error);
+  *store = vk_image_store_create_transient (path, error);
   reading.place = *store ? vk_image_store_make_place (*store, reading.manifest, error) : NULL;
   if (reading.place == NULL || !read_members (&reading, error) || !vk_tar_reader_finish (reading.tar, bytes, error))
     return NULL;

@@ -14,7 +14,7 @@ VkStore *vk_image_store_open (const char *path, gboolean create, GError **error)
  * there is one, or something else. */
 VkStore *vk_image_store_create (const char *path, GError **error);
 
-/* The same for one command: nobody is told afterwards that it has gone. */
+/* The same for as long as one command runs: nothing is noted of where it lies. */
 VkStore *vk_image_store_create_transient (const char *path, GError **error);
 
 /* Makes the directory for the files of the point that manifest, which came from elsewhere, describes.  With
