@@ -338,11 +338,9 @@ vk_nbd_pool_dispatch (VkNbdPool *pool, const struct pollfd *fds, guint n_fds, GE
       struct connection *connection = connection_at (pool, i);
       g_autofree char *words = NULL;
 
-      if (connection->nbd == NULL)
-        continue;
-      if (!notify (connection->nbd, &fds[i], &words) && connection->ready)
+      if (connection->nbd != NULL && !notify (connection->nbd, &fds[i], &words) && connection->ready)
         return set_lost_error (pool, words, error);
-      if (!connection->ready && nbd_aio_is_connecting (connection->nbd) != 1)
+      if (connection->nbd != NULL && !connection->ready && nbd_aio_is_connecting (connection->nbd) != 1)
         admit (pool, connection);
     }
   return TRUE;

@@ -65,7 +65,10 @@ vk_unpacked_load (VkBackend *backend, VkCrypto *crypto, VkResticType type, const
   if (encoded == NULL)
     return NULL;
   text = vk_unpacked_decode (encoded, limit, &failure);
-  return text ? text : set_damaged_error (error, type, name, failure->message);
+  if (text != NULL)
+    return text;
+  g_assert (failure != NULL);
+  return set_damaged_error (error, type, name, failure->message);
 }
 
 /* The encoded text, sealed.  Returns: (transfer full). */
