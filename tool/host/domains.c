@@ -60,12 +60,13 @@ vk_host_domain_names (VkHost *host, GError **error)
 VkDomainXml *
 vk_host_read_domain (VkHost *host, virDomainPtr domain, unsigned int flags, char **text, GError **error)
 {
+  const char *name = virDomainGetName (domain); /* before the call that may fail: libvirt forgets why then */
   char *xml = virDomainGetXMLDesc (domain, flags);
   VkDomainXml *parsed;
 
   if (xml == NULL)
     {
-      vk_set_libvirt_error (error, NULL, "cannot read the XML of the domain '%s'", virDomainGetName (domain));
+      vk_set_libvirt_error (error, NULL, "cannot read the XML of the domain '%s'", name);
       return NULL;
     }
   parsed = vk_domain_xml_parse (xml, error);
