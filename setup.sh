@@ -51,7 +51,7 @@ say ()
 
 debian_packages=(
   # to build
-  gcc make libc6-dev autoconf automake pkg-config perl xz-utils
+  gcc make libc6-dev autoconf automake gettext pkg-config perl xz-utils
   libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libxml2-dev libjson-glib-dev
   libnbd-dev libpng-dev libarchive-dev libssl-dev libzstd-dev libcurl4-openssl-dev nbdkit-plugin-dev
   # to run
@@ -66,7 +66,7 @@ debian_packages=(
 )
 
 fedora_packages=(
-  gcc make autoconf automake pkgconf-pkg-config perl-interpreter perl-podlators perl-Pod-Simple xz
+  gcc make autoconf automake gettext pkgconf-pkg-config perl-interpreter perl-podlators perl-Pod-Simple xz
   glib2-devel libvirt-devel libvirt-glib-devel libxml2-devel json-glib-devel
   libnbd-devel libpng-devel libarchive-devel openssl-devel libzstd-devel libcurl-devel nbdkit-devel
   libvirt-daemon libvirt-daemon-driver-qemu libvirt-client

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 static char *
 describe_commands (void)
 {
-  GString *text = g_string_new ("Commands:\n");
+  GString *text = g_string_new (_("Commands:\n"));
   gsize name_width = 0, arguments_width = 0;
 
   for (gsize i = 0; vk_commands[i] != NULL; i++)
@@ -33,8 +34,8 @@ describe_commands (void)
       }
   for (gsize i = 0; vk_commands[i] != NULL; i++)
     if (!vk_commands[i]->hidden)
-      g_string_append_printf (text, "  %-*s  %-*s  %s\n", (int) name_width, vk_commands[i]->name, (int) arguments_width, vk_commands[i]->arguments, vk_commands[i]->summary);
-  g_string_append (text, "\n'virt-keep COMMAND --help' shows the options of a command; virt-keep(1) explains them.");
+      g_string_append_printf (text, "  %-*s  %-*s  %s\n", (int) name_width, vk_commands[i]->name, (int) arguments_width, vk_commands[i]->arguments, _(vk_commands[i]->summary));
+  g_string_append (text, _("\n'virt-keep COMMAND --help' shows the options of a command; virt-keep(1) explains them."));
   return g_string_free (text, FALSE);
 }
 
@@ -50,18 +51,18 @@ static gboolean
 parse_global (VkInvocation *invocation, gboolean *version, char ***arguments, GError **error)
 {
   const GOptionEntry version_entry[] = {
-    { "version", 'V', 0, G_OPTION_ARG_NONE, version, "Print the version", NULL },
+    { "version", 'V', 0, G_OPTION_ARG_NONE, version, N_("Print the version"), NULL },
     { NULL }
   };
-  g_autoptr (GOptionContext) context = g_option_context_new ("COMMAND [OPTION…] [ARGUMENT…]");
+  g_autoptr (GOptionContext) context = g_option_context_new (_("COMMAND [OPTION…] [ARGUMENT…]"));
   g_autofree GOptionEntry *globals = vk_options_place (vk_global_options, invocation);
   g_autofree char *commands = describe_commands ();
 
-  g_option_context_set_summary (context, "Backs up running libvirt/QEMU domains and proves that they come back.");
+  g_option_context_set_summary (context, _("Backs up running libvirt/QEMU domains and proves that they come back."));
   g_option_context_set_description (context, commands);
   g_option_context_set_strict_posix (context, TRUE);
-  g_option_context_add_main_entries (context, globals, NULL);
-  g_option_context_add_main_entries (context, version_entry, NULL);
+  g_option_context_add_main_entries (context, globals, PACKAGE_NAME);
+  g_option_context_add_main_entries (context, version_entry, PACKAGE_NAME);
   return g_option_context_parse_strv (context, arguments, error);
 }
 
@@ -82,9 +83,9 @@ check_arguments (const VkCommand *command, char **arguments, GError **error)
   if (given >= least && given <= most)
     return TRUE;
   if (given < least)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s: an argument is missing: virt-keep %s [OPTION…] %s", command->name, command->name, command->arguments);
+    vk_fail (error, VK_ERROR_USAGE, "%s: an argument is missing: virt-keep %s [OPTION…] %s", command->name, command->name, command->arguments);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s: '%s' is one argument too many: virt-keep %s [OPTION…] %s", command->name, arguments[most], command->name, command->arguments);
+    vk_fail (error, VK_ERROR_USAGE, "%s: '%s' is one argument too many: virt-keep %s [OPTION…] %s", command->name, arguments[most], command->name, command->arguments);
   return FALSE;
 }
 
@@ -133,7 +134,7 @@ report_end (VkInvocation *invocation, const VkCommand *command, const GError *er
     show_text (invocation, command, error, text);
   if (fflush (stdout) != 0 || ferror (stdout))
     {
-      fprintf (stderr, "virt-keep: cannot write the result to standard output\n");
+      fprintf (stderr, "virt-keep: %s\n", _("cannot write the result to standard output"));
       return 1;
     }
   return error ? vk_error_exit_code (error) : invocation->program_status;
@@ -198,9 +199,9 @@ find_command (char **arguments, GError **error)
   command = arguments[1] ? vk_command_find (arguments[1]) : NULL;
 
   if (arguments[1] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "a command is missing: see virt-keep --help");
+    vk_fail (error, VK_ERROR_USAGE, "a command is missing: see virt-keep --help");
   else if (command == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no command: see virt-keep --help", arguments[1]);
+    vk_fail (error, VK_ERROR_USAGE, "'%s' is no command: see virt-keep --help", arguments[1]);
   return command;
 }
 
@@ -280,6 +281,17 @@ keep_files_private (void)
   umask (077);
 }
 
+static void
+take_language (void)
+{
+  setlocale (LC_ALL, "");
+#ifdef ENABLE_NLS
+  bindtextdomain (PACKAGE_NAME, g_getenv ("VIRT_KEEP_LOCALEDIR") ? g_getenv ("VIRT_KEEP_LOCALEDIR") : LOCALEDIR);
+  bind_textdomain_codeset (PACKAGE_NAME, "UTF-8");
+  textdomain (PACKAGE_NAME);
+#endif
+}
+
 int
 main (int argc, char **argv)
 {
@@ -293,7 +305,7 @@ main (int argc, char **argv)
   hold_standard_files ();
   keep_memory_private ();
   keep_files_private ();
-  setlocale (LC_ALL, "");
+  take_language ();
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);
   g_set_prgname (PACKAGE_NAME);

@@ -3,6 +3,7 @@
 
 #include "backup/backup.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "backup/backup-private.h"
@@ -117,8 +118,7 @@ reaches_threshold (VkBackup *backup, GError **error)
   bytes = bytes_to_move (backup);
   if (bytes >= backup->request->threshold)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_UNCHANGED, "only %" G_GUINT64_FORMAT " bytes of '%s' would be moved, fewer than --threshold: nothing was done", bytes, backup->xml->name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_UNCHANGED, "only %" PRIu64 " bytes of '%s' would be moved, fewer than --threshold: nothing was done", bytes, backup->xml->name);
 }
 
 static gboolean
@@ -135,7 +135,7 @@ has_room (VkBackup *backup, GError **error)
   bytes = bytes_to_move (backup);
   if (room.left >= bytes)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "there is too little room in '%s' to put the images of '%s' together: %" G_GUINT64_FORMAT " bytes are left, and about %" G_GUINT64_FORMAT " are needed: make room, or name another place with --scratch-dir",
+  vk_fail (error, VK_ERROR_SCRATCH, "there is too little room in '%s' to put the images of '%s' together: %" PRIu64 " bytes are left, and about %" PRIu64 " are needed: make room, or name another place with --scratch-dir",
                directory, backup->xml->name, room.left, bytes);
   return FALSE;
 }

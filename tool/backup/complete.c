@@ -53,8 +53,7 @@ vk_backup_prove_closed (VkBackup *backup, GError **error)
   if (proof->proven)
     return TRUE;
   text = vk_closed_proof_to_text (proof);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_CLOSED, "%s: the backup is not kept; see virsh qemu-monitor-command with query-named-block-nodes", text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_CLOSED, "%s: the backup is not kept; see virsh qemu-monitor-command with query-named-block-nodes", text);
 }
 
 void
@@ -178,7 +177,7 @@ run_in_store (VkBackup *backup, VkBackupStep step, GError **error)
   if (step (backup, &failure))
     return TRUE;
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the store has gone during the backup: %s: is its file system still mounted?", failure->message);
+    vk_fail (error, VK_ERROR_STORE, "the store has gone during the backup: %s: is its file system still mounted?", failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;

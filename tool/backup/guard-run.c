@@ -104,8 +104,7 @@ read_order (Guard *guard, GError **error)
     }
   if (byte == '\n' && parse_order (guard, line->str, NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'guard' is a part of 'backup', which starts it itself");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'guard' is a part of 'backup', which starts it itself");
 }
 
 static gboolean

@@ -61,7 +61,7 @@ vk_guard_start (const VkGuardOrder *order, GError **error)
 
   if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot make a socket: %s", g_strerror (errno));
+      vk_fail (error, VK_ERROR_FAILED, "cannot make a socket: %s", g_strerror (errno));
       return NULL;
     }
   process = vk_process_start_guard ("guard", pair[1], error);

@@ -34,8 +34,7 @@ check_owner (const char *path, const struct stat *status, GError **error)
 {
   if ((status->st_uid == 0 || status->st_uid == geteuid ()) && (status->st_mode & (S_IWGRP | S_IWOTH)) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' can be changed by others, and no hook is run from there: it has to belong to root or to you, and nobody else may write to it (chmod go-w)", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' can be changed by others, and no hook is run from there: it has to belong to root or to you, and nobody else may write to it (chmod go-w)", path);
 }
 
 static int
@@ -55,7 +54,7 @@ vk_hooks_list (const char *directory, GError **error)
 
   if (names == NULL || stat (directory, &status) < 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot read the directory of hooks '%s': %s", directory, failure ? failure->message : g_strerror (errno));
+      vk_fail (error, VK_ERROR_REFUSED, "cannot read the directory of hooks '%s': %s", directory, failure ? failure->message : g_strerror (errno));
       return NULL;
     }
   if (!check_owner (directory, &status, error))
@@ -138,11 +137,11 @@ run_hook (const char *hook, const char *phase, JsonObject *input, guint limit, g
   if (killed && g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (killed)
-    g_set_error (error, VK_ERROR, VK_ERROR_HOOK, "the hook '%s' was killed in the phase %s, since it took longer than %s", hook, phase, cut_short ? "--freeze-limit" : "--hook-timeout");
+    vk_fail (error, VK_ERROR_HOOK, "the hook '%s' was killed in the phase %s, since it took longer than %s", hook, phase, cut_short ? "--freeze-limit" : "--hook-timeout");
   else if (g_subprocess_get_if_signaled (process))
-    g_set_error (error, VK_ERROR, VK_ERROR_HOOK, "the hook '%s' failed in the phase %s: it was ended by the signal %d", hook, phase, g_subprocess_get_term_sig (process));
+    vk_fail (error, VK_ERROR_HOOK, "the hook '%s' failed in the phase %s: it was ended by the signal %d", hook, phase, g_subprocess_get_term_sig (process));
   else if (!g_subprocess_get_successful (process))
-    g_set_error (error, VK_ERROR, VK_ERROR_HOOK, "the hook '%s' failed in the phase %s, with the exit status %d", hook, phase, g_subprocess_get_exit_status (process));
+    vk_fail (error, VK_ERROR_HOOK, "the hook '%s' failed in the phase %s, with the exit status %d", hook, phase, g_subprocess_get_exit_status (process));
   else
     return TRUE;
   return FALSE;

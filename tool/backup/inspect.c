@@ -43,10 +43,7 @@ start_paused (VkBackup *backup, GError **error)
 {
   /* Starting would use the saved memory up, and stopping throw it away. */
   if (virDomainHasManagedSaveImage (backup->domain, 0) == 1)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' has a saved state (virsh managedsave), which --start-paused would lose: leave the option out, or start the domain", backup->xml->name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "'%s' has a saved state (virsh managedsave), which --start-paused would lose: leave the option out, or start the domain", backup->xml->name);
   if (virDomainCreateWithFlags (backup->domain, VIR_DOMAIN_START_PAUSED) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot start '%s' paused", backup->xml->name);
@@ -126,10 +123,7 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
   virDomainBlockInfo info;
 
   if (backup->state == VK_STATE_SHUT_OFF && only_qemu_reads (backup->xml, disk) != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (backup->xml, disk));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (backup->xml, disk));
   if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
@@ -182,8 +176,7 @@ check_stays_encrypted (VkBackup *backup, const VkDisk *disk, GError **error)
       vk_backup_warn (backup, "the disk '%s' is encrypted; the restore point holds what the guest sees of it, encrypted as all of its store: a restored image is not encrypted", disk->target);
       return TRUE;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk '%s' of '%s' is encrypted, and %s", disk->target, backup->xml->name, obstacle);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the disk '%s' of '%s' is encrypted, and %s", disk->target, backup->xml->name, obstacle);
 }
 
 static gboolean

@@ -3,6 +3,7 @@
 
 #include "backup/level.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -41,10 +42,7 @@ redefine_checkpoint (VkBackup *backup, const VkPoint *base, GError **error)
   g_autofree char *xml = NULL;
 
   if (file == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point %s holds no checkpoint XML", base->id);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "the restore point %s holds no checkpoint XML", base->id);
   xml = vk_store_load_file (backup->store, base, file, CHECKPOINT_XML_LIMIT, error);
   return xml != NULL && vk_checkpoint_redefine (backup->domain, base->manifest->checkpoint, xml, error);
 }
@@ -102,7 +100,7 @@ find_obstacle (const VkBackupDisk *disk, const VkManifestDisk *base, GHashTable 
   if (!base->bitmap)
     return g_strdup ("the base point has no dirty bitmap for this disk");
   if (base->virtual_size != disk->size)
-    return g_strdup_printf ("its size has changed from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " bytes", base->virtual_size, disk->size);
+    return g_strdup_printf ("its size has changed from %" PRIu64 " to %" PRIu64 " bytes", base->virtual_size, disk->size);
   if (g_strcmp0 (base->source, disk->disk->source) != 0 || g_strcmp0 (base->format, disk->disk->format) != 0)
     return g_strdup_printf ("it is another image now, '%s' instead of '%s'", disk->disk->source ? disk->disk->source : "", base->source ? base->source : "");
   if (g_strcmp0 (base->secret, disk->secret) != 0)
@@ -218,10 +216,7 @@ vk_backup_choose_level (VkBackup *backup, gboolean repair, GError **error)
   backup->base = NULL;
   g_clear_pointer (&backup->long_chain, g_free);
   if (requested != VK_LEVEL_AUTO && !backup->request->allow_full)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no %s backup of '%s' is possible: %s: use --level full or auto, or add --allow-full", vk_level_words[requested], backup->xml->name, reason);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "no %s backup of '%s' is possible: %s: use --level full or auto, or add --allow-full", vk_level_words[requested], backup->xml->name, reason);
   backup->manifest->reason = g_steal_pointer (&reason);
   return TRUE;
 }

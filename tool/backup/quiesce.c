@@ -67,8 +67,7 @@ vk_backup_check_quiesce (VkBackup *backup, GError **error)
     find_obstacle (backup);
   if (quiesce->reason == NULL || !has_guest (backup) || backup->request->quiesce != VK_QUIESCE_REQUIRE)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the file systems of '%s' cannot be frozen, as --quiesce require wants it: %s: see to the guest agent, or leave the option out", backup->xml->name, quiesce->reason);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the file systems of '%s' cannot be frozen, as --quiesce require wants it: %s: see to the guest agent, or leave the option out", backup->xml->name, quiesce->reason);
 }
 
 void
@@ -146,10 +145,7 @@ vk_backup_thaw (VkBackup *backup, GError **error)
   if (backup->manifest->quiesce->frozen)
     return TRUE;
   if (backup->request->quiesce == VK_QUIESCE_REQUIRE)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the file systems of '%s' were not frozen at the instant of the backup, which is not kept: %s", backup->xml->name, backup->manifest->quiesce->reason);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_GUEST, "the file systems of '%s' were not frozen at the instant of the backup, which is not kept: %s", backup->xml->name, backup->manifest->quiesce->reason);
   vk_backup_warn (backup, "the file systems of '%s' were not frozen at the instant of the backup: %s", backup->xml->name, backup->manifest->quiesce->reason);
   return TRUE;
 }
@@ -179,7 +175,7 @@ vk_backup_thaw_finally (VkBackup *backup, GError **error)
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FROZEN))
     g_propagate_error (error, g_steal_pointer (&failure));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: %s: thaw them now with virsh domfsthaw", backup->xml->name, failure->message);
+    vk_fail (error, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: %s: thaw them now with virsh domfsthaw", backup->xml->name, failure->message);
   return FALSE;
 }
 

@@ -2,6 +2,8 @@
 /* --max-rate: in push mode QEMU keeps to it, elsewhere our transfers do. */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "backup/backup-private.h"
 #include "base/error.h"
 
@@ -32,10 +34,7 @@ vk_backup_take_rates (VkBackup *backup, GError **error)
       VkBackupDisk *disk = find_taken (backup, target);
 
       if (disk == NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "--max-rate is about the disk '%s', and this backup of '%s' has no such disk", (const char *) target, backup->xml->name);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_NOT_FOUND, "--max-rate is about the disk '%s', and this backup of '%s' has no such disk", (const char *) target, backup->xml->name);
       disk->max_rate = *(const guint64 *) rate;
     }
   return TRUE;
@@ -87,7 +86,7 @@ set_speed (VkBackup *backup, VkBackupDisk *disk, guint64 rate, GError **error)
       disk->rate = rate;
       return TRUE;
     }
-  vk_set_libvirt_error (&failure, "leave --max-rate away, or use --mode pull", "QEMU cannot be held to --max-rate on the disk '%s' of '%s'", disk->disk->target, backup->xml->name);
+  vk_set_libvirt_error (&failure, N_("leave --max-rate away, or use --mode pull"), "QEMU cannot be held to --max-rate on the disk '%s' of '%s'", disk->disk->target, backup->xml->name);
   /* It may just have come to its end. */
   if (!is_copied (backup, disk))
     return TRUE;

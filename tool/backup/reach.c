@@ -17,8 +17,7 @@ check (VkBackup *backup, const char *directory, VkError code, GError **error)
 
   if (obstacle == NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, code, "QEMU could not use '%s': %s: %s", directory, obstacle, advice);
-  return FALSE;
+  return vk_fail (error, code, "QEMU could not use '%s': %s: %s", directory, obstacle, advice);
 }
 
 gboolean

@@ -50,7 +50,7 @@ make_qemu_directory (VkBackup *backup, const char *parent, GError **error)
   if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_steal_pointer (&failure));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU cannot be given a directory in '%s' on '%s': %s: whoever logs in there has to be root, or the user that QEMU runs as", parent, vk_ssh_host (backup->ssh), failure->message);
+    vk_fail (error, VK_ERROR_REFUSED, "QEMU cannot be given a directory in '%s' on '%s': %s: whoever logs in there has to be root, or the user that QEMU runs as", parent, vk_ssh_host (backup->ssh), failure->message);
   return NULL;
 }
 
@@ -85,10 +85,7 @@ vk_backup_make_remote_dirs (VkBackup *backup, GError **error)
   g_autofree char *here = NULL;
 
   if (chosen != NULL && !g_path_is_absolute (chosen))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is a directory on the host of the domain: '%s' does not begin with a slash", chosen);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "--scratch-dir is a directory on the host of the domain: '%s' does not begin with a slash", chosen);
   if (!vk_backup_has_ssh (backup))
     {
       backup->scratch_stem = make_stem (backup);
@@ -139,9 +136,9 @@ vk_backup_blame_ssh (VkBackup *backup, GError **error)
   words = vk_ssh_last_words (backup->ssh);
   failure = g_steal_pointer (error);
   if (!vk_ssh_lives (backup->ssh))
-    g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the ssh connection to '%s', through which the disks of '%s' are read, ended%s%s: nothing was stored; try again", vk_ssh_host (backup->ssh), backup->xml->name, words ? ": " : "", words ? words : "");
+    vk_fail (error, VK_ERROR_CONNECTION, "the ssh connection to '%s', through which the disks of '%s' are read, ended%s%s: nothing was stored; try again", vk_ssh_host (backup->ssh), backup->xml->name, words ? ": " : "", words ? words : "");
   else if (words != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s (ssh says: %s)", failure->message, words);
+    vk_fail (error, VK_ERROR_FAILED, "%s (ssh says: %s)", failure->message, words);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
 }

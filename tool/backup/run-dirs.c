@@ -38,8 +38,7 @@ give_to_qemu (VkBackup *backup, const char *path, GError **error)
   if (!backup->xml->has_qemu_user || backup->xml->qemu_uid == geteuid ()
       || chown (path, backup->xml->qemu_uid, backup->xml->qemu_gid) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given the directory '%s': %s: run virt-keep as root, or back up in push mode", backup->xml->qemu_uid, path, g_strerror (errno));
 }
 
 gboolean

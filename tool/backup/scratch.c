@@ -3,6 +3,8 @@
 
 #include "backup/scratch.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +96,7 @@ vk_scratch_resume_guest (virDomainPtr domain, const VkDomainXml *xml, GError **e
     return FALSE;
   if (virDomainResume (domain) == 0)
     return TRUE;
-  vk_set_libvirt_error (error, "let it go on with virsh resume", "the domain '%s' was paused since the scratch files had no room left, and cannot be resumed", name);
+  vk_set_libvirt_error (error, N_("let it go on with virsh resume"), "the domain '%s' was paused since the scratch files had no room left, and cannot be resumed", name);
   return FALSE;
 }
 
@@ -148,7 +150,7 @@ describe_use (VkBackup *backup)
 
   if (backup->job == NULL || !vk_job_info_get (backup->domain, &info, NULL) || !info.has_scratch)
     return g_strdup ("");
-  return g_strdup_printf (", of which its scratch files took %" G_GUINT64_FORMAT, info.scratch_used);
+  return g_strdup_printf (", of which its scratch files took %" PRIu64, info.scratch_used);
 }
 
 static void
@@ -157,7 +159,7 @@ vk_backup_set_scratch_error (VkBackup *backup, GError **error)
   g_autofree char *use = describe_use (backup);
 
   g_clear_error (error);
-  g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "the backup of '%s' was ended before it would have stopped the guest: fewer than %" G_GUINT64_FORMAT " bytes were left for scratch files in '%s'%s: make room, or name another place with --scratch-dir",
+  vk_fail (error, VK_ERROR_SCRATCH, "the backup of '%s' was ended before it would have stopped the guest: fewer than %" PRIu64 " bytes were left for scratch files in '%s'%s: make room, or name another place with --scratch-dir",
                backup->xml->name, backup->scratch_reserve, backup->scratch_dir, use);
 }
 
@@ -167,8 +169,7 @@ check_unseen_reserve (VkBackup *backup, GError **error)
 {
   if (!backup->request->has_scratch_reserve || backup->request->scratch_reserve == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-reserve cannot be kept on another host that is not reached through ssh: nobody can look there");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--scratch-reserve cannot be kept on another host that is not reached through ssh: nobody can look there");
 }
 
 gboolean
@@ -185,7 +186,7 @@ vk_backup_check_scratch (VkBackup *backup, GError **error)
   backup->scratch_reserve = backup->request->has_scratch_reserve ? backup->request->scratch_reserve : MIN (DEFAULT_RESERVE, room.whole / DEFAULT_PART);
   if (room.left >= backup->scratch_reserve)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "there is too little room for scratch files in '%s': %" G_GUINT64_FORMAT " bytes are left, and %" G_GUINT64_FORMAT " are to stay free (--scratch-reserve): make room, or name another place with --scratch-dir",
+  vk_fail (error, VK_ERROR_SCRATCH, "there is too little room for scratch files in '%s': %" PRIu64 " bytes are left, and %" PRIu64 " are to stay free (--scratch-reserve): make room, or name another place with --scratch-dir",
                backup->scratch_dir, room.left, backup->scratch_reserve);
   return FALSE;
 }
@@ -230,7 +231,7 @@ vk_backup_end_failed_pull (VkBackup *backup, GError **error)
     {
       vk_backup_warn (backup, "THE GUEST WAS PAUSED by this backup: its scratch files had no room left in '%s'. The backup was aborted, and '%s' was resumed", backup->scratch_dir, backup->xml->name);
       g_clear_error (error);
-      g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "the scratch files had no room left in '%s', and QEMU paused the domain '%s': the backup was aborted and the domain resumed; make room, or name another place with --scratch-dir",
+      vk_fail (error, VK_ERROR_SCRATCH, "the scratch files had no room left in '%s', and QEMU paused the domain '%s': the backup was aborted and the domain resumed; make room, or name another place with --scratch-dir",
                    backup->scratch_dir, backup->xml->name);
     }
   else if (failure != NULL)

@@ -30,10 +30,7 @@ choose_transport (VkServerRequest *request, VkHost *host, const char *uri, GErro
   else if (g_strcmp0 (scheme, "qemu+tls") == 0 || g_strcmp0 (scheme, "qemu") == 0)
     request->transport = VK_TRANSPORT_TLS; /* qemu://HOST/ is libvirt's short word for it */
   else
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "libvirt is connected through '%s', and the disks would have to be sent some other way: name one with --transport: tls, or tcp for a network on which nobody listens", uri);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "libvirt is connected through '%s', and the disks would have to be sent some other way: name one with --transport: tls, or tcp for a network on which nobody listens", uri);
   return TRUE;
 }
 
@@ -45,7 +42,7 @@ find_certificates (VkServerRequest *request, GError **error)
       request->tls_dir = tls_directories[i];
   if (request->tls_dir != NULL && vk_directory_has (request->tls_dir, tls_files))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the certificates of this client are not in '%s': put ca-cert.pem, client-cert.pem and client-key.pem there, or name another directory with --tls-creds; virt-keep-remote(7) shows how they are made",
+  vk_fail (error, VK_ERROR_REFUSED, "the certificates of this client are not in '%s': put ca-cert.pem, client-cert.pem and client-key.pem there, or name another directory with --tls-creds; virt-keep-remote(7) shows how they are made",
                request->tls_dir ? request->tls_dir : tls_directories[0]);
   return FALSE;
 }
@@ -58,13 +55,13 @@ vk_server_request_settle (VkServerRequest *request, VkHost *host, GError **error
   if (request->transport == VK_TRANSPORT_AUTO && !choose_transport (request, host, uri, error))
     return FALSE;
   if (request->transport == VK_TRANSPORT_UNIX && !vk_host_is_local (host))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--transport unix is for domains on this host: a unix socket of another one is reached with --transport ssh");
+    vk_fail (error, VK_ERROR_USAGE, "--transport unix is for domains on this host: a unix socket of another one is reached with --transport ssh");
   else if (request->transport == VK_TRANSPORT_SSH && (vk_host_is_local (host) || !vk_ssh_is_named (uri)))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--transport ssh is for connections through ssh, such as -c qemu+ssh://root@host/system");
+    vk_fail (error, VK_ERROR_USAGE, "--transport ssh is for connections through ssh, such as -c qemu+ssh://root@host/system");
   else if (request->transport != VK_TRANSPORT_TLS && request->transport != VK_TRANSPORT_TCP && request->address != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--data-address is for --transport tls and tcp: a socket has none");
+    vk_fail (error, VK_ERROR_USAGE, "--data-address is for --transport tls and tcp: a socket has none");
   else if (request->transport != VK_TRANSPORT_TLS && request->tls_dir != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--tls-creds is for --transport tls");
+    vk_fail (error, VK_ERROR_USAGE, "--tls-creds is for --transport tls");
   else
     return request->transport != VK_TRANSPORT_TLS || find_certificates (request, error);
   return FALSE;
@@ -94,7 +91,7 @@ vk_server_resolve (const char *address, GCancellable *cancellable, GError **erro
   if (number != NULL)
     return number;
   if (!g_cancellable_set_error_if_cancelled (cancellable, error))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the address of '%s' is not known: %s: name another one with --data-address", address, failure->message);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "the address of '%s' is not known: %s: name another one with --data-address", address, failure->message);
   return NULL;
 }
 

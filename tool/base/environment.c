@@ -24,8 +24,7 @@ vk_environment_seconds (const char *name, guint64 fallback, guint64 *seconds, GE
   *seconds = fallback;
   if (text == NULL || *text == '\0' || g_ascii_string_to_unsigned (text, 10, 1, MAX_SECONDS, seconds, NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s=%s is not a number of seconds from 1 to %d", name, text, MAX_SECONDS);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s=%s is not a number of seconds from 1 to %d", name, text, MAX_SECONDS);
 }
 
 gboolean

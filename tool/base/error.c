@@ -3,6 +3,8 @@
 
 #include "base/error.h"
 
+#include <glib/gi18n.h>
+
 G_DEFINE_QUARK (vk-error-quark, vk_error)
 G_DEFINE_QUARK (vk-libvirt-error-quark, vk_libvirt_error)
 
@@ -35,6 +37,19 @@ static const struct error_class error_classes[] = {
   [VK_ERROR_TERMINATED] = { "terminated", 143 },
   [VK_ERROR_HUNG_UP] = { "hung-up", 129 },
 };
+
+gboolean
+vk_fail (GError **error, VkError code, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (_(format), args);
+  va_end (args);
+  g_set_error_literal (error, VK_ERROR, (int) code, text);
+  return FALSE;
+}
 
 /* The class of our own that an error of libvirt's belongs to. */
 static VkError

@@ -35,12 +35,17 @@ typedef enum
   VK_ERROR_ALL_FAILED,  /* of several domains none was backed up */
 } VkError;
 
+/* Sets *error (which may be NULL) to a sentence in the language of the user: format is
+ * looked up in the catalogue of messages.  Returns: FALSE. */
+gboolean vk_fail (GError **error, VkError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
 /* A failure that libvirt reported; the code is libvirt's virErrorNumber. */
 #define VK_LIBVIRT_ERROR (vk_libvirt_error_quark ())
 GQuark vk_libvirt_error_quark (void);
 
 /* Sets *error (which may be NULL) from libvirt's last error on this thread:
- * "CONTEXT: libvirt's words", followed by ": HINT" when hint is not NULL.
+ * "CONTEXT: libvirt's words", followed by ": HINT" when hint is not NULL; both are looked
+ * up as in vk_fail().
  * Call it directly after the libvirt call that failed: any other one, even
  * virDomainGetName() among the arguments, makes libvirt forget its error. */
 void vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...) G_GNUC_PRINTF (3, 4);

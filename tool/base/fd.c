@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -26,11 +27,16 @@ vk_fd_steal (VkFd *fd)
 }
 
 gboolean
-vk_fail_errno (const char *what, const char *path, GError **error)
+vk_fail_errno (GError **error, const char *format, ...)
 {
   int number = errno;
+  g_autofree char *text = NULL;
+  va_list args;
 
-  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot %s '%s': %s", what, path, g_strerror (number));
+  va_start (args, format);
+  text = g_strdup_vprintf (_(format), args);
+  va_end (args);
+  g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "%s: %s", text, g_strerror (number));
   return FALSE;
 }
 
@@ -40,11 +46,11 @@ vk_fd_open_regular (const char *path, struct stat *status, GError **error)
   g_auto (VkFd) fd = open (path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
   if (fd < 0)
-    vk_fail_errno ("open", path, error);
+    vk_fail_errno (error, "cannot open '%s'", path);
   else if (fstat (fd, status) < 0)
-    vk_fail_errno ("examine", path, error);
+    vk_fail_errno (error, "cannot examine '%s'", path);
   else if (!S_ISREG (status->st_mode))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
+    vk_fail (error, VK_ERROR_STORE, "'%s' is not a regular file", path);
   else
     return vk_fd_steal (&fd);
   return -1;
@@ -56,7 +62,7 @@ vk_fd_create (const char *path, GError **error)
   VkFd fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
   if (fd < 0)
-    vk_fail_errno ("create", path, error);
+    vk_fail_errno (error, "cannot create '%s'", path);
   return fd;
 }
 
@@ -72,7 +78,7 @@ vk_fd_write_all (int fd, const void *data, gsize length, const char *path, GErro
       if (written < 0 && errno == EINTR)
         continue;
       if (written < 0)
-        return vk_fail_errno ("write", path, error);
+        return vk_fail_errno (error, "cannot write '%s'", path);
       bytes += written;
       length -= (gsize) written;
     }
@@ -86,6 +92,6 @@ vk_fd_take_output (GError **error)
 
   if (taken >= 0 && dup2 (STDERR_FILENO, STDOUT_FILENO) >= 0)
     return vk_fd_steal (&taken);
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot take standard output: %s", g_strerror (errno));
+  vk_fail (error, VK_ERROR_FAILED, "cannot take standard output: %s", g_strerror (errno));
   return -1;
 }

@@ -18,9 +18,9 @@ VkFd vk_fd_steal (VkFd *fd);
 typedef DIR VkDir;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDir, closedir)
 
-/* Sets *error from errno: "cannot WHAT 'PATH': ...", VK_ERROR_NOT_FOUND when there is
- * no such file, VK_ERROR_STORE otherwise.  Returns: FALSE. */
-gboolean vk_fail_errno (const char *what, const char *path, GError **error);
+/* As vk_fail(), with the words for errno behind a colon; VK_ERROR_NOT_FOUND when there is no
+ * such file, VK_ERROR_STORE otherwise. */
+gboolean vk_fail_errno (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
 /* Opens a regular file for reading and fills *status; what is not one is not waited
  * for, and a symbolic link not followed.  Returns: -1 with VK_ERROR_STORE or

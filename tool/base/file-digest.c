@@ -66,7 +66,7 @@ hash_blocks (Reader *reader, VkDigest *digest, const char *path, guint64 *total,
       if (block->length < 0)
         {
           errno = block->number;
-          return vk_fail_errno ("read", path, error);
+          return vk_fail_errno (error, "cannot read '%s'", path);
         }
       if (block->length == 0)
         return TRUE;
@@ -131,6 +131,5 @@ vk_file_check_sha256 (const char *path, const char *expected, GCancellable *canc
     return FALSE;
   if (strcmp (found, expected) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest: see virt-keep verify", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' is damaged: its SHA-256 is not the one in the manifest: see virt-keep verify", path);
 }

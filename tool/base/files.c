@@ -24,7 +24,7 @@ vk_file_write (const char *path, const void *data, gsize length, GError **error)
   if (fd < 0 || !vk_fd_write_all (fd, data, length, path, error))
     return FALSE;
   if (fsync (fd) < 0)
-    return vk_fail_errno ("sync", path, error);
+    return vk_fail_errno (error, "cannot sync '%s'", path);
   return TRUE;
 }
 
@@ -46,14 +46,14 @@ vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
         continue;
       if (got < 0)
         {
-          vk_fail_errno ("read", path, error);
+          vk_fail_errno (error, "cannot read '%s'", path);
           return NULL;
         }
       if (got == 0)
         break;
       if (content->len + (gsize) got > limit)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is larger than the %" G_GSIZE_FORMAT " bytes that are accepted", path, limit);
+          vk_fail (error, VK_ERROR_STORE, "'%s' is larger than the %zu bytes that are accepted", path, limit);
           return NULL;
         }
       g_byte_array_append (content, buffer, (guint) got);
@@ -62,7 +62,7 @@ vk_file_read (const char *path, gsize limit, gsize *length, GError **error)
     *length = content->len;
   else if (content->len > 0 && memchr (content->data, 0, content->len) != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' contains a NUL byte, which no text has", path);
+      vk_fail (error, VK_ERROR_STORE, "'%s' contains a NUL byte, which no text has", path);
       return NULL;
     }
   g_byte_array_append (content, (const guint8 *) "", 1);
@@ -74,9 +74,9 @@ static gboolean
 copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *from_path, const char *to_path, GError **error)
 {
   if (lseek (in, from, SEEK_SET) < 0)
-    return vk_fail_errno ("read", from_path, error);
+    return vk_fail_errno (error, "cannot read '%s'", from_path);
   if (lseek (out, from, SEEK_SET) < 0)
-    return vk_fail_errno ("write", to_path, error);
+    return vk_fail_errno (error, "cannot write '%s'", to_path);
   while (from < to)
     {
       gssize got = read (in, buffer, (gsize) MIN (to - from, COPY_BUFFER_BYTES));
@@ -84,7 +84,7 @@ copy_range (int in, int out, off_t from, off_t to, void *buffer, const char *fro
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
-        return vk_fail_errno ("read", from_path, error);
+        return vk_fail_errno (error, "cannot read '%s'", from_path);
       if (got == 0)
         break;
       if (!vk_fd_write_all (out, buffer, (gsize) got, to_path, error))
@@ -108,16 +108,16 @@ copy_data (int in, int out, off_t size, const char *from_path, const char *to_pa
       if (data < 0 && errno == ENXIO)
         break;
       if (data < 0)
-        return vk_fail_errno ("read", from_path, error);
+        return vk_fail_errno (error, "cannot read '%s'", from_path);
       hole = lseek (in, data, SEEK_HOLE);
       if (hole < 0)
-        return vk_fail_errno ("read", from_path, error);
+        return vk_fail_errno (error, "cannot read '%s'", from_path);
       if (!copy_range (in, out, data, MIN (hole, size), buffer, from_path, to_path, error))
         return FALSE;
       position = hole;
     }
   if (ftruncate (out, size) < 0 || fsync (out) < 0)
-    return vk_fail_errno ("write", to_path, error);
+    return vk_fail_errno (error, "cannot write '%s'", to_path);
   return TRUE;
 }
 
@@ -157,14 +157,14 @@ vk_file_hold (const char *path, GError **error)
   VkFd fd = open (path, O_RDONLY | O_CLOEXEC);
 
   if (fd < 0)
-    vk_fail_errno ("open", path, error);
+    vk_fail_errno (error, "cannot open '%s'", path);
   return fd;
 }
 
 gboolean
 vk_file_sync_held (VkFd held, const char *path, GError **error)
 {
-  return fsync (held) == 0 || vk_fail_errno ("sync", path, error);
+  return fsync (held) == 0 || vk_fail_errno (error, "cannot sync '%s'", path);
 }
 
 gboolean
@@ -201,7 +201,7 @@ vk_file_rename (const char *from_path, const char *to_path, GError **error)
   g_autofree char *directory = g_path_get_dirname (to_path);
 
   if (!rename_without_replacing (from_path, to_path))
-    return vk_fail_errno ("create", to_path, error);
+    return vk_fail_errno (error, "cannot create '%s'", to_path);
   return vk_file_sync (directory, error);
 }
 
@@ -211,7 +211,7 @@ vk_file_replace (const char *from_path, const char *to_path, GError **error)
   g_autofree char *directory = g_path_get_dirname (to_path);
 
   if (rename (from_path, to_path) < 0)
-    return vk_fail_errno ("replace", to_path, error);
+    return vk_fail_errno (error, "cannot replace '%s'", to_path);
   return vk_file_sync (directory, error);
 }
 
@@ -225,11 +225,11 @@ vk_directory_make (const char *path, int mode, GError **error)
   if (!g_file_test (parent, G_FILE_TEST_EXISTS) && !vk_directory_make (parent, mode, error))
     return FALSE;
   if (g_mkdir (path, mode) < 0)
-    return errno == EEXIST && g_file_test (path, G_FILE_TEST_IS_DIR) ? TRUE : vk_fail_errno ("create the directory", path, error);
+    return errno == EEXIST && g_file_test (path, G_FILE_TEST_IS_DIR) ? TRUE : vk_fail_errno (error, "cannot create the directory '%s'", path);
   /* The mode was cut down by the umask: what others have to pass through must
    * not depend on who called us. */
   if (g_chmod (path, mode) < 0)
-    return vk_fail_errno ("change the mode of", path, error);
+    return vk_fail_errno (error, "cannot change the mode of '%s'", path);
   return vk_file_sync (parent, error);
 }
 
@@ -243,13 +243,13 @@ remove_below (int parent, const char *name, const char *path, GError **error)
   if (unlinkat (parent, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
-    return vk_fail_errno ("remove", path, error);
+    return vk_fail_errno (error, "cannot remove '%s'", path);
   fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0)
-    return vk_fail_errno ("remove", path, error);
+    return vk_fail_errno (error, "cannot remove '%s'", path);
   directory = fdopendir (fd);
   if (directory == NULL)
-    return vk_fail_errno ("read the directory", path, error);
+    return vk_fail_errno (error, "cannot read the directory '%s'", path);
   vk_fd_steal (&fd);
   while ((entry = readdir (directory)) != NULL)
     {
@@ -260,7 +260,7 @@ remove_below (int parent, const char *name, const char *path, GError **error)
         return FALSE;
     }
   if (unlinkat (parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-    return vk_fail_errno ("remove", path, error);
+    return vk_fail_errno (error, "cannot remove '%s'", path);
   return TRUE;
 }
 
@@ -300,7 +300,7 @@ vk_directory_make_private (const char *parent, const char *prefix, const char *h
 
   if (g_mkdtemp (template) != NULL)
     return g_steal_pointer (&template);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s%s%s", parent, g_strerror (errno), hint ? ": " : "", hint ? hint : "");
+  vk_fail (error, VK_ERROR_REFUSED, "cannot create a private directory in '%s': %s%s%s", parent, g_strerror (errno), hint ? ": " : "", hint ? hint : "");
   return NULL;
 }
 

@@ -110,15 +110,15 @@ vk_interrupt_claim_error (VkInterrupt *interrupt, GError **error)
     {
     case SIGINT:
       g_clear_error (error);
-      g_set_error (error, VK_ERROR, VK_ERROR_INTERRUPTED, "interrupted: stopped and cleaned up");
+      vk_fail (error, VK_ERROR_INTERRUPTED, "interrupted: stopped and cleaned up");
       return TRUE;
     case SIGTERM:
       g_clear_error (error);
-      g_set_error (error, VK_ERROR, VK_ERROR_TERMINATED, "terminated: stopped and cleaned up");
+      vk_fail (error, VK_ERROR_TERMINATED, "terminated: stopped and cleaned up");
       return TRUE;
     case SIGHUP:
       g_clear_error (error);
-      g_set_error (error, VK_ERROR, VK_ERROR_HUNG_UP, "hung up: stopped and cleaned up");
+      vk_fail (error, VK_ERROR_HUNG_UP, "hung up: stopped and cleaned up");
       return TRUE;
     default:
       return FALSE;

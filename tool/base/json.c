@@ -67,12 +67,12 @@ vk_json_parse (const char *text, const char *name, GError **error)
 
   if (!g_utf8_validate (text, -1, NULL))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not UTF-8 text", name);
+      vk_fail (error, VK_ERROR_STORE, "%s: not UTF-8 text", name);
       return NULL;
     }
   if (is_nested_too_deeply (text))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: nested more than %d levels deep", name, MAXIMUM_DEPTH);
+      vk_fail (error, VK_ERROR_STORE, "%s: nested more than %d levels deep", name, MAXIMUM_DEPTH);
       return NULL;
     }
   /* Until the parser goes, no two of its objects have the same address. */
@@ -81,18 +81,18 @@ vk_json_parse (const char *text, const char *name, GError **error)
   twice = members.twice;
   if (!loaded)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not JSON: %s", name, failure->message);
+      vk_fail (error, VK_ERROR_STORE, "%s: not JSON: %s", name, failure->message);
       return NULL;
     }
   if (twice != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: \"%s\" stands there twice", name, twice);
+      vk_fail (error, VK_ERROR_STORE, "%s: \"%s\" stands there twice", name, twice);
       return NULL;
     }
   root = json_parser_get_root (parser);
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: not a JSON object", name);
+      vk_fail (error, VK_ERROR_STORE, "%s: not a JSON object", name);
       return NULL;
     }
   return json_object_ref (json_node_get_object (root));
@@ -105,7 +105,7 @@ vk_json_parse_length (const void *text, gsize length, const char *name, GError *
 
   if (length > 0 && memchr (text, 0, length) != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: it contains a NUL byte, which no text has", name);
+      vk_fail (error, VK_ERROR_STORE, "%s: it contains a NUL byte, which no text has", name);
       return NULL;
     }
   return vk_json_parse (terminated, name, error);
@@ -123,8 +123,7 @@ find_member (JsonObject *object, const char *member)
 static gboolean
 set_type_error (GError **error, const char *member, const char *expected)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is not %s", member, expected);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is not %s", member, expected);
 }
 
 gboolean
@@ -246,6 +245,5 @@ vk_json_check_seal (JsonObject *object, GError **error)
   vk_json_set_string (object, seal, stored);
   if (g_strcmp0 (stored, found) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "it has been changed since it was written: its \"%s\" does not fit it", seal);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "it has been changed since it was written: its \"%s\" does not fit it", seal);
 }

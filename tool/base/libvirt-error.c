@@ -5,21 +5,23 @@
 
 #include "base/error.h"
 
+#include <glib/gi18n.h>
+
 void
 vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...)
 {
   const virError *last = virGetLastError ();
   int code = last ? last->code : VIR_ERR_INTERNAL_ERROR;
-  const char *words = last && last->message ? last->message : "unknown error";
+  const char *words = last && last->message ? last->message : _("unknown error");
   g_autofree char *context = NULL;
   va_list args;
 
   va_start (args, context_format);
-  context = g_strdup_vprintf (context_format, args);
+  context = g_strdup_vprintf (_(context_format), args);
   va_end (args);
 
   if (hint != NULL)
-    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s: %s", context, words, hint);
+    g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s: %s", context, words, _(hint));
   else
     g_set_error (error, VK_LIBVIRT_ERROR, code, "%s: %s", context, words);
 }

@@ -332,7 +332,7 @@ vk_process_start_detached (const char *const *argv, const VkProcessDetached *how
   if (program != NULL && number != 0)
     {
       vk_process_give_up (detached);
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s' with its log in '%s': %s", program, how->log, g_strerror (number));
+      vk_fail (error, VK_ERROR_FAILED, "cannot start '%s' with its log in '%s': %s", program, how->log, g_strerror (number));
     }
   if (null >= 0)
     close (null);

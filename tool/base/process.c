@@ -105,7 +105,7 @@ vk_process_find (const char *program, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (packages); i++)
     if (strcmp (packages[i].program, program) == 0)
       package = packages[i].debian;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the program '%s' is not installed%s%s", program,
+  vk_fail (error, VK_ERROR_REFUSED, "the program '%s' is not installed%s%s", program,
                package ? ": install the package " : "", package ? package : "");
   return NULL;
 }
@@ -121,7 +121,7 @@ launch (GSubprocessLauncher *launcher, const char *const *argv, GError **error)
     return NULL;
   process = g_subprocess_launcher_spawnv (launcher, argv, &failure);
   if (process == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);
+    vk_fail (error, VK_ERROR_FAILED, "cannot start '%s': %s", argv[0], failure->message);
   return process;
 }
 
@@ -295,7 +295,7 @@ vk_process_run_with (const char *const *argv, const VkProcessSecrets *secrets, c
     }
   if (!g_subprocess_get_successful (process))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s failed: %s", argv[0],
+      vk_fail (error, VK_ERROR_FAILED, "%s failed: %s", argv[0],
                    *err ? last_line (err) : "it said nothing");
       return FALSE;
     }

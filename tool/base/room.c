@@ -14,10 +14,7 @@ vk_room_get (const char *directory, VkRoom *room, GError **error)
   struct statvfs status;
 
   if (statvfs (directory, &status) < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot ask how much room '%s' has: %s", directory, g_strerror (errno));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "cannot ask how much room '%s' has: %s", directory, g_strerror (errno));
   room->left = (guint64) status.f_bavail * status.f_frsize;
   room->whole = (guint64) status.f_blocks * status.f_frsize;
   return TRUE;

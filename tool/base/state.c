@@ -3,6 +3,7 @@
 
 #include "base/state.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ vk_state_save (const char *directory, const char *name, JsonObject *object, GErr
 static gboolean
 read_stat (guint64 pid, char *state, guint64 *start)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%" G_GUINT64_FORMAT "/stat", pid);
+  g_autofree char *path = g_strdup_printf ("/proc/%" PRIu64 "/stat", pid);
   g_autofree char *text = NULL;
   const char *behind;
 
@@ -71,7 +72,7 @@ read_stat (guint64 pid, char *state, guint64 *start)
   behind = strrchr (text, ')');
   /* The kernel writes no number that is out of range. */
   return behind != NULL /* NOLINTNEXTLINE(cert-err34-c) */
-      && sscanf (behind, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" G_GUINT64_FORMAT, state, start) == 2;
+      && sscanf (behind, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" PRIu64, state, start) == 2;
 }
 
 /* PID:START:BOOT. */
@@ -86,7 +87,7 @@ identity_of (guint64 pid)
     return NULL;
   if (!g_file_get_contents ("/proc/sys/kernel/random/boot_id", &boot, NULL, NULL))
     boot = g_strdup ("");
-  return g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT ":%s", pid, start, g_strchomp (boot));
+  return g_strdup_printf ("%" PRIu64 ":%" PRIu64 ":%s", pid, start, g_strchomp (boot));
 }
 
 char *

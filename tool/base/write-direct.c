@@ -23,7 +23,7 @@ vk_write_direct_memory (gsize length)
   void *memory = NULL;
 
   if (posix_memalign (&memory, ALIGNMENT, length) != 0)
-    g_error ("there is no memory for %" G_GSIZE_FORMAT " bytes", length);
+    g_error ("there is no memory for %zu bytes", length);
   return memory;
 }
 

@@ -20,7 +20,7 @@ vk_xml_check_value (const char *value, const char *what, GError **error)
     {
       g_autofree char *escaped = g_strescape (value, NULL);
 
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s, \"%s\", holds a byte or character that no XML document can hold", what, escaped);
+      vk_fail (error, VK_ERROR_REFUSED, "%s, \"%s\", holds a byte or character that no XML document can hold", what, escaped);
     }
   return fits;
 }

@@ -29,7 +29,7 @@ vk_xml_parse (const char *text, const char *name, GError **error)
 
   if (length > G_MAXINT)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: more than 2 GiB is not a document that is read here", name);
+      vk_fail (error, VK_ERROR_FAILED, "%s: more than 2 GiB is not a document that is read here", name);
       return NULL;
     }
   context->sax->internalSubset = refuse_doctype;
@@ -37,7 +37,7 @@ vk_xml_parse (const char *text, const char *name, GError **error)
   doc = xmlCtxtReadMemory (context, text, (int) length, name, NULL, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
   if (has_doctype)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: a document type declaration is not accepted here", name);
+      vk_fail (error, VK_ERROR_FAILED, "%s: a document type declaration is not accepted here", name);
       return NULL;
     }
   if (doc == NULL)
@@ -45,7 +45,7 @@ vk_xml_parse (const char *text, const char *name, GError **error)
       const xmlError *last = xmlCtxtGetLastError (context);
       g_autofree char *words = g_strdup (last && last->message ? last->message : "not an XML document");
 
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s:%d: %s", name, last ? last->line : 0, g_strchomp (words));
+      vk_fail (error, VK_ERROR_FAILED, "%s:%d: %s", name, last ? last->line : 0, g_strchomp (words));
       return NULL;
     }
   return g_steal_pointer (&doc);

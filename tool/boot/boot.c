@@ -70,7 +70,7 @@ vk_boot_find (VkHost *host, const char *name, GError **error)
     }
   domain = vk_host_find_domain (host, name, error);
   if (domain != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' was not booted from a restore point by virt-keep on this host, and is left alone", name);
+    vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' was not booted from a restore point by virt-keep on this host, and is left alone", name);
   return NULL;
 }
 

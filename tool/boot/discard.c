@@ -14,10 +14,7 @@ end_domain (VkHost *host, const VkBoot *boot, GError **error)
   if (domain == NULL || virDomainIsActive (domain) != 1)
     return TRUE;
   if (virDomainIsPersistent (domain) == 1)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' has been defined meanwhile and is left alone: undefine it first if it is to be thrown away", boot->name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' has been defined meanwhile and is left alone: undefine it first if it is to be thrown away", boot->name);
   if (virDomainDestroy (domain) == 0 || !vk_boot_is_alive (host, boot))
     return TRUE;
   vk_set_libvirt_error (error, NULL, "cannot end the domain '%s'", boot->name);

@@ -78,8 +78,7 @@ check_free (const Finish *finish, const char *path, GError **error)
 {
   if (finish->again || access (path, F_OK) < 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another directory with --to, or move it away", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another directory with --to, or move it away", path);
 }
 
 /* Ends the copy, whoever has begun it, and removes what it has written. */
@@ -153,10 +152,7 @@ follow_copy (const Finish *finish, const char *target, const char *path, GError 
           return FALSE;
         }
       if (found == 0)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU has given up copying the disk '%s' to '%s': is there room? The domain runs on from its overlay", target, path);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "QEMU has given up copying the disk '%s' to '%s': is there room? The domain runs on from its overlay", target, path);
       show (finish, target, &info);
       if (!try_pivot (finish, target, &done, error))
         return FALSE;
@@ -266,10 +262,7 @@ define (const Finish *finish, VkHost *host, GError **error)
   if (document == NULL)
     return FALSE;
   if (strstr (document, finish->boot->overlays) != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the domain '%s' still uses a file in '%s', which stays", finish->boot->name, finish->boot->overlays);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_FAILED, "the domain '%s' still uses a file in '%s', which stays", finish->boot->name, finish->boot->overlays);
   defined = virDomainDefineXML (vk_host_connection (host), document);
   if (defined == NULL)
     {
@@ -288,10 +281,7 @@ run (Finish *finish, VkHost *host, GError **error)
 {
   finish->again = g_strcmp0 (finish->boot->finishing, finish->directory) == 0;
   if (finish->boot->finishing != NULL && !finish->again)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' is on its way to '%s' already: finish it with --to there", finish->boot->name, finish->boot->finishing);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' is on its way to '%s' already: finish it with --to there", finish->boot->name, finish->boot->finishing);
   if (!vk_directory_make (finish->directory, DIRECTORY_MODE, error))
     return FALSE;
   vk_reporter_phase (finish->reporter, "copy", "copying the disks");
@@ -319,10 +309,7 @@ vk_boot_finish (VkHost *host, const char *name, const char *directory, VkReporte
     return FALSE;
   domain = virDomainLookupByUUIDString (vk_host_connection (host), boot->uuid);
   if (domain == NULL || virDomainIsActive (domain) != 1)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain '%s' does not run any more; what it wrote is in '%s', above '%s': boot that again, or throw it away with --discard", name, boot->overlays, boot->point);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' does not run any more; what it wrote is in '%s', above '%s': boot that again, or throw it away with --discard", name, boot->overlays, boot->point);
   lock = vk_boot_lock (boot->directory, FALSE, error);
   if (lock < 0)
     return FALSE;

@@ -64,8 +64,7 @@ copy_file (VkBootStart *start, const VkManifestFile *file, const char *path, GEr
     return FALSE;
   if (!start->has_user || start->uid == geteuid () || chown (path, start->uid, start->gid) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot give '%s' to QEMU's user: %s", path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot give '%s' to QEMU's user: %s", path, g_strerror (errno));
 }
 
 static gboolean

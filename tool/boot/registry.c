@@ -37,9 +37,9 @@ vk_boot_lock (const char *directory, gboolean wait, GError **error)
   if (fd >= 0)
     close (fd);
   if (fd >= 0 && number == EWOULDBLOCK)
-    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another virt-keep is at work on '%s': wait for it", directory);
+    vk_fail (error, VK_ERROR_BUSY, "another virt-keep is at work on '%s': wait for it", directory);
   else
-    g_set_error (error, VK_ERROR, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot lock '%s': %s", directory, g_strerror (number));
+    vk_fail (error, number == ENOENT ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "cannot lock '%s': %s", directory, g_strerror (number));
   return -1;
 }
 
@@ -83,8 +83,7 @@ parse (VkBoot *boot, const char *text, const char *path, GError **error)
   if (strcmp (format, state_format) == 0 && version == STATE_VERSION && boot->name != NULL && boot->uuid != NULL
       && boot->overlays != NULL && g_path_is_absolute (boot->overlays) && (boot->nvram == NULL || g_path_is_absolute (boot->nvram)))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not the description of a boot that virt-keep %s knows", path, PACKAGE_VERSION);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' is not the description of a boot that virt-keep %s knows", path, PACKAGE_VERSION);
 }
 
 VkBoot *

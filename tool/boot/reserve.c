@@ -35,7 +35,7 @@ choose_name (VkBootStart *start, GError **error)
     {
       if (!is_taken (start, wanted))
         return g_strdup (wanted);
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a domain '%s' already, or what is left of a boot of that name: choose another one with --name, or see virt-keep boot --discard", wanted);
+      vk_fail (error, VK_ERROR_REFUSED, "there is a domain '%s' already, or what is left of a boot of that name: choose another one with --name, or see virt-keep boot --discard", wanted);
       return NULL;
     }
   if (!start->beside && !is_taken (start, original))
@@ -54,8 +54,7 @@ give_to_qemu (VkBootStart *start, const char *path, GError **error)
 {
   if (!start->has_user || start->uid == geteuid () || chown (path, start->uid, start->gid) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given '%s': %s: run virt-keep as root", start->uid, path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "QEMU runs as user %u and cannot be given '%s': %s: run virt-keep as root", start->uid, path, g_strerror (errno));
 }
 
 /* The directory that QEMU reaches, and the one for the overlays if that is another. */
@@ -126,8 +125,7 @@ make_directories (VkBootStart *start, const char *registry, GError **error)
     return FALSE;
   if (chmod (start->boot->directory, DIRECTORY_MODE) == 0)
     return make_qemu_dirs (start, error) && vk_boot_save (start->boot, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot change the mode of '%s': %s", start->boot->directory, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot change the mode of '%s': %s", start->boot->directory, g_strerror (errno));
 }
 
 gboolean

@@ -21,10 +21,7 @@ load_document (VkBootStart *start, GError **error)
   const VkManifestFile *stored = vk_manifest_find_file (start->point->manifest, "domain-inactive-xml");
 
   if (stored == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' holds no domain XML", start->boot->point);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "the restore point '%s' holds no domain XML", start->boot->point);
   start->document = vk_store_load_file (start->store, start->point, stored, DOMAIN_XML_LIMIT, error);
   return start->document != NULL;
 }
@@ -46,7 +43,7 @@ check_network (VkBootStart *start, GError **error)
       return TRUE;
     }
   if (virGetLastErrorCode () == VIR_ERR_NO_NETWORK)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt knows no network '%s': see virsh net-list --all", name);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "libvirt knows no network '%s': see virsh net-list --all", name);
   else
     vk_set_libvirt_error (error, NULL, "cannot look up the network '%s'", name);
   return FALSE;
@@ -57,8 +54,7 @@ check_host (VkBootStart *start, GError **error)
 {
   if (vk_host_is_local (start->host))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "a domain is booted from a restore point on the host where virt-keep runs, since it reads the store through it: run virt-keep there");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "a domain is booted from a restore point on the host where virt-keep runs, since it reads the store through it: run virt-keep there");
 }
 
 static gboolean

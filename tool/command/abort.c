@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "command/command.h"
@@ -22,15 +24,17 @@ abort_job (VkInvocation *invocation, virDomainPtr domain, GError **error)
     return FALSE;
   if (!info.is_backup)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "no backup job runs on '%s'%s%s", name, info.active ? ", only a job of another kind: " : "", info.active ? info.operation : "");
-      return FALSE;
+      if (info.active)
+        return vk_fail (error, VK_ERROR_NOT_FOUND, "no backup job runs on '%s', only a job of another kind: %s", name, info.operation);
+      else
+        return vk_fail (error, VK_ERROR_NOT_FOUND, "no backup job runs on '%s'", name);
     }
   if (virDomainAbortJob (domain) < 0)
     {
       vk_set_libvirt_error (error, NULL, "cannot abort the backup job of '%s'", name);
       return FALSE;
     }
-  g_string_append_printf (invocation->text, "The backup job of %s was told to abort.\n", name);
+  g_string_append_printf (invocation->text, _("The backup job of %s was told to abort.\n"), name);
   return TRUE;
 }
 
@@ -46,7 +50,7 @@ run_abort (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_abort = {
   .name = "abort",
   .arguments = "DOMAIN",
-  .summary = "Abort the backup job that runs on a domain",
+  .summary = N_("Abort the backup job that runs on a domain"),
   .options = abort_options,
   .option_bytes = 1,
   .run = run_abort,

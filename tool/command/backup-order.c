@@ -3,6 +3,8 @@
 
 #include "command/backup-order.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "command/backup-options.h"
 #include "command/options.h"
@@ -50,7 +52,7 @@ vk_backup_order_place (const VkInvocation *invocation, VkHost *host, const char 
       policy = vk_policy_of (host, domain, error);
       if (policy == NULL)
         {
-          g_prefix_error (error, "the policy of the domain '%s': ", domain);
+          g_prefix_error (error, _("the policy of the domain '%s': "), domain);
           return FALSE;
         }
     }

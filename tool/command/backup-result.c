@@ -3,6 +3,8 @@
 
 #include "command/backup-result.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -66,9 +68,9 @@ append_way (GString *text, const VkBackupTask *task)
   if (vk_host_is_local (task->host))
     return;
   if (task->request.mode == VK_MODE_PUSH)
-    g_string_append_printf (text, "QEMU has written the images on %s, into %s as it is there.\n", task->manifest->host, task->store->url);
+    g_string_append_printf (text, _("QEMU has written the images on %s, into %s as it is there.\n"), task->manifest->host, task->store->url);
   else
-    g_string_append_printf (text, "The disks were read from %s (%s).\n", task->manifest->host, vk_transport_words[task->request.server.transport]);
+    g_string_append_printf (text, _("The disks were read from %s (%s).\n"), task->manifest->host, vk_transport_words[task->request.server.transport]);
 }
 
 static void
@@ -108,10 +110,11 @@ append_quiesce (GString *text, const VkManifest *manifest)
   const VkManifestQuiesce *quiesce = manifest->quiesce;
 
   if (quiesce->frozen)
-    g_string_append_printf (text, "The guest agent had frozen %" G_GUINT64_FORMAT " file system%s for the instant, for %" G_GUINT64_FORMAT " ms in all.\n",
-                            quiesce->filesystems, quiesce->filesystems == 1 ? "" : "s", quiesce->milliseconds);
+    g_string_append_printf (text, ngettext ("The guest agent had frozen %" PRIu64 " file system for the instant, for %" PRIu64 " ms in all.\n",
+                                            "The guest agent had frozen %" PRIu64 " file systems for the instant, for %" PRIu64 " ms in all.\n", (gulong) quiesce->filesystems),
+                            quiesce->filesystems, quiesce->milliseconds);
   else
-    g_string_append_printf (text, "The file systems were not frozen for the instant: %s.\n", quiesce->reason);
+    g_string_append_printf (text, _("The file systems were not frozen for the instant: %s.\n"), quiesce->reason);
 }
 
 static void
@@ -121,15 +124,15 @@ append_closed (GString *text, const VkManifest *manifest)
 
   if (manifest->closed == NULL)
     {
-      g_string_append (text, "The domain was shut off: its disks were read directly, and no checkpoint was made.\n");
+      g_string_append (text, _("The domain was shut off: its disks were read directly, and no checkpoint was made.\n"));
       return;
     }
   if (!vk_json_get_string (manifest->closed, "method", "", &method, NULL))
     return;
   if (g_str_equal (method, "monitor"))
-    g_string_append (text, "QEMU has closed the backup: no backup node, job or export is left in it (asked: query-named-block-nodes, query-block-jobs, query-jobs, query-block-exports).\n");
+    g_string_append (text, _("QEMU has closed the backup: no backup node, job or export is left in it (asked: query-named-block-nodes, query-block-jobs, query-jobs, query-block-exports).\n"));
   else
-    g_string_append (text, "QEMU has closed the backup: nobody holds a lock on its files (QEMU itself was not asked, see --monitor).\n");
+    g_string_append (text, _("QEMU has closed the backup: nobody holds a lock on its files (QEMU itself was not asked, see --monitor).\n"));
 }
 
 /* A disk in chunks is whole in every point, and only what is new was stored. */
@@ -140,27 +143,27 @@ append_disk (GString *text, const VkManifestDisk *disk)
   g_autofree char *virtual_size = vk_format_bytes (disk->virtual_size);
   g_autofree char *stored = vk_format_bytes (chunks ? disk->bytes_added : disk->size);
 
-  g_string_append_printf (text, chunks ? "  %-6s %s, %s, %s of it new to the store\n" : "  %-6s %s, %s, stored in %s\n", disk->target, virtual_size, disk->level, stored);
+  g_string_append_printf (text, chunks ? _("  %-6s %s, %s, %s of it new to the store\n") : _("  %-6s %s, %s, stored in %s\n"), disk->target, virtual_size, disk->level, stored);
   if (disk->reason != NULL)
-    g_string_append_printf (text, "         %s because %s\n", chunks ? "read whole" : "full", disk->reason);
+    g_string_append_printf (text, chunks ? _("         read whole because %s\n") : _("         full because %s\n"), disk->reason);
 }
 
 static void
 fill_text (GString *text, const VkManifest *manifest)
 {
-  g_string_append_printf (text, "Backed up %s (%s, %s%s) as %s@%s\n", manifest->domain_name, manifest->mode, manifest->level, manifest->synthetic ? ", synthetic" : "", manifest->domain_name, manifest->id);
+  g_string_append_printf (text, _("Backed up %s (%s, %s%s) as %s@%s\n"), manifest->domain_name, manifest->mode, manifest->level, manifest->synthetic ? _(", synthetic") : "", manifest->domain_name, manifest->id);
   for (guint i = 0; i < manifest->disks->len; i++)
     append_disk (text, g_ptr_array_index (manifest->disks, i));
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
       const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
 
-      g_string_append_printf (text, "  %-6s left out: %s\n", left_out->target, left_out->message);
+      g_string_append_printf (text, _("  %-6s left out: %s\n"), left_out->target, left_out->message);
     }
   if (manifest->reason != NULL)
-    g_string_append_printf (text, "The level is %s: %s.\n", manifest->level, manifest->reason);
+    g_string_append_printf (text, _("The level is %s: %s.\n"), manifest->level, manifest->reason);
   if (manifest->synthetic)
-    g_string_append (text, "What had changed was copied, and the full images were made of it and of the chain, in the store.\n");
+    g_string_append (text, _("What had changed was copied, and the full images were made of it and of the chain, in the store.\n"));
   append_quiesce (text, manifest);
   append_closed (text, manifest);
 }
@@ -204,7 +207,7 @@ vk_backup_report (VkInvocation *invocation, const GArray *tasks, const VkBackupS
   json_object_set_object_member (invocation->result, "together", together);
   json_object_set_array_member (invocation->result, "results", results);
   if (done)
-    g_string_append_printf (invocation->text, "%" G_GUINT64_FORMAT " ms lie between the first and the last of %u begins; from the first freeze to the last thaw it took %" G_GUINT64_FORMAT " ms.\n",
+    g_string_append_printf (invocation->text, _("%" PRIu64 " ms lie between the first and the last of %u begins; from the first freeze to the last thaw it took %" PRIu64 " ms.\n"),
                             spread->begin_milliseconds, tasks->len, spread->frozen_milliseconds);
 }
 
@@ -226,7 +229,7 @@ vk_backup_report_estimates (VkInvocation *invocation, const GPtrArray *estimates
       vk_json_set_string (object, "reason", estimate->reason);
       json_object_set_int_member (object, "bytes", (gint64) estimate->bytes);
       json_array_add_object_element (array, object);
-      g_string_append_printf (invocation->text, "  %-6s %s, about %s%s%s\n", estimate->target, estimate->level, bytes, estimate->reason ? ": " : "", estimate->reason ? estimate->reason : "");
+      g_string_append_printf (invocation->text, _("  %-6s %s, about %s%s%s\n"), estimate->target, estimate->level, bytes, estimate->reason ? ": " : "", estimate->reason ? estimate->reason : "");
       total += estimate->bytes;
     }
   json_object_set_int_member (invocation->result, "estimated_bytes", (gint64) total);

@@ -4,6 +4,7 @@
 #include "command/backup-stream.h"
 
 #include <gio/gunixoutputstream.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,13 +53,13 @@ vk_backup_stream_check (const VkInvocation *invocation, GError **error)
   const char *other = find_other_option (invocation);
 
   if (*options->to == '\0')
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to names no file: it is FILE, or - for standard output");
+    vk_fail (error, VK_ERROR_USAGE, "--to names no file: it is FILE, or - for standard output");
   else if (other != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--%s has no meaning with --to, which writes one whole restore point of one domain and keeps nothing in a store", other);
+    vk_fail (error, VK_ERROR_USAGE, "--%s has no meaning with --to, which writes one whole restore point of one domain and keeps nothing in a store", other);
   else if (vk_options_have (invocation, "level") && strcmp (options->level, vk_level_words[VK_LEVEL_COPY]) != 0 && strcmp (options->level, vk_level_words[VK_LEVEL_FULL]) != 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to writes a whole restore point: --level is copy or full with it, not '%s'", options->level);
+    vk_fail (error, VK_ERROR_USAGE, "--to writes a whole restore point: --level is copy or full with it, not '%s'", options->level);
   else if (invocation->arguments[0] == NULL || invocation->arguments[1] != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to is for one domain, which is named");
+    vk_fail (error, VK_ERROR_USAGE, "--to is for one domain, which is named");
   else
     return TRUE;
   return FALSE;
@@ -71,10 +72,7 @@ vk_backup_stream_take_output (const VkInvocation *invocation, VkFd *output, GErr
   if (!goes_out (invocation->options))
     return TRUE;
   if (isatty (STDOUT_FILENO))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "a tar archive is not for a terminal: redirect standard output, into a pipe or a file, or name a file with --to");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "a tar archive is not for a terminal: redirect standard output, into a pipe or a file, or name a file with --to");
   *output = vk_fd_take_output (error);
   return *output >= 0;
 }
@@ -109,10 +107,7 @@ open_output (const char *to, int standard, Output *output, GError **error)
     return TRUE;
   output->path = g_canonicalize_filename (to, NULL);
   if (g_file_test (output->path, G_FILE_TEST_EXISTS) || g_file_test (output->path, G_FILE_TEST_IS_SYMLINK))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is something called '%s' already, and nothing is overwritten: name a new file with --to", output->path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "there is something called '%s' already, and nothing is overwritten: name a new file with --to", output->path);
   output->partial = g_strdup_printf ("%s.partial-%08x", output->path, g_random_int ());
   output->own = vk_fd_create (output->partial, error);
   output->fd = output->own;
@@ -186,10 +181,7 @@ open_task (VkInvocation *invocation, VkRunDir *directory, VkBackupOrder *order, 
   if (task->store == NULL || !vk_backup_order_place (invocation, task->host, request->domain, place, order, request, error))
     return FALSE;
   if (request->mode == VK_MODE_PUSH && !vk_host_is_local (task->host))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to with --mode push is for domains on this host: QEMU would write the images on the other one; leave out --mode push");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "--to with --mode push is for domains on this host: QEMU would write the images on the other one; leave out --mode push");
   /* The chains of stores go on as if this had not been: no checkpoint stays. */
   request->level = VK_LEVEL_COPY;
   request->has_threshold = FALSE;
@@ -211,7 +203,7 @@ report (VkInvocation *invocation, const GArray *tasks, const Output *output, gui
   json_object_set_int_member (stream, "bytes", (gint64) bytes);
   json_object_set_object_member (invocation->result, "stream", stream);
   if (done)
-    g_string_append_printf (invocation->text, "It was written to %s, as a tar archive of %s for virt-keep restore.\n", output->path ? output->path : "standard output", size);
+    g_string_append_printf (invocation->text, _("It was written to %s, as a tar archive of %s for virt-keep restore.\n"), output->path ? output->path : "standard output", size);
 }
 
 static gboolean

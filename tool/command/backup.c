@@ -3,6 +3,7 @@
 
 #include "backup/backup.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -75,10 +76,7 @@ check_different (const GArray *tasks, GError **error)
         return FALSE;
       virDomainGetUUIDString (domain, uuid);
       if (!g_hash_table_add (seen, g_strdup (uuid)))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the domain '%s' is named twice", task->request.domain);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "the domain '%s' is named twice", task->request.domain);
     }
   return TRUE;
 }
@@ -165,10 +163,7 @@ check_selectors (char **selectors, GError **error)
       g_autofree char *key = equals ? g_strndup (*selectors, (gsize) (equals - *selectors)) : NULL;
 
       if (key == NULL || *key == '\0')
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--selector cannot be '%s': it is KEY=VALUE, as a policy has it", *selectors);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "--selector cannot be '%s': it is KEY=VALUE, as a policy has it", *selectors);
       if (!vk_policy_check_key (key, error))
         {
           g_prefix_error (error, "--selector: ");
@@ -189,23 +184,23 @@ check_selection (const VkInvocation *invocation, GError **error)
   for (gsize i = 0; words[i] != NULL; i++)
     has_pattern = has_pattern || vk_selection_is_pattern (words[i]);
   if (options->all && words[0] != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--all is for every domain: none is named with it, see --exclude-domain");
+    vk_fail (error, VK_ERROR_USAGE, "--all is for every domain: none is named with it, see --exclude-domain");
   else if (!options->all && options->selectors == NULL && words[0] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no domain is named: give names, patterns such as 'web-*', --selector, or --all");
+    vk_fail (error, VK_ERROR_USAGE, "no domain is named: give names, patterns such as 'web-*', --selector, or --all");
   else if (options->together && options->all)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--together is for domains that are named, without --all");
+    vk_fail (error, VK_ERROR_USAGE, "--together is for domains that are named, without --all");
   else if (options->together && (options->jobs != NULL || options->order != NULL))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s has no meaning with --together, which backs up all at once", options->jobs ? "--jobs" : "--order");
+    vk_fail (error, VK_ERROR_USAGE, "%s has no meaning with --together, which backs up all at once", options->jobs ? "--jobs" : "--order");
   else if (options->together && words[0] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--together is for domains that are named");
+    vk_fail (error, VK_ERROR_USAGE, "--together is for domains that are named");
   else if (options->selectors != NULL && words[0] != NULL && !has_pattern)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--selector chooses among all domains and those of patterns, not those that are named");
+    vk_fail (error, VK_ERROR_USAGE, "--selector chooses among all domains and those of patterns, not those that are named");
   else if (options->excluded_domains != NULL && !options->all && options->selectors == NULL && !has_pattern)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--exclude-domain is for --all, --selector and patterns");
+    vk_fail (error, VK_ERROR_USAGE, "--exclude-domain is for --all, --selector and patterns");
   else if (options->estimate && (options->together || options->all || words[0] == NULL || words[1] != NULL))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--estimate is for one domain");
+    vk_fail (error, VK_ERROR_USAGE, "--estimate is for one domain");
   else if (options->together && options->threshold != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
+    vk_fail (error, VK_ERROR_USAGE, "--threshold is for one domain, without --together");
   else
     return check_selectors (options->selectors, error);
   return FALSE;
@@ -284,8 +279,7 @@ run_stream (VkInvocation *invocation, VkHost *host, int output, VkProgressStyle 
   if (!is_pattern (host, invocation->arguments[0]))
     return vk_backup_stream_run (invocation, host, output, style, interrupt, error);
   vk_host_free (host);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--to is for one domain, and '%s' is a pattern", invocation->arguments[0]);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--to is for one domain, and '%s' is a pattern", invocation->arguments[0]);
 }
 
 static gboolean
@@ -317,7 +311,7 @@ run_backup (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_backup = {
   .name = "backup",
   .arguments = "[DOMAIN...]",
-  .summary = "Back up domains into a store",
+  .summary = N_("Back up domains into a store"),
   .options = vk_backup_options,
   .unconfigurable = unconfigurable,
   .policy_keys = vk_backup_policy_keys,

@@ -3,6 +3,7 @@
 
 #include "boot/boot.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -23,14 +24,14 @@ typedef struct
 } BootOptions;
 
 static const GOptionEntry boot_options[] = {
-  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, name), "Call the domain NAME", "NAME" },
-  { "memory", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, memory), "Give the domain so much memory, e.g. 2G", "SIZE" },
-  { "network", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, network), "Network of its interfaces: none (the default), same, or a libvirt network", "NETWORK" },
-  { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, overlay_dir), "Keep what the guest writes in the directory DIR", "DIR" },
-  { "finish", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, finish), "Move the booted domain NAME to permanent disks while it runs", "NAME" },
-  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, directory), "With --finish: into the directory DIR", "DIR" },
-  { "discard", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, discard), "Throw the booted domain NAME away", "NAME" },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, name), N_("Call the domain NAME"), "NAME" },
+  { "memory", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, memory), N_("Give the domain so much memory, e.g. 2G"), "SIZE" },
+  { "network", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, network), N_("Network of its interfaces: none (the default), same, or a libvirt network"), "NETWORK" },
+  { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, overlay_dir), N_("Keep what the guest writes in the directory DIR"), "DIR" },
+  { "finish", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, finish), N_("Move the booted domain NAME to permanent disks while it runs"), "NAME" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (BootOptions, directory), N_("With --finish: into the directory DIR"), "DIR" },
+  { "discard", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, discard), N_("Throw the booted domain NAME away"), "NAME" },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (BootOptions, progress), N_("How to show progress on standard error"), "bar|lines|json|none" },
   { NULL }
 };
 
@@ -52,8 +53,7 @@ parse_memory (const char *text, guint64 *bytes, GError **error)
   /* Without a unit it is mebibytes, as virt-install has it. */
   if (text == NULL || (vk_parse_size (text, 20, bytes) && *bytes >= MEMORY_MIN))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--memory cannot be '%s': it is a size of at least 1M, such as 2G", text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--memory cannot be '%s': it is a size of at least 1M, such as 2G", text);
 }
 
 /* --- the three verbs ------------------------------------------------------ */
@@ -72,8 +72,8 @@ fill_result (VkInvocation *invocation, const VkBoot *boot)
   json_object_set_array_member (invocation->result, "warnings", json_array_new ());
   for (guint i = 0; i < boot->warnings->len; i++)
     vk_json_append_string (invocation->result, "warnings", g_ptr_array_index (boot->warnings, i));
-  g_string_append_printf (invocation->text, "The domain %s runs from %s.\n"
-                          "Keep it: virt-keep boot --finish NAME --to DIR; throw it away: virt-keep boot --discard NAME.\n", boot->name, boot->point);
+  g_string_append_printf (invocation->text, _("The domain %s runs from %s.\n"
+                          "Keep it: virt-keep boot --finish NAME --to DIR; throw it away: virt-keep boot --discard NAME.\n"), boot->name, boot->point);
 }
 
 static gboolean
@@ -108,7 +108,7 @@ discard (VkInvocation *invocation, VkHost *host, GError **error)
   if (!vk_boot_discard (host, options->discard, error))
     return FALSE;
   vk_json_set_string (invocation->result, "discarded", options->discard);
-  g_string_append_printf (invocation->text, "The domain %s is gone, with all that it wrote.\n", options->discard);
+  g_string_append_printf (invocation->text, _("The domain %s is gone, with all that it wrote.\n"), options->discard);
   return TRUE;
 }
 
@@ -121,7 +121,7 @@ finish (VkInvocation *invocation, VkHost *host, VkReporter *reporter, GCancellab
     return FALSE;
   vk_json_set_string (invocation->result, "finished", options->finish);
   vk_json_set_string (invocation->result, "directory", options->directory);
-  g_string_append_printf (invocation->text, "The domain %s is defined and runs from its disks in %s.\n", options->finish, options->directory);
+  g_string_append_printf (invocation->text, _("The domain %s is defined and runs from its disks in %s.\n"), options->finish, options->directory);
   return TRUE;
 }
 
@@ -132,8 +132,7 @@ check_name (const char *option, const char *name, GError **error)
 {
   if (name == NULL || (*name != '\0' && strpbrk (name, "/\n") == NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", option, name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", option, name);
 }
 
 static gboolean
@@ -194,7 +193,7 @@ run_boot (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_boot = {
   .name = "boot",
   .arguments = "[POINT]",
-  .summary = "Start a domain from a restore point, within seconds",
+  .summary = N_("Start a domain from a restore point, within seconds"),
   .options = boot_options,
   .option_bytes = sizeof (BootOptions),
   .run = run_boot,

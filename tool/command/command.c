@@ -3,6 +3,7 @@
 
 #include "command/command.h"
 
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,13 +45,13 @@ const VkCommand *const vk_commands[] = {
 };
 
 const GOptionEntry vk_global_options[] = {
-  { "connect", 'c', 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, connect_uri), "Connect to libvirt at URI", "URI" },
-  { "store", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store), "Keep restore points in STORE, a directory or restic:REPOSITORY", "STORE" },
-  { "password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store_settings.password_file), "Read the password of a restic repository from FILE", "FILE" },
-  { "retry-lock", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, retry_lock), "Wait so long for a restic repository that is locked, e.g. 5m", "TIME" },
-  { "config", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, config_file), "Read FILE instead of the usual configuration files", "FILE" },
-  { "json", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, json), "Print the result as JSON", NULL },
-  { "quiet", 'q', 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, quiet), "Do not show progress", NULL },
+  { "connect", 'c', 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, connect_uri), N_("Connect to libvirt at URI"), "URI" },
+  { "store", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store), N_("Keep restore points in STORE, a directory or restic:REPOSITORY"), "STORE" },
+  { "password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, store_settings.password_file), N_("Read the password of a restic repository from FILE"), "FILE" },
+  { "retry-lock", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkInvocation, retry_lock), N_("Wait so long for a restic repository that is locked, e.g. 5m"), "TIME" },
+  { "config", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkInvocation, config_file), N_("Read FILE instead of the usual configuration files"), "FILE" },
+  { "json", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, json), N_("Print the result as JSON"), NULL },
+  { "quiet", 'q', 0, G_OPTION_ARG_NONE, VK_OPTION (VkInvocation, quiet), N_("Do not show progress"), NULL },
   { NULL }
 };
 
@@ -78,8 +79,7 @@ vk_parse_choice (const char *option, const char *value, const char *const *choic
         return TRUE;
       }
   all = g_strjoinv (", ", (char **) choices);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is one of %s", option, value, all);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s cannot be '%s': it is one of %s", option, value, all);
 }
 
 gboolean
@@ -100,8 +100,7 @@ vk_require_store (const VkInvocation *invocation, GError **error)
 {
   if (invocation->store != NULL && *invocation->store != '\0')
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no store is named: give --store DIRECTORY, set VIRT_KEEP_STORE, or write it into the configuration file");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "no store is named: give --store DIRECTORY, set VIRT_KEEP_STORE, or write it into the configuration file");
 }
 
 gboolean
@@ -123,8 +122,7 @@ vk_parse_seconds (const char *option, const char *text, guint *seconds, GError *
         *seconds = (guint) number * units[i].seconds;
         return TRUE;
       }
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a time, such as 30s, 5m or 1h", option, text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s cannot be '%s': it is a time, such as 30s, 5m or 1h", option, text);
 }
 
 gboolean

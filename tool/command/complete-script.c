@@ -307,9 +307,6 @@ vk_completion_script (const char *shell, GString *script, GError **error)
   else if (strcmp (shell, "zsh") == 0)
     append_zsh (script);
   else
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "there is no completion file for '%s': it is 'fish' or 'zsh'; that of bash is installed as it is", shell);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "there is no completion file for '%s': it is 'fish' or 'zsh'; that of bash is installed as it is", shell);
   return TRUE;
 }

@@ -2,6 +2,7 @@
 /* What the shell's completion asks for, a word a line.  Hidden from the help. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -107,17 +108,14 @@ run_complete (VkInvocation *invocation, GError **error)
   else if (strcmp (what, "argument") == 0 && command != NULL)
     g_string_append_printf (invocation->text, "%s\n", command->arguments);
   else
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'keys', 'script SHELL', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "complete: 'commands', 'domains', 'points', 'keys', 'script SHELL', 'options [COMMAND]', 'choices COMMAND OPTION' or 'argument COMMAND'");
   return TRUE;
 }
 
 const VkCommand vk_command_complete = {
   .name = "complete",
   .arguments = "WHAT [COMMAND] [OPTION]",
-  .summary = "Print words for the shell's completion",
+  .summary = N_("Print words for the shell's completion"),
   .options = complete_options,
   .option_bytes = 1,
   .hidden = TRUE,

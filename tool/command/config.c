@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,9 +78,9 @@ describe (GString *text, const VkConfig *config, const GPtrArray *problems)
   for (guint i = 0; i < problems->len; i++)
     g_string_append_printf (text, "%s\n", (const char *) g_ptr_array_index (problems, i));
   if (files->len == 0)
-    g_string_append (text, "There is no configuration file.\n");
+    g_string_append (text, _("There is no configuration file.\n"));
   for (guint i = 0; i < files->len && problems->len == 0; i++)
-    g_string_append_printf (text, "%s: nothing is wrong\n", (const char *) g_ptr_array_index (files, i));
+    g_string_append_printf (text, _("%s: nothing is wrong\n"), (const char *) g_ptr_array_index (files, i));
 }
 
 static gboolean
@@ -89,10 +90,7 @@ run_config (VkInvocation *invocation, GError **error)
   g_autoptr (VkConfig) config = NULL;
 
   if (strcmp (invocation->arguments[0], "check") != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "config: '%s' is nothing it can do: virt-keep config check", invocation->arguments[0]);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "config: '%s' is nothing it can do: virt-keep config check", invocation->arguments[0]);
   config = vk_config_load (invocation->config_file, error);
   if (config == NULL)
     return FALSE;
@@ -105,14 +103,13 @@ run_config (VkInvocation *invocation, GError **error)
     return TRUE;
   if (!invocation->json)
     fputs (invocation->text->str, stdout);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "something is wrong with the configuration (%u)", problems->len);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "something is wrong with the configuration (%u)", problems->len);
 }
 
 const VkCommand vk_command_config = {
   .name = "config",
   .arguments = "check",
-  .summary = "Check the configuration files",
+  .summary = N_("Check the configuration files"),
   .options = config_options,
   .option_bytes = 1,
   .unconfigured = TRUE,

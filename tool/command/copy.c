@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -13,8 +15,8 @@ typedef struct
 } CopyOptions;
 
 static const GOptionEntry copy_options[] = {
-  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (CopyOptions, to), "Copy into STORE", "STORE" },
-  { "to-password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (CopyOptions, to_password_file), "Read the password of STORE from FILE", "FILE" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (CopyOptions, to), N_("Copy into STORE"), "STORE" },
+  { "to-password-file", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (CopyOptions, to_password_file), N_("Read the password of STORE from FILE"), "FILE" },
   { NULL }
 };
 
@@ -48,7 +50,7 @@ fill_result (VkInvocation *invocation, const GPtrArray *points)
 
       vk_json_append_string (invocation->result, "points", name);
     }
-  g_string_append_printf (invocation->text, "Copied to %s\n", options->to);
+  g_string_append_printf (invocation->text, _("Copied to %s\n"), options->to);
 }
 
 static gboolean
@@ -62,10 +64,7 @@ run_copy (VkInvocation *invocation, GError **error)
   g_autoptr (GError) failure = NULL;
 
   if (options->to == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "copy: say where to, with --to STORE");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "copy: say where to, with --to STORE");
   interrupt = vk_interrupt_new ();
   store = vk_open_store (invocation, FALSE, &failure);
   points = store ? find_points (store, invocation->arguments, &failure) : NULL;
@@ -84,7 +83,7 @@ run_copy (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_copy = {
   .name = "copy",
   .arguments = "[POINT...]",
-  .summary = "Copy restore points into another restic store",
+  .summary = N_("Copy restore points into another restic store"),
   .options = copy_options,
   .option_bytes = sizeof (CopyOptions),
   .run = run_copy,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "doctor/doctor.h"
 
 #include "base/error.h"
@@ -19,11 +21,11 @@ typedef struct
 } DoctorOptions;
 
 static const GOptionEntry doctor_options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, all), "Look at every domain", NULL },
-  { "fix", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, fix), "Mend what is certainly ours", NULL },
-  { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, mode), "Look at what backups of this mode need only", "push|pull" },
-  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (DoctorOptions, scratch_dir), "Look at DIR as well, in which pull mode is to keep scratch files", "DIR" },
-  { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, monitor), "Whether to ask QEMU itself what a backup has left in it", "auto|never" },
+  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, all), N_("Look at every domain"), NULL },
+  { "fix", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (DoctorOptions, fix), N_("Mend what is certainly ours"), NULL },
+  { "mode", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, mode), N_("Look at what backups of this mode need only"), "push|pull" },
+  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (DoctorOptions, scratch_dir), N_("Look at DIR as well, in which pull mode is to keep scratch files"), "DIR" },
+  { "monitor", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (DoctorOptions, monitor), N_("Whether to ask QEMU itself what a backup has left in it"), "auto|never" },
   { NULL }
 };
 
@@ -70,11 +72,11 @@ parse_request (const VkInvocation *invocation, VkDoctorRequest *request, GError 
     return FALSE;
   request->store_is_restic = invocation->store != NULL && vk_store_is_pull_only (invocation->store);
   if (options->all && invocation->arguments[0] != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "name domains or give --all, not both");
+    vk_fail (error, VK_ERROR_USAGE, "name domains or give --all, not both");
   else if (options->scratch_dir != NULL && mode == VK_MODE_PUSH)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
+    vk_fail (error, VK_ERROR_USAGE, "--scratch-dir is for --mode pull: in push mode there are no scratch files");
   else if (request->store_is_restic && mode == VK_MODE_PUSH)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself");
+    vk_fail (error, VK_ERROR_USAGE, "--mode push is for image stores: QEMU cannot write into a restic repository itself");
   else
     {
       request->connect_uri = invocation->connect_uri;
@@ -112,8 +114,7 @@ judge (VkInvocation *invocation, const VkDoctorReport *report, GError **error)
     return TRUE;
   if (!invocation->json)
     fputs (invocation->text->str, stdout);
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "%u problem%s found", problems, problems == 1 ? " was" : "s were");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, ngettext ("%u problem was found", "%u problems were found", problems), problems);
 }
 
 static gboolean
@@ -141,7 +142,7 @@ run_doctor (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_doctor = {
   .name = "doctor",
   .arguments = "[DOMAIN...]",
-  .summary = "Say whether backups can work and what a crash has left, and mend it",
+  .summary = N_("Say whether backups can work and what a crash has left, and mend it"),
   .options = doctor_options,
   .option_bytes = sizeof (DoctorOptions),
   .run = run_doctor,

@@ -3,6 +3,7 @@
 
 #include "export/export.h"
 
+#include <glib/gi18n.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -26,21 +27,20 @@ typedef struct
 } ExportOptions;
 
 static const GOptionEntry export_options[] = {
-  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (ExportOptions, disks), "Export only this disk (repeatable)", "DEV" },
-  { "socket", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ExportOptions, socket), "Listen on the unix socket PATH, with several disks on PATH.DEV", "PATH" },
-  { "port", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ExportOptions, port), "Listen on TCP port N, with several disks on N and those that follow", "N" },
-  { "bind", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ExportOptions, address), "With --port: listen on ADDRESS instead of 127.0.0.1", "ADDRESS" },
-  { "tls", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ExportOptions, tls), "With --port: admit only clients with a certificate, encrypted", NULL },
-  { "tls-creds", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ExportOptions, tls_directory), "With --tls: take the certificates from DIR", "DIR" },
-  { "writable", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ExportOptions, writable), "Take writes, which are thrown away at the end", NULL },
+  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (ExportOptions, disks), N_("Export only this disk (repeatable)"), "DEV" },
+  { "socket", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ExportOptions, socket), N_("Listen on the unix socket PATH, with several disks on PATH.DEV"), "PATH" },
+  { "port", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ExportOptions, port), N_("Listen on TCP port N, with several disks on N and those that follow"), "N" },
+  { "bind", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ExportOptions, address), N_("With --port: listen on ADDRESS instead of 127.0.0.1"), "ADDRESS" },
+  { "tls", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ExportOptions, tls), N_("With --port: admit only clients with a certificate, encrypted"), NULL },
+  { "tls-creds", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ExportOptions, tls_directory), N_("With --tls: take the certificates from DIR"), "DIR" },
+  { "writable", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ExportOptions, writable), N_("Take writes, which are thrown away at the end"), NULL },
   { NULL }
 };
 
 static gboolean
 set_usage_error (GError **error, const char *message)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s", message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s", message);
 }
 
 static gboolean
@@ -53,10 +53,7 @@ parse_port (const ExportOptions *options, VkExportRequest *request, GError **err
   if (options->socket != NULL)
     return set_usage_error (error, "--socket and --port are two ways to listen: give one of them");
   if (!g_ascii_string_to_unsigned (options->port, 10, 1, G_MAXUINT16, &port, NULL))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--port cannot be '%s': it is a number from 1 to 65535", options->port);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "--port cannot be '%s': it is a number from 1 to 65535", options->port);
   request->port = (guint) port;
   request->address = options->address ? options->address : "127.0.0.1";
   return *request->address ? TRUE : set_usage_error (error, "--bind needs an address, such as 0.0.0.0 for every one of this host");
@@ -76,7 +73,7 @@ find_certificates (const ExportOptions *options, VkExportRequest *request, GErro
       request->tls_dir = tls_directories[i];
   if (!options->tls || (request->tls_dir != NULL && vk_directory_has (request->tls_dir, tls_files)))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the certificates are not in '%s': put ca-cert.pem, server-cert.pem and server-key.pem there, or name another directory with --tls-creds",
+  vk_fail (error, VK_ERROR_REFUSED, "the certificates are not in '%s': put ca-cert.pem, server-cert.pem and server-key.pem there, or name another directory with --tls-creds",
                request->tls_dir ? request->tls_dir : tls_directories[0]);
   return FALSE;
 }
@@ -180,7 +177,7 @@ run_export (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_export = {
   .name = "export",
   .arguments = "POINT",
-  .summary = "Serve the disks of a restore point over NBD",
+  .summary = N_("Serve the disks of a restore point over NBD"),
   .options = export_options,
   .option_bytes = sizeof (ExportOptions),
   .runs_program = TRUE,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -19,10 +20,7 @@ check_names (char **names, GError **error)
       const char *time = vk_point_name_time (*names);
 
       if (time == NULL || time - 1 == *names)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "forget: '%s' is not one restore point: name it with its time, DOMAIN@TIME as virt-keep list shows it, or DOMAIN@latest", *names);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "forget: '%s' is not one restore point: name it with its time, DOMAIN@TIME as virt-keep list shows it, or DOMAIN@latest", *names);
     }
   return TRUE;
 }
@@ -64,8 +62,7 @@ add_point (VkStore *store, const char *name, const VkRemoval *finished, GPtrArra
       for (guint i = 0; i < finished->removed->len; i++)
         if (g_str_has_suffix (g_ptr_array_index (finished->removed, i), time))
           return TRUE;
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, name);
-      return FALSE;
+      return vk_fail (error, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, name);
     }
   point = g_ptr_array_steal_index (points, (guint) place);
   for (guint i = 0; i < chosen->len; i++)
@@ -73,7 +70,7 @@ add_point (VkStore *store, const char *name, const VkRemoval *finished, GPtrArra
       return TRUE;
   if (point->is_protected)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' is protected%s%s: see virt-keep unprotect", name,
+      vk_fail (error, VK_ERROR_REFUSED, "the restore point '%s' is protected%s%s: see virt-keep unprotect", name,
                    point->annotation_damage ? ", as far as can be told: " : "", point->annotation_damage ? point->annotation_damage : "");
       return FALSE;
     }
@@ -124,7 +121,7 @@ run_forget (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_forget = {
   .name = "forget",
   .arguments = "POINT...",
-  .summary = "Remove restore points, keeping what builds on them",
+  .summary = N_("Remove restore points, keeping what builds on them"),
   .options = forget_options,
   .option_bytes = 1,
   .run = run_forget,

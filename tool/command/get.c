@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,9 +17,9 @@ typedef struct
 } GetOptions;
 
 static const GOptionEntry get_options[] = {
-  { "disk", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, disk), "Look into this disk only", "DEV" },
-  { "filesystem", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, filesystem), "Look into this file system only, such as /dev/sda1", "NAME" },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "disk", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, disk), N_("Look into this disk only"), "DEV" },
+  { "filesystem", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, filesystem), N_("Look into this file system only, such as /dev/sda1"), "NAME" },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (GetOptions, progress), N_("How to show progress on standard error"), "bar|lines|json|none" },
   { NULL }
 };
 
@@ -42,10 +43,10 @@ find_place (const char *path, const char *dest, GError **error)
 
       if (g_file_test (parent, G_FILE_TEST_IS_DIR))
         return g_steal_pointer (&place);
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no directory '%s': make it, or name another place", parent);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "there is no directory '%s': make it, or name another place", parent);
       return NULL;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another place", place ? place : absolute);
+  vk_fail (error, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another place", place ? place : absolute);
   return NULL;
 }
 
@@ -63,7 +64,7 @@ copy_files (VkInvocation *invocation, VkGuest *guest, const char *point_name, Vk
   vk_json_set_string (invocation->result, "point", point_name);
   vk_json_set_string (invocation->result, "path", path);
   vk_json_set_string (invocation->result, "copy", place);
-  g_string_append_printf (invocation->text, "Copied %s of %s to %s\n", path, point_name, place);
+  g_string_append_printf (invocation->text, _("Copied %s of %s to %s\n"), path, point_name, place);
   return TRUE;
 }
 
@@ -77,10 +78,7 @@ run_get (VkInvocation *invocation, GError **error)
   if (!vk_parse_progress (invocation, options->progress, &request.style, error))
     return FALSE;
   if (*invocation->arguments[2] == '\0')
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "where to? the last argument is a file or a directory");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "where to? the last argument is a file or a directory");
   /* What is in the way is said at once, and not after minutes. */
   place = find_place (invocation->arguments[1], invocation->arguments[2], error);
   return place != NULL && vk_look_into_point (invocation, &request, error);
@@ -89,7 +87,7 @@ run_get (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_get = {
   .name = "get",
   .arguments = "POINT PATH DEST",
-  .summary = "Copy a file or directory out of a restore point",
+  .summary = N_("Copy a file or directory out of a restore point"),
   .options = get_options,
   .option_bytes = sizeof (GetOptions),
   .run = run_get,

@@ -2,6 +2,8 @@
 /* What backup starts to watch over its job.  Hidden from the help. */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "backup/guard.h"
 #include "command/command.h"
 
@@ -16,7 +18,7 @@ run_guard (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_guard = {
   .name = "guard",
   .arguments = "",
-  .summary = "Watch over the job of a backup",
+  .summary = N_("Watch over the job of a backup"),
   .options = guard_options,
   .option_bytes = 1,
   .hidden = TRUE,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/json.h"
 #include "command/command.h"
 
@@ -15,14 +17,14 @@ run_init (VkInvocation *invocation, GError **error)
     return FALSE;
   vk_json_set_string (invocation->result, "store", store->url);
   vk_json_set_string (invocation->result, "id", store->id);
-  g_string_append_printf (invocation->text, "Made the store %s\n", store->url);
+  g_string_append_printf (invocation->text, _("Made the store %s\n"), store->url);
   return TRUE;
 }
 
 const VkCommand vk_command_init = {
   .name = "init",
   .arguments = "",
-  .summary = "Make a new, empty store",
+  .summary = N_("Make a new, empty store"),
   .options = init_options,
   .option_bytes = 1,
   .run = run_init,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -94,7 +95,7 @@ add_row (GString *text, const VkPoint *point, int width)
   if (point->annotation_damage != NULL)
     add_line (text, NULL, point->annotation_damage);
   if (point->note != NULL)
-    add_line (text, "note", point->note);
+    add_line (text, _("note"), point->note);
 }
 
 static void
@@ -110,7 +111,7 @@ fill_text (GString *text, const GPtrArray *points)
 
       width = MAX (width, (int) g_utf8_strlen (name, -1));
     }
-  g_string_append_printf (text, " %-*s  %-12s %-16s  %-6s %10s  %-12s %s\n", width, "Point", "Level", "Base", "Mode", "Size", "Disks", "State");
+  g_string_append_printf (text, " %-*s  %-12s %-16s  %-6s %10s  %-12s %s\n", width, _("Point"), _("Level"), _("Base"), _("Mode"), _("Size"), _("Disks"), _("State"));
   for (int i = 0; i < width + 73; i++)
     g_string_append_c (text, '-');
   g_string_append_c (text, '\n');
@@ -136,10 +137,7 @@ run_list (VkInvocation *invocation, GError **error)
   vk_json_set_string (invocation->result, "store", store->url);
   json_object_set_array_member (invocation->result, "points", array);
   if (domain != NULL && points->len == 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
   fill_text (invocation->text, points);
   return TRUE;
 }
@@ -147,7 +145,7 @@ run_list (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_list = {
   .name = "list",
   .arguments = "[DOMAIN]",
-  .summary = "List the restore points in a store",
+  .summary = N_("List the restore points in a store"),
   .options = list_options,
   .option_bytes = 1,
   .run = run_list,

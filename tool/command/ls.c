@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 
 #include "base/json.h"
@@ -12,7 +14,7 @@ typedef struct
 } LsOptions;
 
 static const GOptionEntry ls_options[] = {
-  { "filesystem", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (LsOptions, filesystem), "Look into this file system only, such as /dev/sda1", "NAME" },
+  { "filesystem", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (LsOptions, filesystem), N_("Look into this file system only, such as /dev/sda1"), "NAME" },
   { NULL }
 };
 
@@ -87,7 +89,7 @@ append_file (GString *text, const VkGuestFile *file)
   g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (file->mtime);
   g_autofree char *when = time ? g_date_time_format (time, "%Y-%m-%d %H:%M") : g_strdup ("?");
 
-  g_string_append_printf (text, "%s %3" G_GUINT64_FORMAT " %5" G_GUINT64_FORMAT " %5" G_GUINT64_FORMAT " %12" G_GUINT64_FORMAT " %s ",
+  g_string_append_printf (text, "%s %3" PRIu64 " %5" PRIu64 " %5" PRIu64 " %12" PRIu64 " %s ",
                           mode, file->links, file->uid, file->gid, file->size, when);
   append_name (text, file->name);
   if (file->target != NULL)
@@ -160,7 +162,7 @@ run_ls (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_ls = {
   .name = "ls",
   .arguments = "POINT [DISK] PATH",
-  .summary = "List files in the file systems of a restore point",
+  .summary = N_("List files in the file systems of a restore point"),
   .options = ls_options,
   .option_bytes = sizeof (LsOptions),
   .run = run_ls,

@@ -87,8 +87,7 @@ write_password (VkManyJob *job, const char *password, GError **error)
   if ((password == NULL || g_output_stream_write_all (input, password, strlen (password), NULL, NULL, &failure))
       && g_output_stream_close (input, NULL, &failure))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "its process cannot be given the password: %s", failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "its process cannot be given the password: %s", failure->message);
 }
 
 VkManyJob *
@@ -154,8 +153,8 @@ vk_many_job_result (VkManyJob *job, GError **error)
     return result;
   g_clear_pointer (&result, json_object_unref);
   if (g_subprocess_get_if_signaled (job->process))
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "its process was ended by signal %d, without a result: the next backup of it cleans up", g_subprocess_get_term_sig (job->process));
+    vk_fail (error, VK_ERROR_FAILED, "its process was ended by signal %d, without a result: the next backup of it cleans up", g_subprocess_get_term_sig (job->process));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "its process ended with the status %d, without a result: the next backup of it cleans up", g_subprocess_get_exit_status (job->process));
+    vk_fail (error, VK_ERROR_FAILED, "its process ended with the status %d, without a result: the next backup of it cleans up", g_subprocess_get_exit_status (job->process));
   return NULL;
 }

@@ -3,6 +3,8 @@
 #include "config.h"
 
 #include "base/error.h"
+
+#include <glib/gi18n.h>
 #include "base/json.h"
 #include "command/many-private.h"
 #include "report/format.h"
@@ -31,7 +33,7 @@ has_succeeded (const VkMember *member)
 static JsonObject *
 member_json (const VkMany *many, const VkMember *member)
 {
-  g_autoptr (GError) not_begun = g_error_new_literal (VK_ERROR, VK_ERROR_INTERRUPTED, "it was not begun any more");
+  g_autoptr (GError) not_begun = g_error_new_literal (VK_ERROR, VK_ERROR_INTERRUPTED, _("it was not begun any more"));
   JsonObject *object = member->result ? json_object_ref (member->result) : vk_result_document (NULL, many->request->command->name, not_begun);
 
   vk_json_set_string (object, "name", member->domain->name);
@@ -53,7 +55,7 @@ add_text (GString *text, JsonObject *object)
   int exit_code = (int) json_object_get_int_member (object, "exit_code");
 
   if (is_unchanged (exit_code))
-    g_string_append_printf (text, "  %s: there was too little to do\n", name);
+    g_string_append_printf (text, _("  %s: there was too little to do\n"), name);
   else if (exit_code == 0)
     g_string_append_printf (text, "  %s: %s (%s, %s)\n", name, json_object_get_string_member_with_default (object, "point", ""),
                             json_object_get_string_member_with_default (object, "mode", ""), json_object_get_string_member_with_default (object, "level", ""));
@@ -62,7 +64,7 @@ add_text (GString *text, JsonObject *object)
       JsonObject *failure = json_object_get_object_member (object, "error");
       g_autofree char *message = vk_format_harmless (json_object_get_string_member_with_default (failure, "message", ""), FALSE);
 
-      g_string_append_printf (text, "  %s: not backed up (status %d): %s\n", name, exit_code, message);
+      g_string_append_printf (text, _("  %s: not backed up (status %d): %s\n"), name, exit_code, message);
     }
 }
 
@@ -81,7 +83,7 @@ add_left_out (const VkMany *many, JsonObject *result, GString *text)
       vk_json_set_string (object, "reason", left_out->reason);
       vk_json_set_string (object, "message", left_out->message);
       json_array_add_object_element (array, object);
-      g_string_append_printf (text, "  %s: left out: %s\n", name, left_out->message);
+      g_string_append_printf (text, _("  %s: left out: %s\n"), name, left_out->message);
     }
   json_object_set_array_member (result, "left_out", array);
 }
@@ -111,7 +113,7 @@ report (const VkMany *many, guint *failed)
   json_object_set_array_member (invocation->result, "results", array);
   json_object_set_int_member (invocation->result, "succeeded", many->members->len - *failed);
   json_object_set_int_member (invocation->result, "failed", *failed);
-  g_string_append_printf (invocation->text, "Backed up %u of %u domains:\n%s", many->members->len - *failed, many->members->len, lines->str);
+  g_string_append_printf (invocation->text, _("Backed up %u of %u domains:\n%s"), many->members->len - *failed, many->members->len, lines->str);
   add_left_out (many, invocation->result, invocation->text);
   invocation->partial = TRUE;
   return names->len > 0 ? g_strdup (names->str) : NULL;
@@ -139,10 +141,10 @@ vk_many_report (const VkMany *many, GError **error)
   if (failed == 0)
     return TRUE;
   if (frozen != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: thaw them with virsh domfsthaw; not backed up: %s", frozen->domain->name, names);
+    vk_fail (error, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen: thaw them with virsh domfsthaw; not backed up: %s", frozen->domain->name, names);
   else if (failed == many->members->len)
-    g_set_error (error, VK_ERROR, VK_ERROR_ALL_FAILED, "no domain was backed up: %s failed", names);
+    vk_fail (error, VK_ERROR_ALL_FAILED, "no domain was backed up: %s failed", names);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_SOME_FAILED, "%u of %u domains were not backed up: %s", failed, many->members->len, names);
+    vk_fail (error, VK_ERROR_SOME_FAILED, "%u of %u domains were not backed up: %s", failed, many->members->len, names);
   return FALSE;
 }

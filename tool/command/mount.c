@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "command/command.h"
@@ -29,7 +31,7 @@ run_mount (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_mount = {
   .name = "mount",
   .arguments = "DIR",
-  .summary = "Show the points of a restic store as files below DIR",
+  .summary = N_("Show the points of a restic store as files below DIR"),
   .options = mount_options,
   .option_bytes = 1,
   .run = run_mount,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "command/command.h"
@@ -46,7 +48,7 @@ run_note (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_note = {
   .name = "note",
   .arguments = "POINT TEXT",
-  .summary = "Write a note to a restore point, or remove it with ''",
+  .summary = N_("Write a note to a restore point, or remove it with ''"),
   .options = note_options,
   .option_bytes = 1,
   .run = run_note,

@@ -3,6 +3,7 @@
 
 #include "command/options.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 GOptionEntry *
@@ -79,9 +80,9 @@ vk_options_parse (VkInvocation *invocation, const VkCommand *command, char ***ar
 
   invocation->options = g_malloc0 (command->option_bytes);
   own = vk_options_place (command->options, invocation->options);
-  g_option_context_set_summary (context, command->summary);
-  g_option_context_add_main_entries (context, own, NULL);
-  g_option_context_add_main_entries (context, globals, NULL);
+  g_option_context_set_summary (context, _(command->summary));
+  g_option_context_add_main_entries (context, own, PACKAGE_NAME);
+  g_option_context_add_main_entries (context, globals, PACKAGE_NAME);
   if (!g_option_context_parse_strv (context, arguments, error))
     return FALSE;
   add_words (given, vk_global_options, invocation);

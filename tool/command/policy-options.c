@@ -58,8 +58,7 @@ vk_policy_check_key (const char *key, GError **error)
 
   if (strcmp (key, VK_POLICY_STORE) == 0 || is_label (key) || find_entry (key, &command) != NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no key that a policy can have: virt-keep(1) lists them, below policy", key);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'%s' is no key that a policy can have: virt-keep(1) lists them, below policy", key);
 }
 
 static gboolean
@@ -84,14 +83,10 @@ check_number_of_values (const char *key, char **values, GError **error)
 {
   for (gsize i = 0; values[i] != NULL; i++)
     if (*values[i] == '\0')
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' has no value", key);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_USAGE, "'%s' has no value", key);
   if (values[1] == NULL || vk_policy_is_list (key))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' has more than one value", key);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'%s' has more than one value", key);
 }
 
 static gboolean
@@ -100,8 +95,7 @@ take_switch (const char *key, const char *value, gboolean *on, GError **error)
   *on = strcmp (value, "true") == 0;
   if (*on || strcmp (value, "false") == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' cannot be '%s': it is true or false", key, value);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'%s' cannot be '%s': it is true or false", key, value);
 }
 
 static gboolean
@@ -145,8 +139,7 @@ check_key (const VkPolicy *policy, const char *key, GError **error)
     return FALSE;
   if (find_entry (key, &command) == NULL || check_command (policy, command, key, &failure))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s': %s", key, failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'%s': %s", key, failure->message);
 }
 
 gboolean

@@ -2,6 +2,7 @@
 /* The policy that lives with a domain: see host/policy.h. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -28,10 +29,7 @@ take_words (VkPolicy *policy, char **words, GError **error)
       g_autoptr (GPtrArray) values = g_ptr_array_new ();
 
       if (length == 0)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "policy set: '%s' is not KEY=VALUE", words[i]);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "policy set: '%s' is not KEY=VALUE", words[i]);
       for (gsize j = i; words[j] != NULL; j++)
         if (strncmp (words[j], words[i], length + 1) == 0)
           g_ptr_array_add (values, words[j] + length + 1);
@@ -82,7 +80,7 @@ report (VkInvocation *invocation, virDomainPtr domain, const VkPolicy *policy)
 static gboolean
 say_whose (GError **error, virDomainPtr domain)
 {
-  g_prefix_error (error, "the policy of the domain '%s': ", virDomainGetName (domain));
+  g_prefix_error (error, _("the policy of the domain '%s': "), virDomainGetName (domain));
   return FALSE;
 }
 
@@ -97,7 +95,7 @@ write_policy (VkInvocation *invocation, virDomainPtr domain, const VkPolicy *pol
     return say_whose (error, domain);
   report (invocation, domain, policy);
   json_object_set_boolean_member (invocation->result, "changed", changed);
-  g_string_append_printf (invocation->text, "The policy of %s %s.\n", virDomainGetName (domain), changed ? "was changed" : "is as it was");
+  g_string_append_printf (invocation->text, changed ? _("The policy of %s was changed.\n") : _("The policy of %s is as it was.\n"), virDomainGetName (domain));
   return TRUE;
 }
 
@@ -135,7 +133,7 @@ run_get (VkInvocation *invocation, virDomainPtr domain, const char *key, GError 
   if (key != NULL && !vk_policy_has (policy, key))
     {
       if (vk_policy_check_key (key, error))
-        g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the policy of the domain '%s' has no '%s'", virDomainGetName (domain), key);
+        vk_fail (error, VK_ERROR_NOT_FOUND, "the policy of the domain '%s' has no '%s'", virDomainGetName (domain), key);
       return FALSE;
     }
   for (guint i = 0; key == NULL && i < keys->len; i++)
@@ -143,7 +141,7 @@ run_get (VkInvocation *invocation, virDomainPtr domain, const char *key, GError 
   if (key != NULL)
     append_values (invocation->text, policy, key, FALSE);
   else if (keys->len == 0)
-    g_string_append_printf (invocation->text, "The domain %s has no policy.\n", virDomainGetName (domain));
+    g_string_append_printf (invocation->text, _("The domain %s has no policy.\n"), virDomainGetName (domain));
   invocation->partial = TRUE;
   return vk_settings_check_policy (invocation, policy, error) || say_whose (error, domain);
 }
@@ -168,11 +166,11 @@ run_policy (VkInvocation *invocation, GError **error)
   gboolean is_set = strcmp (action, "set") == 0;
 
   if (!is_get && !is_set && strcmp (action, "unset") != 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "policy: '%s' is nothing it can do: set, get or unset", action);
+    vk_fail (error, VK_ERROR_USAGE, "policy: '%s' is nothing it can do: set, get or unset", action);
   else if (is_set && words[0] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "policy set: what is to be set is missing: virt-keep policy set DOMAIN KEY=VALUE...");
+    vk_fail (error, VK_ERROR_USAGE, "policy set: what is to be set is missing: virt-keep policy set DOMAIN KEY=VALUE...");
   else if (is_get && words[0] != NULL && words[1] != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "policy get: '%s' is one argument too many: virt-keep policy get DOMAIN [KEY]", words[1]);
+    vk_fail (error, VK_ERROR_USAGE, "policy get: '%s' is one argument too many: virt-keep policy get DOMAIN [KEY]", words[1]);
   else if (!is_set || check_words (invocation, words, error))
     host = vk_host_open (invocation->connect_uri, error);
   domain = host ? vk_host_find_domain (host, invocation->arguments[1], error) : NULL;
@@ -186,7 +184,7 @@ run_policy (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_policy = {
   .name = "policy",
   .arguments = "set|get|unset DOMAIN [KEY[=VALUE]...]",
-  .summary = "Say with a domain itself how it is backed up",
+  .summary = N_("Say with a domain itself how it is backed up"),
   .options = policy_options,
   .option_bytes = 1,
   .run = run_policy,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "command/command.h"
 
 static const GOptionEntry protect_options[] = { { NULL } };
@@ -14,7 +16,7 @@ run_protect (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_protect = {
   .name = "protect",
   .arguments = "POINT",
-  .summary = "Guard a restore point from prune and forget",
+  .summary = N_("Guard a restore point from prune and forget"),
   .options = protect_options,
   .option_bytes = 1,
   .run = run_protect,

@@ -3,6 +3,7 @@
 
 #include "prove/prove.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -36,14 +37,14 @@ typedef struct
 } ProveOptions;
 
 static const GOptionEntry prove_options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ProveOptions, all), "Prove the newest point of every domain in the store", NULL },
-  { "timeout", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ProveOptions, timeout), "How long a machine may take to come up", "TIME" },
-  { "expect", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (ProveOptions, expect), "What it has to do: agent, console:REGEX or port:NUMBER (repeatable)", "WHAT" },
-  { "script", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, script), "Run the script FILE in the guest; it has to end with 0", "FILE" },
-  { "evidence", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, evidence), "Also write verdict, screenshot and console into DIR", "DIR" },
-  { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, overlay_dir), "Where what the machine writes is kept meanwhile", "DIR" },
-  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, metrics), "Write what is proven now into FILE, for Prometheus", "FILE" },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ProveOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (ProveOptions, all), N_("Prove the newest point of every domain in the store"), NULL },
+  { "timeout", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ProveOptions, timeout), N_("How long a machine may take to come up"), "TIME" },
+  { "expect", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (ProveOptions, expect), N_("What it has to do: agent, console:REGEX or port:NUMBER (repeatable)"), "WHAT" },
+  { "script", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, script), N_("Run the script FILE in the guest; it has to end with 0"), "FILE" },
+  { "evidence", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, evidence), N_("Also write verdict, screenshot and console into DIR"), "DIR" },
+  { "overlay-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, overlay_dir), N_("Where what the machine writes is kept meanwhile"), "DIR" },
+  { "metrics", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ProveOptions, metrics), N_("Write what is proven now into FILE, for Prometheus"), "FILE" },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ProveOptions, progress), N_("How to show progress on standard error"), "bar|lines|json|none" },
   { NULL }
 };
 
@@ -77,9 +78,9 @@ load_script (const char *path, char **script, gsize *length, GError **error)
 
   *script = g_malloc0 (SCRIPT_LIMIT + 2);
   if (stream == NULL || !g_input_stream_read_all (G_INPUT_STREAM (stream), *script, SCRIPT_LIMIT + 1, length, NULL, &failure))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the script '%s' cannot be read: %s", path, failure->message);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "the script '%s' cannot be read: %s", path, failure->message);
   else if (*length > SCRIPT_LIMIT)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the script '%s' is longer than %d bytes: the agent takes no such", path, SCRIPT_LIMIT);
+    vk_fail (error, VK_ERROR_REFUSED, "the script '%s' is longer than %d bytes: the agent takes no such", path, SCRIPT_LIMIT);
   else
     return TRUE;
   return FALSE;
@@ -107,7 +108,7 @@ check_words (const VkInvocation *invocation, const ProveOptions *options, GError
   gboolean named = invocation->arguments[0] != NULL;
 
   if (named == options->all)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "what is to be proven? Give restore points or domains, or --all");
+    vk_fail (error, VK_ERROR_USAGE, "what is to be proven? Give restore points or domains, or --all");
   return named != options->all;
 }
 
@@ -143,14 +144,14 @@ keep_proof (struct run *run, const VkPoint *point, const VkProof *proof, JsonObj
   vk_proof_fill_json (entry, proof, run->request.expectations);
   json_object_set_boolean_member (entry, "recorded", recorded);
   vk_json_set_string (entry, "no_screenshot", proof->no_screenshot);
-  g_string_append_printf (text, "%s: %s in %.1f s%s%s\n", name, proof->verdict->proven ? "proven" : "NOT proven", (double) proof->verdict->milliseconds / 1000,
+  g_string_append_printf (text, _("%s: %s in %.1f s%s%s\n"), name, proof->verdict->proven ? _("proven") : _("NOT proven"), (double) proof->verdict->milliseconds / 1000,
                           proof->verdict->reason ? ": " : "", proof->verdict->reason ? proof->verdict->reason : "");
   vk_proof_append_text (text, proof, run->request.expectations);
   if (run->options->evidence != NULL && !vk_proof_save (run->options->evidence, name, proof, run->request.console_log, entry, &unsaved))
     add_failure (run, entry, text, g_steal_pointer (&unsaved));
   if (!recorded)
     {
-      g_prefix_error (&failure, "%s is %s, but this cannot be recorded: ", name, proof->verdict->proven ? "proven" : "not proven");
+      g_prefix_error (&failure, proof->verdict->proven ? _("%s is proven, but this cannot be recorded: ") : _("%s is not proven, but this cannot be recorded: "), name);
       add_failure (run, entry, text, g_steal_pointer (&failure));
     }
   if (!proof->verdict->proven)
@@ -159,7 +160,7 @@ keep_proof (struct run *run, const VkPoint *point, const VkProof *proof, JsonObj
       if (run->not_proven == 1)
         {
           g_clear_error (&run->first);
-          run->first = g_error_new (VK_ERROR, VK_ERROR_NOT_PROVEN, "%s is not proven: %s", name, proof->verdict->reason);
+          run->first = g_error_new (VK_ERROR, VK_ERROR_NOT_PROVEN, _("%s is not proven: %s"), name, proof->verdict->reason);
         }
     }
 }
@@ -185,7 +186,7 @@ prove_point (struct run *run, const VkPoint *point, JsonObject *entry, GString *
   run->request.console_log = log;
   vk_reporter_event (reporter, "start", NULL, NULL);
   if (point->damage != NULL)
-    g_set_error (&failure, VK_ERROR, VK_ERROR_STORE, "the restore point cannot be used: %s", point->damage);
+    vk_fail (&failure, VK_ERROR_STORE, "the restore point cannot be used: %s", point->damage);
   else
     proof = vk_prove_run (run->host, run->store, point, &run->request, reporter, vk_interrupt_cancellable (run->interrupt), &failure);
   if (proof == NULL && vk_interrupt_claim_error (run->interrupt, &failure))
@@ -203,7 +204,7 @@ prove_point (struct run *run, const VkPoint *point, JsonObject *entry, GString *
   vk_reporter_end (reporter, failure);
   if (failure != NULL)
     {
-      g_prefix_error (&failure, "%s cannot be tried: ", name);
+      g_prefix_error (&failure, _("%s cannot be tried: "), name);
       add_failure (run, entry, text, g_steal_pointer (&failure));
     }
   return TRUE;
@@ -272,8 +273,7 @@ prove_all (struct run *run, GError **error)
       return FALSE;
   if (run->count > 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point", run->store->url);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point", run->store->url);
 }
 
 static gboolean
@@ -299,7 +299,7 @@ conclude (struct run *run, GError **error)
   if (run->count == 1)
     g_propagate_error (error, g_steal_pointer (&run->first));
   else if (run->not_proven > 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_PROVEN, "%u of %u restore points are not proven%s", run->not_proven, run->count,
+    vk_fail (error, VK_ERROR_NOT_PROVEN, "%u of %u restore points are not proven%s", run->not_proven, run->count,
                  run->failed > 0 ? ", and others could not be tried or recorded" : "");
   else
     g_propagate_prefixed_error (error, g_steal_pointer (&run->first), "%u of %u restore points could not be tried or recorded; the first: ", run->failed, run->count);
@@ -346,10 +346,7 @@ run_prove (VkInvocation *invocation, GError **error)
       || (run.options->script != NULL && !load_script (run.options->script, &script, &run.request.script_length, error)))
     return FALSE;
   if (run.request.timeout == 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--timeout cannot be 0: no machine comes up in no time");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "--timeout cannot be 0: no machine comes up in no time");
   run.request.expectations = expectations;
   run.request.script = script;
   run.request.overlay_dir = run.options->overlay_dir;
@@ -362,7 +359,7 @@ run_prove (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_prove = {
   .name = "prove",
   .arguments = "[POINT...]",
-  .summary = "Start a restore point as a machine, cut off, and see it come up",
+  .summary = N_("Start a restore point as a machine, cut off, and see it come up"),
   .options = prove_options,
   .option_bytes = sizeof (ProveOptions),
   .run = run_prove,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -35,7 +36,7 @@ typedef struct
 static void
 refuse_to_guess (GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly or --keep-within, or the same in the policy of the domain");
+  vk_fail (error, VK_ERROR_USAGE, "prune: say what to keep: --keep-last, --keep-hourly, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly or --keep-within, or the same in the policy of the domain");
 }
 
 static gboolean
@@ -55,7 +56,7 @@ parse_rules (const VkPolicy *policy, VkRetention *retention, GError **error)
 
   vk_options_free (&alone, &vk_command_prune);
   if (good && vk_retention_is_empty (retention))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "its rules keep nothing");
+    vk_fail (error, VK_ERROR_USAGE, "its rules keep nothing");
   return good && !vk_retention_is_empty (retention);
 }
 
@@ -96,7 +97,7 @@ find_rules (Rules *rules, const VkPoint *newest, VkRetention *retention, GError 
       good = policy != NULL && vk_policy_check (policy, error) && (!has_rules (policy) || parse_rules (policy, retention, error));
     }
   if (!good)
-    g_prefix_error (error, "the policy of the domain '%s': ", newest->manifest->domain_name);
+    g_prefix_error (error, _("the policy of the domain '%s': "), newest->manifest->domain_name);
   rules->found_any = rules->found_any || !good || !vk_retention_is_empty (retention);
   return good;
 }
@@ -212,7 +213,7 @@ report_plan (VkInvocation *invocation, const Plan *plan)
       for (char **word = words; *word != NULL; word++)
         vk_json_append_string (object, "reasons", *word);
       json_array_add_object_element (kept, object);
-      g_string_append_printf (invocation->text, "keep    %s  (%s)\n", name, reasons);
+      g_string_append_printf (invocation->text, _("keep    %s  (%s)\n"), name, reasons);
     }
   json_object_set_array_member (invocation->result, "keep", kept);
   for (guint i = 0; i < plan->remove->len; i++)
@@ -220,7 +221,7 @@ report_plan (VkInvocation *invocation, const Plan *plan)
       g_autofree char *name = vk_point_name (g_ptr_array_index (plan->remove, i));
 
       vk_json_append_string (invocation->result, "remove", name);
-      g_string_append_printf (invocation->text, "remove  %s\n", name);
+      g_string_append_printf (invocation->text, _("remove  %s\n"), name);
     }
 }
 
@@ -245,7 +246,7 @@ prune (VkInvocation *invocation, VkStore *store, Rules *rules, VkRemoval *remova
     }
   points = vk_store_list (store, domain, failure ? NULL : &failure);
   if (points != NULL && domain != NULL && points->len == 0)
-    g_set_error (&failure, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
+    vk_fail (&failure, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point of '%s'", store->url, domain);
   else if (points != NULL)
     {
       plan_all (&plan, rules, points, failure ? NULL : &failure);
@@ -275,7 +276,7 @@ prepare_rules (VkInvocation *invocation, Rules *rules, GError **error)
   if (vk_retention_is_empty (&rules->general) && rules->host == NULL)
     refuse_to_guess (error);
   else if (!given && rules->host == NULL)
-    g_prefix_error (error, "the policies of domains, which may have other rules, cannot be asked for (--no-policy does without): ");
+    g_prefix_error (error, _("the policies of domains, which may have other rules, cannot be asked for (--no-policy does without): "));
   else
     return TRUE;
   return FALSE;
@@ -296,10 +297,7 @@ run_prune (VkInvocation *invocation, GError **error)
       || (!options->dry_run && !vk_metrics_check (options->metrics, error)))
     return FALSE;
   if (options->all == (invocation->arguments[0] != NULL))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "prune: name one domain, or give --all");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "prune: name one domain, or give --all");
   if (!prepare_rules (invocation, &rules, error))
     return FALSE;
   host = rules.host;
@@ -333,7 +331,7 @@ check_options (const VkInvocation *invocation, GError **error)
 const VkCommand vk_command_prune = {
   .name = "prune",
   .arguments = "[DOMAIN]",
-  .summary = "Remove the restore points that no rule keeps",
+  .summary = N_("Remove the restore points that no rule keeps"),
   .options = vk_prune_options,
   .option_bytes = sizeof (VkPruneOptions),
   .policy_keys = vk_prune_rules,

@@ -3,6 +3,8 @@
 
 #include "command/removal.h"
 
+#include <glib/gi18n.h>
+
 #include "base/json.h"
 
 void
@@ -34,9 +36,12 @@ vk_removal_append_text (GString *text, const VkRemoval *removal)
     {
       const VkMerge *merge = g_ptr_array_index (removal->merged, i);
 
-      g_string_append_printf (text, "%s: disk %s now %s%s (%s)\n", merge->point, merge->disk, merge->base ? "builds on " : "is a full image", merge->base ? merge->base : "", merge->method);
+      if (merge->base != NULL)
+        g_string_append_printf (text, _("%s: disk %s now builds on %s (%s)\n"), merge->point, merge->disk, merge->base, merge->method);
+      else
+        g_string_append_printf (text, _("%s: disk %s now is a full image (%s)\n"), merge->point, merge->disk, merge->method);
     }
   for (guint i = 0; i < removal->removed->len; i++)
-    g_string_append_printf (text, "%s: removed\n", (const char *) g_ptr_array_index (removal->removed, i));
-  g_string_append_printf (text, "%u restore point%s removed.\n", removal->removed->len, removal->removed->len == 1 ? "" : "s");
+    g_string_append_printf (text, _("%s: removed\n"), (const char *) g_ptr_array_index (removal->removed, i));
+  g_string_append_printf (text, ngettext ("%u restore point removed.\n", "%u restore points removed.\n", removal->removed->len), removal->removed->len);
 }

@@ -3,6 +3,7 @@
 
 #include "report/page.h"
 
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -22,8 +23,8 @@ typedef struct
 } ReportOptions;
 
 static const GOptionEntry report_options[] = {
-  { "html", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ReportOptions, html), "Write the report as a page into FILE, which it replaces", "FILE" },
-  { "max-age", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ReportOptions, max_age), "A newest restore point older than that is not safe (2d)", "DURATION" },
+  { "html", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (ReportOptions, html), N_("Write the report as a page into FILE, which it replaces"), "FILE" },
+  { "max-age", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (ReportOptions, max_age), N_("A newest restore point older than that is not safe (2d)"), "DURATION" },
   { NULL }
 };
 
@@ -40,7 +41,7 @@ parse_oldest (const ReportOptions *options, GDateTime *now, GError **error)
     return NULL;
   oldest = g_date_time_add_full (now, -span.years, -span.months, -span.days, -span.hours, 0, 0);
   if (oldest == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--max-age cannot be '%s': that is before there was a calendar", options->max_age);
+    vk_fail (error, VK_ERROR_USAGE, "--max-age cannot be '%s': that is before there was a calendar", options->max_age);
   return oldest;
 }
 
@@ -89,7 +90,7 @@ append_row (GString *text, const VkReport *report, const VkDomainSummary *summar
   const char *proof = !summary->verdict ? "never" : summary->verdict->proven ? summary->verdict->time : "failed";
 
   g_string_append_printf (text, " %s%*s  %-8s  %-12s %6u %6u %10s  %s\n", name, width - (int) g_utf8_strlen (name, -1), "",
-                          summary->problems->len > 0 ? "NOT SAFE" : "safe", age, summary->points->len, summary->chain, bytes, proof);
+                          summary->problems->len > 0 ? _("NOT SAFE") : _("safe"), age, summary->points->len, summary->chain, bytes, proof);
   for (guint i = 0; i < summary->problems->len; i++)
     {
       g_autofree char *problem = vk_format_harmless (g_ptr_array_index (summary->problems, i), FALSE);
@@ -118,7 +119,7 @@ fill_result (VkInvocation *invocation, const VkReport *report)
       json_array_add_object_element (domains, summary_to_json (report, summary));
     }
   if (report->summaries->len > 0)
-    g_string_append_printf (text, " %-*s  %-8s  %-12s %6s %6s %10s  %s\n", width, "Domain", "State", "Age", "Points", "Chain", "Size", "Last proof");
+    g_string_append_printf (text, " %-*s  %-8s  %-12s %6s %6s %10s  %s\n", width, _("Domain"), _("State"), _("Age"), _("Points"), _("Chain"), _("Size"), _("Last proof"));
   for (guint i = 0; i < report->summaries->len; i++)
     append_row (text, report, g_ptr_array_index (report->summaries, i), width);
   g_string_append_printf (text, "%s.\n", conclusion);
@@ -176,11 +177,8 @@ write_page (const char *path, const VkReport *report, GError **error)
   g_autoptr (GError) failure = NULL;
 
   if (!g_file_set_contents_full (path, page, -1, G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0600, &failure))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the report cannot be written to '%s': %s", path, failure->message);
-      return FALSE;
-    }
-  return g_chmod (path, 0644) == 0 || vk_fail_errno ("make readable", path, error);
+    return vk_fail (error, VK_ERROR_STORE, "the report cannot be written to '%s': %s", path, failure->message);
+  return g_chmod (path, 0644) == 0 || vk_fail_errno (error, "cannot make readable '%s'", path);
 }
 
 static gboolean
@@ -218,7 +216,7 @@ run_report (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_report = {
   .name = "report",
   .arguments = "",
-  .summary = "Show which domains are safe, and which are not",
+  .summary = N_("Show which domains are safe, and which are not"),
   .options = report_options,
   .option_bytes = sizeof (ReportOptions),
   .policy_keys = report_policy_keys,

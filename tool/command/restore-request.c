@@ -22,15 +22,9 @@ parse_pairs (const char *option, const char *what, char **words, GHashTable **ta
       g_autofree char *key = sign ? g_strndup (words[i], (gsize) (sign - words[i])) : NULL;
 
       if (key == NULL || *key == '\0' || sign[1] == '\0')
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s takes %s, not '%s'", option, what, words[i]);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "%s takes %s, not '%s'", option, what, words[i]);
       if (g_hash_table_contains (*table, key))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is given twice for '%s'", option, key);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "%s is given twice for '%s'", option, key);
       g_hash_table_insert (*table, g_steal_pointer (&key), g_strdup (sign + 1));
     }
   return TRUE;
@@ -57,8 +51,7 @@ parse_cluster_size (const char *word, guint64 *bytes, GError **error)
       *bytes = number;
       return TRUE;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--cluster-size is a power of two from 512 to 2M, not '%s'", word);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--cluster-size is a power of two from 512 to 2M, not '%s'", word);
 }
 
 static gboolean
@@ -94,8 +87,7 @@ check_name (const char *name, GError **error)
 {
   if (name == NULL || (name[0] != '\0' && strpbrk (name, "/\n") == NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--name cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--name cannot be '%s': libvirt has no domain without a name, or with a slash or a line break in it", name);
 }
 
 static gboolean

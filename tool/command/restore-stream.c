@@ -37,14 +37,14 @@ vk_restore_check_source (const VkInvocation *invocation, const char *scratch_dir
     {
       if (!vk_options_have (invocation, "scratch-dir"))
         return vk_require_store (invocation, error);
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir is for tar archives, not for restore points of a store");
+      vk_fail (error, VK_ERROR_USAGE, "--scratch-dir is for tar archives, not for restore points of a store");
     }
   else if (vk_options_have (invocation, "store"))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--store has no meaning here: '%s' is a tar archive of backup --to, and not in a store", word);
+    vk_fail (error, VK_ERROR_USAGE, "--store has no meaning here: '%s' is a tar archive of backup --to, and not in a store", word);
   else if (scratch_dir != NULL && *scratch_dir == '\0')
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--scratch-dir names no directory");
+    vk_fail (error, VK_ERROR_USAGE, "--scratch-dir names no directory");
   else if (is_input (word) && isatty (STDIN_FILENO))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "no tar archive comes from a terminal: redirect standard input, from a pipe or a file, or name the file");
+    vk_fail (error, VK_ERROR_USAGE, "no tar archive comes from a terminal: redirect standard input, from a pipe or a file, or name the file");
   else
     return TRUE;
   return FALSE;
@@ -61,7 +61,7 @@ open_input (const char *word, GError **error)
   fd = open (word, O_RDONLY | O_CLOEXEC);
   if (fd >= 0)
     return g_unix_input_stream_new (fd, TRUE);
-  vk_fail_errno ("open", word, error);
+  vk_fail_errno (error, "cannot open '%s'", word);
   return NULL;
 }
 

@@ -3,6 +3,8 @@
 
 #include "command/restore-request.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -13,25 +15,25 @@
 #include "command/restore-stream.h"
 
 static const GOptionEntry restore_options[] = {
-  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, directory), "Restore into the directory DIR", "DIR" },
-  { "pool", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, pool), "Restore the disks into the libvirt storage pool NAME", "NAME" },
-  { "target", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, VK_OPTION (VkRestoreOptions, targets), "Write this disk to PLACE: a block device, a new file, an image URI (repeatable)", "DEV=PLACE" },
-  { "in-place", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, in_place), "Restore into the places of the domain's own disks; it must be shut off", NULL },
-  { "delta", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, delta), "With --in-place: write only the blocks that differ", NULL },
-  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, disks), "Restore only this disk (repeatable)", "DEV" },
-  { "file", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, files), "Restore only this file, such as domain.xml (repeatable)", "NAME" },
-  { "format", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, format), "Format of the restored images", "qcow2|raw" },
-  { "cluster-size", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, cluster_size), "Make qcow2 images with clusters of SIZE bytes, such as 128K", "SIZE" },
-  { "compress", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, compress), "Compress qcow2 images, with zstd", NULL },
-  { "preallocation", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, preallocation), "What images take at once", "off|metadata|falloc|full" },
-  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, scratch_dir), "Of a tar archive: put together in DIR what is in it", "DIR" },
-  { "define", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, define), "Define the restored domain in libvirt", NULL },
-  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, name), "With --define: call the domain NAME", "NAME" },
-  { "new-uuid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_uuid), "With --define: give it a new UUID", NULL },
-  { "new-macs", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_macs), "With --define: give it new MAC addresses", NULL },
-  { "network", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, networks), "With --define: put it into another network (repeatable)", "OLD=NEW" },
-  { "start", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, start), "With --define: start it", NULL },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "to", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, directory), N_("Restore into the directory DIR"), "DIR" },
+  { "pool", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, pool), N_("Restore the disks into the libvirt storage pool NAME"), "NAME" },
+  { "target", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, VK_OPTION (VkRestoreOptions, targets), N_("Write this disk to PLACE: a block device, a new file, an image URI (repeatable)"), "DEV=PLACE" },
+  { "in-place", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, in_place), N_("Restore into the places of the domain's own disks; it must be shut off"), NULL },
+  { "delta", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, delta), N_("With --in-place: write only the blocks that differ"), NULL },
+  { "disk", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, disks), N_("Restore only this disk (repeatable)"), "DEV" },
+  { "file", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, files), N_("Restore only this file, such as domain.xml (repeatable)"), "NAME" },
+  { "format", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, format), N_("Format of the restored images"), "qcow2|raw" },
+  { "cluster-size", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, cluster_size), N_("Make qcow2 images with clusters of SIZE bytes, such as 128K"), "SIZE" },
+  { "compress", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, compress), N_("Compress qcow2 images, with zstd"), NULL },
+  { "preallocation", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, preallocation), N_("What images take at once"), "off|metadata|falloc|full" },
+  { "scratch-dir", 0, 0, G_OPTION_ARG_FILENAME, VK_OPTION (VkRestoreOptions, scratch_dir), N_("Of a tar archive: put together in DIR what is in it"), "DIR" },
+  { "define", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, define), N_("Define the restored domain in libvirt"), NULL },
+  { "name", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, name), N_("With --define: call the domain NAME"), "NAME" },
+  { "new-uuid", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_uuid), N_("With --define: give it a new UUID"), NULL },
+  { "new-macs", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, new_macs), N_("With --define: give it new MAC addresses"), NULL },
+  { "network", 0, 0, G_OPTION_ARG_STRING_ARRAY, VK_OPTION (VkRestoreOptions, networks), N_("With --define: put it into another network (repeatable)"), "OLD=NEW" },
+  { "start", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VkRestoreOptions, start), N_("With --define: start it"), NULL },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VkRestoreOptions, progress), N_("How to show progress on standard error"), "bar|lines|json|none" },
   { NULL }
 };
 
@@ -55,7 +57,7 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
   vk_json_set_string (invocation->result, "point", name);
   json_object_set_array_member (invocation->result, "files", json_array_new ());
   json_object_set_array_member (invocation->result, "warnings", json_array_new ());
-  g_string_append_printf (invocation->text, "Restored %s:\n", name);
+  g_string_append_printf (invocation->text, _("Restored %s:\n"), name);
   g_ptr_array_sort (restored, compare_paths);
   for (guint i = 0; i < restored->len; i++)
     {
@@ -63,7 +65,7 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
 
       vk_json_append_string (invocation->result, "files", item->path);
       if (item->is_delta)
-        g_string_append_printf (invocation->text, "  %s: %" G_GUINT64_FORMAT " bytes differed\n", item->path, item->written);
+        g_string_append_printf (invocation->text, _("  %s: %" PRIu64 " bytes differed\n"), item->path, item->written);
       else
         g_string_append_printf (invocation->text, "  %s\n", item->path);
       written += item->written;
@@ -76,9 +78,9 @@ fill_result (VkInvocation *invocation, const VkPoint *point, GPtrArray *restored
   if (is_delta)
     json_object_set_int_member (invocation->result, "written", (gint64) written);
   if (defined != NULL && options->start)
-    g_string_append_printf (invocation->text, "Defined and started the domain %s.\n", defined);
+    g_string_append_printf (invocation->text, _("Defined and started the domain %s.\n"), defined);
   else if (defined != NULL)
-    g_string_append_printf (invocation->text, "Defined the domain %s: virsh start it.\n", defined);
+    g_string_append_printf (invocation->text, _("Defined the domain %s: virsh start it.\n"), defined);
 }
 
 /* What a restore is made with. */
@@ -156,8 +158,7 @@ check_reach (const VkRestoreOptions *options, VkHost *host, GError **error)
 {
   if (!options->define || vk_host_is_local (host) || (options->directory == NULL && options->targets == NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain would be on another machine than what --to and --target restore: run virt-keep there, or use --pool");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the domain would be on another machine than what --to and --target restore: run virt-keep there, or use --pool");
 }
 
 /* libvirt's part, where there is one. */
@@ -189,10 +190,7 @@ take_directory (VkInvocation *invocation, GError **error)
   if (invocation->arguments[1] == NULL)
     return TRUE;
   if (vk_options_have (invocation, "to"))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the directory is named twice, '%s' and with --to", invocation->arguments[1]);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "the directory is named twice, '%s' and with --to", invocation->arguments[1]);
   g_free (options->directory);
   options->directory = g_strdup (invocation->arguments[1]);
   return TRUE;
@@ -233,7 +231,7 @@ run_restore (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_restore = {
   .name = "restore",
   .arguments = "POINT [DIR]",
-  .summary = "Bring the disks of a restore point, and the domain, back",
+  .summary = N_("Bring the disks of a restore point, and the domain, back"),
   .options = restore_options,
   .option_bytes = sizeof (VkRestoreOptions),
   .run = run_restore,

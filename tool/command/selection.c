@@ -135,7 +135,7 @@ add_named (Selector *selector, virDomainPtr domain, const char *word, GError **e
   if (g_hash_table_add (selector->seen, g_strdup (uuid)))
     g_ptr_array_add (selector->selection->domains, selected_new (domain, uuid));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the domain '%s' is named twice", word);
+    vk_fail (error, VK_ERROR_USAGE, "the domain '%s' is named twice", word);
 }
 
 static void
@@ -192,8 +192,7 @@ add_pattern (Selector *selector, const GPtrArray *domains, const char *pattern, 
       }
   if (matches || pattern == NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "no domain has a name like '%s': see virsh list --all", pattern);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "no domain has a name like '%s': see virsh list --all", pattern);
 }
 
 /* Names before patterns, so that what is named is not left out. */
@@ -241,7 +240,7 @@ vk_selection_new (VkHost *host, const VkSelectionRequest *request, GError **erro
     {
       g_autofree char *wanted = g_strjoinv ("' and '", (char **) request->selectors);
 
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "no domain has '%s' in its policy: see virt-keep policy set", wanted);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "no domain has '%s' in its policy: see virt-keep policy set", wanted);
       return NULL;
     }
   return done ? g_steal_pointer (&selection) : NULL;

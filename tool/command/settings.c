@@ -3,6 +3,7 @@
 
 #include "command/settings.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -146,9 +147,9 @@ may_be_store_of_policy (const VkConfig *config, const char *store, GError **erro
   if (vk_config_has (config, "store", store) || (!has_names && (g_path_is_absolute (store) || strchr (store, ':') != NULL)))
     return TRUE;
   if (has_names)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'" VK_POLICY_STORE "' cannot be '%s': the configuration has no section [store %s], and a policy chooses among the stores that it names", store, store);
+    vk_fail (error, VK_ERROR_USAGE, "'store' cannot be '%s': the configuration has no section [store %s], and a policy chooses among the stores that it names", store, store);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'" VK_POLICY_STORE "' cannot be '%s': it is the name of a store in the configuration, an absolute path, or a URL", store);
+    vk_fail (error, VK_ERROR_USAGE, "'store' cannot be '%s': it is the name of a store in the configuration, an absolute path, or a URL", store);
   return FALSE;
 }
 
@@ -202,7 +203,7 @@ obey (VkInvocation *invocation, const VkCommand *command, const VkConfig *config
   if (vk_policy_check (policy, error) && (invocation->store != NULL || check_store_of_policy (policy, config, error))
       && vk_policy_apply (policy, command, invocation->options, error))
     return TRUE;
-  g_prefix_error (error, "the policy of the domain '%s': ", domain);
+  g_prefix_error (error, _("the policy of the domain '%s': "), domain);
   return FALSE;
 }
 
@@ -279,8 +280,7 @@ check_key (const VkConfig *config, const VkConfigSection *section, const char *k
     entry = find_entry (global, command, key);
   if (entry != NULL)
     return check_value (config, section, entry, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is no option that can stand there", key, section->group, section->file);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is no option that can stand there", key, section->group, section->file);
 }
 
 /* The tables with what may stand in a section.  FALSE when there is no such section. */
@@ -329,7 +329,7 @@ check_section (const VkConfig *config, const VkConfigSection *section, GPtrArray
   const GOptionEntry *global;
 
   if (!find_tables (section, &own, &global))
-    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, "[%s] in '%s' is no section that there is: see virt-keep.conf(5)", section->group, section->file), error);
+    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, _("[%s] in '%s' is no section that there is: see virt-keep.conf(5)"), section->group, section->file), error);
   for (gsize i = 0; keys != NULL && keys[i] != NULL; i++)
     {
       GError *failure = NULL;
@@ -338,7 +338,7 @@ check_section (const VkConfig *config, const VkConfigSection *section, GPtrArray
         return FALSE;
     }
   if (own == store_keys && vk_config_find (config, "store", section->name, "url") == NULL)
-    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, "[%s] in '%s' has no url", section->group, section->file), error);
+    return note_problem (problems, g_error_new (VK_ERROR, VK_ERROR_USAGE, _("[%s] in '%s' has no url"), section->group, section->file), error);
   return TRUE;
 }
 

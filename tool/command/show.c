@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "command/command.h"
@@ -14,7 +17,7 @@ append (GString *text, const char *label, const char *value)
 {
   g_autofree char *harmless = vk_format_harmless (value ? value : "-", FALSE);
 
-  g_string_append_printf (text, "%-12s %s\n", label, harmless);
+  g_string_append_printf (text, "%-12s %s\n", _(label), harmless);
 }
 
 static void
@@ -30,16 +33,16 @@ append_disks (GString *text, const VkManifest *manifest)
 
       append (text, label, origin);
       if (disk->chunk_size > 0)
-        g_string_append_printf (text, "             %s, %s, in chunks of %" G_GUINT64_FORMAT " KiB, content sha256 %s\n", disk->image, size, disk->chunk_size / 1024, disk->content_sha256);
+        g_string_append_printf (text, _("             %s, %s, in chunks of %" PRIu64 " KiB, content sha256 %s\n"), disk->image, size, disk->chunk_size / 1024, disk->content_sha256);
       else
-        g_string_append_printf (text, "             %s, %s, sha256 %s\n", disk->image, size, disk->sha256);
+        g_string_append_printf (text, _("             %s, %s, sha256 %s\n"), disk->image, size, disk->sha256);
     }
   for (guint i = 0; i < manifest->left_out->len; i++)
     {
       const VkManifestLeftOut *left_out = g_ptr_array_index (manifest->left_out, i);
       g_autofree char *why = g_strdup_printf ("%s: %s", left_out->target, left_out->message);
 
-      append (text, "Left out", why);
+      append (text, N_("Left out"), why);
     }
 }
 
@@ -49,9 +52,13 @@ append_quiesce (GString *text, const VkManifestQuiesce *quiesce)
   if (quiesce == NULL)
     return;
   if (quiesce->frozen)
-    g_string_append_printf (text, "%-12s %" G_GUINT64_FORMAT " file system%s, for %" G_GUINT64_FORMAT " ms\n", "Frozen", quiesce->filesystems, quiesce->filesystems == 1 ? "" : "s", quiesce->milliseconds);
+    {
+      g_string_append_printf (text, "%-12s ", _("Frozen"));
+      g_string_append_printf (text, ngettext ("%" PRIu64 " file system, for %" PRIu64 " ms\n", "%" PRIu64 " file systems, for %" PRIu64 " ms\n", (gulong) quiesce->filesystems),
+                              quiesce->filesystems, quiesce->milliseconds);
+    }
   else
-    g_string_append_printf (text, "%-12s no: %s\n", "Frozen", quiesce->reason ? quiesce->reason : "-");
+    g_string_append_printf (text, _("%-12s no: %s\n"), _("Frozen"), quiesce->reason ? quiesce->reason : "-");
 }
 
 /* A member of the guest's own words, which may be missing. */
@@ -70,11 +77,11 @@ append_filesystem (GString *text, JsonObject *filesystem)
   g_autofree char *type = guest_word (filesystem, "type");
   JsonArray *disks = NULL;
 
-  g_string_append_printf (text, "%-12s %s, %s", "Mounted", mountpoint ? mountpoint : "-", type ? type : "-");
+  g_string_append_printf (text, "%-12s %s, %s", _("Mounted"), mountpoint ? mountpoint : "-", type ? type : "-");
   vk_json_get_array (filesystem, "disks", &disks, NULL);
   for (guint i = 0; disks != NULL && i < json_array_get_length (disks); i++)
     if (json_node_get_value_type (json_array_get_element (disks, i)) == G_TYPE_STRING)
-      g_string_append_printf (text, "%s%s", i == 0 ? ", on " : " ", json_array_get_string_element (disks, i));
+      g_string_append_printf (text, "%s%s", i == 0 ? _(", on ") : " ", json_array_get_string_element (disks, i));
   g_string_append_c (text, '\n');
 }
 
@@ -102,7 +109,7 @@ append_guest (GString *text, JsonObject *guest)
 
   vk_json_get_object (guest, "os", &os, NULL);
   system = guest_word (os, "name");
-  g_string_append_printf (text, "%-12s %s, %s (by its own account)\n", "Guest", hostname ? hostname : "-", system ? system : "-");
+  g_string_append_printf (text, _("%-12s %s, %s (by its own account)\n"), _("Guest"), hostname ? hostname : "-", system ? system : "-");
   for (guint i = 0; i < filesystems->len; i++)
     append_filesystem (text, g_ptr_array_index (filesystems, i));
 }
@@ -115,26 +122,26 @@ fill_text (GString *text, const VkPoint *point)
   g_autofree char *verdict = point->verdict ? vk_verdict_to_text (point->verdict) : NULL;
   g_autofree char *made_by = NULL;
 
-  append (text, "Point", name);
-  append (text, "Location", point->location);
-  append (text, "Domain UUID", manifest->domain_uuid);
-  append (text, "Instant", manifest->instant);
-  append (text, "Finished", manifest->finished);
-  append (text, "Level", manifest->level);
-  append (text, "Base", manifest->base);
-  append (text, "Merged", manifest->merged);
-  append (text, "Synthetic", manifest->synthetic ? "yes" : NULL);
-  append (text, "Mode", manifest->mode);
+  append (text, N_("Point"), name);
+  append (text, N_("Location"), point->location);
+  append (text, N_("Domain UUID"), manifest->domain_uuid);
+  append (text, N_("Instant"), manifest->instant);
+  append (text, N_("Finished"), manifest->finished);
+  append (text, N_("Level"), manifest->level);
+  append (text, N_("Base"), manifest->base);
+  append (text, N_("Merged"), manifest->merged);
+  append (text, N_("Synthetic"), manifest->synthetic ? _("yes") : NULL);
+  append (text, N_("Mode"), manifest->mode);
   append_quiesce (text, manifest->quiesce);
   if (manifest->guest != NULL)
     append_guest (text, manifest->guest);
-  append (text, "Protected", point->is_protected ? "yes" : "no");
-  append (text, "Note", point->note);
-  append (text, "Proven", verdict);
-  append (text, "Checkpoint", manifest->checkpoint);
-  append (text, "Host", manifest->host);
+  append (text, N_("Protected"), point->is_protected ? _("yes") : _("no"));
+  append (text, N_("Note"), point->note);
+  append (text, N_("Proven"), verdict);
+  append (text, N_("Checkpoint"), manifest->checkpoint);
+  append (text, N_("Host"), manifest->host);
   made_by = g_strdup_printf ("virt-keep %s, libvirt %s, QEMU %s", manifest->virt_keep_version, manifest->libvirt_version, manifest->qemu_version);
-  append (text, "Made by", made_by);
+  append (text, N_("Made by"), made_by);
   append_disks (text, manifest);
   for (guint i = 0; i < manifest->files->len; i++)
     {
@@ -142,12 +149,12 @@ fill_text (GString *text, const VkPoint *point)
       g_autofree char *size = vk_format_bytes (file->size);
       g_autofree char *words = g_strdup_printf ("%s (%s), %s", file->name, file->role, size);
 
-      append (text, "File", words);
+      append (text, N_("File"), words);
     }
   for (guint i = 0; i < manifest->warnings->len; i++)
-    append (text, "Warning", g_ptr_array_index (manifest->warnings, i));
+    append (text, N_("Warning"), g_ptr_array_index (manifest->warnings, i));
   if (point->annotation_damage != NULL)
-    append (text, "Warning", point->annotation_damage);
+    append (text, N_("Warning"), point->annotation_damage);
 }
 
 static gboolean
@@ -176,7 +183,7 @@ run_show (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_show = {
   .name = "show",
   .arguments = "POINT",
-  .summary = "Show everything about a restore point",
+  .summary = N_("Show everything about a restore point"),
   .options = show_options,
   .option_bytes = 1,
   .run = run_show,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/json.h"
@@ -18,7 +20,7 @@ typedef struct
 } StatusOptions;
 
 static const GOptionEntry status_options[] = {
-  { "follow", 'f', 0, G_OPTION_ARG_NONE, VK_OPTION (StatusOptions, follow), "Go on until the job has ended, printing its events", NULL },
+  { "follow", 'f', 0, G_OPTION_ARG_NONE, VK_OPTION (StatusOptions, follow), N_("Go on until the job has ended, printing its events"), NULL },
   { NULL }
 };
 
@@ -86,19 +88,19 @@ job_to_text (GString *text, virDomainPtr domain, const VkJobInfo *info)
   const char *mode;
 
   vk_job_backup_details (domain, &mode, &targets);
-  g_string_append_printf (text, "%s: %s%s%s, running for %s", virDomainGetName (domain), info->operation, mode ? ", " : "", mode ? mode : "", elapsed);
+  g_string_append_printf (text, _("%s: %s%s%s, running for %s"), virDomainGetName (domain), info->operation, mode ? ", " : "", mode ? mode : "", elapsed);
   if (info->has_disk_progress && info->total > 0)
     {
       g_autofree char *processed = vk_format_bytes (info->processed);
       g_autofree char *total = vk_format_bytes (info->total);
 
-      g_string_append_printf (text, ", %.0f %% (%s of %s)", 100.0 * (double) info->processed / (double) info->total, processed, total);
+      g_string_append_printf (text, _(", %.0f %% (%s of %s)"), 100.0 * (double) info->processed / (double) info->total, processed, total);
     }
   if (info->has_scratch)
     {
       g_autofree char *used = vk_format_bytes (info->scratch_used);
 
-      g_string_append_printf (text, ", scratch files hold %s", used);
+      g_string_append_printf (text, _(", scratch files hold %s"), used);
     }
   g_string_append_c (text, '\n');
   for (gsize i = 0; targets != NULL && targets[i] != NULL; i++)
@@ -124,7 +126,7 @@ show_once (VkInvocation *invocation, const GPtrArray *domains, GError **error)
       job_to_text (invocation->text, domain, &info);
     }
   if (json_array_get_length (jobs) == 0)
-    g_string_append (invocation->text, "No job is running.\n");
+    g_string_append (invocation->text, _("No job is running.\n"));
   return TRUE;
 }
 
@@ -236,8 +238,7 @@ follow (VkInvocation *invocation, VkHost *host, const GPtrArray *domains, GError
     return FALSE;
   if (!vk_host_is_lost (host))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the connection to libvirt was lost");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_CONNECTION, "the connection to libvirt was lost");
 }
 
 static gboolean
@@ -255,7 +256,7 @@ run_status (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_status = {
   .name = "status",
   .arguments = "[DOMAIN]",
-  .summary = "Show the jobs that run now, whoever started them",
+  .summary = N_("Show the jobs that run now, whoever started them"),
   .options = status_options,
   .option_bytes = sizeof (StatusOptions),
   .run = run_status,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 #include "command/command.h"
 
 static const GOptionEntry unprotect_options[] = { { NULL } };
@@ -14,7 +16,7 @@ run_unprotect (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_unprotect = {
   .name = "unprotect",
   .arguments = "POINT",
-  .summary = "Take that guard away",
+  .summary = N_("Take that guard away"),
   .options = unprotect_options,
   .option_bytes = 1,
   .run = run_unprotect,

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -19,9 +20,9 @@ typedef struct
 } VerifyOptions;
 
 static const GOptionEntry verify_options[] = {
-  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VerifyOptions, all), "Verify every point in the store", NULL },
-  { "data", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VerifyOptions, data), "Also read every disk to its end, as a restore does", NULL },
-  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VerifyOptions, progress), "How to show progress on standard error", "bar|lines|json|none" },
+  { "all", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VerifyOptions, all), N_("Verify every point in the store"), NULL },
+  { "data", 0, 0, G_OPTION_ARG_NONE, VK_OPTION (VerifyOptions, data), N_("Also read every disk to its end, as a restore does"), NULL },
+  { "progress", 0, 0, G_OPTION_ARG_STRING, VK_OPTION (VerifyOptions, progress), N_("How to show progress on standard error"), "bar|lines|json|none" },
   { NULL }
 };
 
@@ -71,7 +72,7 @@ choose_points (VkStore *store, const char *word, GError **error)
     point = time ? take_by_id (all, time) : NULL;
   if (point == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, word);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, word);
       return NULL;
     }
   g_ptr_array_add (chosen, point);
@@ -114,15 +115,14 @@ report_damage (const GPtrArray *points, const GPtrArray *damages, VkReporter *re
       const VkDamage *damage = g_ptr_array_index (damages, i);
       g_autoptr (GString) text = g_string_new (NULL);
 
-      g_string_append_printf (text, "%s: %s%s", damage->file, damage->message, damage->affects->len > 0 ? ": unusable:" : "");
+      g_string_append_printf (text, "%s: %s%s", damage->file, damage->message, damage->affects->len > 0 ? _(": unusable:") : "");
       for (guint k = 0; k < damage->affects->len; k++)
         g_string_append_printf (text, " %s", (const char *) g_ptr_array_index (damage->affects, k));
       vk_reporter_warning (reporter, text->str);
     }
   if (damages->len == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "%u damage%s found in %u restore point%s", damages->len, damages->len == 1 ? "" : "s", points->len, points->len == 1 ? "" : "s");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "%u damage%s found in %u restore point%s", damages->len, damages->len == 1 ? "" : "s", points->len, points->len == 1 ? "" : "s");
 }
 
 static gboolean
@@ -140,7 +140,7 @@ verify_points (VkInvocation *invocation, VkStore *store, const GPtrArray *points
   fill_result (invocation, points, damages);
   if (!report_damage (points, damages, reporter, error))
     return FALSE;
-  g_string_append_printf (invocation->text, "%u restore point%s verified, no damage found.\n", points->len, points->len == 1 ? "" : "s");
+  g_string_append_printf (invocation->text, ngettext ("%u restore point verified, no damage found.\n", "%u restore points verified, no damage found.\n", points->len), points->len);
   return TRUE;
 }
 
@@ -159,10 +159,7 @@ run_verify (VkInvocation *invocation, GError **error)
   if (!vk_require_store (invocation, error) || !vk_parse_progress (invocation, options->progress, &style, error))
     return FALSE;
   if (options->all == (word != NULL))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "verify: name one domain or restore point, or give --all");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "verify: name one domain or restore point, or give --all");
   store = vk_open_store (invocation, FALSE, error);
   points = store ? choose_points (store, word, error) : NULL;
   if (points == NULL)
@@ -181,7 +178,7 @@ run_verify (VkInvocation *invocation, GError **error)
 const VkCommand vk_command_verify = {
   .name = "verify",
   .arguments = "[POINT]",
-  .summary = "Compare restore points with what was stored",
+  .summary = N_("Compare restore points with what was stored"),
   .options = verify_options,
   .option_bytes = sizeof (VerifyOptions),
   .run = run_verify,

@@ -82,8 +82,7 @@ add_file (VkConfig *config, const char *path, gboolean must_exist, GError **erro
   file_free (file);
   if (!must_exist && g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the configuration file '%s' cannot be read: %s", path, failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "the configuration file '%s' cannot be read: %s", path, failure->message);
 }
 
 static gboolean
@@ -183,7 +182,7 @@ vk_config_has (const VkConfig *config, const char *kind, const char *name)
 static gboolean
 refuse_value (const VkConfigSection *section, const char *key, GError *failure, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is not understood: %s", key, section->group, section->file, failure->message);
+  vk_fail (error, VK_ERROR_USAGE, "'%s' in [%s] of '%s' is not understood: %s", key, section->group, section->file, failure->message);
   g_error_free (failure);
   return FALSE;
 }

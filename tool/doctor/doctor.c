@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+
 
 #include "base/error.h"
 #include "boot/boot.h"
@@ -77,7 +79,7 @@ vk_doctor_check_strays (VkDoctor *doctor, GError **error)
     {
       const VkBootStray *stray = g_ptr_array_index (strays, i);
       g_autofree char *whose = stray->name ? g_strdup_printf ("the domain %s, booted from %s,", stray->name, stray->point) : g_strdup ("a boot that did not come to life");
-      VkCheck *check = vk_doctor_add (doctor, "host", NULL, "booted", VK_CHECK_PROBLEM, "virt-keep doctor --fix removes it, with what the guest wrote, and so does virt-keep boot --discard",
+      VkCheck *check = vk_doctor_add (doctor, "host", NULL, "booted", VK_CHECK_PROBLEM, N_("virt-keep doctor --fix removes it, with what the guest wrote, and so does virt-keep boot --discard"),
                                       "%s has left files in %s, and doors that still run: %u", whose, stray->directory, stray->doors->len);
       g_autoptr (GError) failure = NULL;
 

@@ -2,6 +2,7 @@
 /* One domain, as libvirt shows it. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,11 +23,11 @@ check_state (VkDoctor *doctor, VkPatient *patient)
   if (virDomainGetState (patient->domain, &state, &reason, 0) < 0)
     vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_PROBLEM, NULL, "libvirt does not tell its state: %s", virGetLastErrorMessage ());
   else if (!patient->running)
-    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_NOTE, "back it up with --start-paused for a checkpoint, or while it runs", "it is shut off: a backup reads its disks whole, and makes no checkpoint");
+    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_NOTE, N_("back it up with --start-paused for a checkpoint, or while it runs"), "it is shut off: a backup reads its disks whole, and makes no checkpoint");
   else if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR)
-    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_PROBLEM, "virsh domblkerror says on which disk; make room, and virsh resume it", "it is paused, since a disk or a scratch file could not be written");
+    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_PROBLEM, N_("virsh domblkerror says on which disk; make room, and virsh resume it"), "it is paused, since a disk or a scratch file could not be written");
   else
-    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_OK, NULL, state == VIR_DOMAIN_PAUSED ? "it is paused" : "it runs");
+    vk_doctor_add (doctor, "domain", patient, "state", VK_CHECK_OK, NULL, state == VIR_DOMAIN_PAUSED ? N_("it is paused") : N_("it runs"));
 }
 
 /* What libvirt knows of hands in its works. */
@@ -68,7 +69,7 @@ check_taken (VkDoctor *doctor, VkPatient *patient, const VkDisk *disk)
   gboolean old = qcow2 && path != NULL && vk_qcow2_header_read (path, &header, NULL) && header.version < 3;
 
   if (!qcow2 || old)
-    vk_doctor_add (doctor, "domain", patient, "disk", VK_CHECK_NOTE, old ? "qemu-img amend -o compat=1.1, while the domain is shut off" : "use qcow2 for increments",
+    vk_doctor_add (doctor, "domain", patient, "disk", VK_CHECK_NOTE, old ? N_("qemu-img amend -o compat=1.1, while the domain is shut off") : N_("use qcow2 for increments"),
                    "the disk %s is %s%s, which holds no dirty bitmap: every backup reads all of it", disk->target, disk->format, old ? " of version 2" : "");
   else
     vk_doctor_add (doctor, "domain", patient, "disk", VK_CHECK_OK, NULL, "the disk %s is %s, and is backed up in increments", disk->target, disk->format);
@@ -84,7 +85,7 @@ check_block_job (VkDoctor *doctor, VkPatient *patient, const VkDisk *disk)
   virDomainBlockJobInfo info = { 0 };
 
   if (patient->running && virDomainGetBlockJobInfo (patient->domain, disk->target, &info, 0) > 0 && info.type != VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP)
-    vk_doctor_add (doctor, "domain", patient, "block-job", VK_CHECK_PROBLEM, "wait for it, or end it with virsh blockjob --abort", "a block job runs on the disk %s, and libvirt begins no backup meanwhile", disk->target);
+    vk_doctor_add (doctor, "domain", patient, "block-job", VK_CHECK_PROBLEM, N_("wait for it, or end it with virsh blockjob --abort"), "a block job runs on the disk %s, and libvirt begins no backup meanwhile", disk->target);
 }
 
 static void
@@ -117,7 +118,7 @@ check_agent (VkDoctor *doctor, VkPatient *patient)
     return;
   if (!vk_agent_has_channel (patient->domain))
     {
-      vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "give it a channel org.qemu.guest_agent.0, and install qemu-guest-agent in the guest", "it has no channel for a guest agent: a backup is what a crash would leave on the disks");
+      vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, N_("give it a channel org.qemu.guest_agent.0, and install qemu-guest-agent in the guest"), "it has no channel for a guest agent: a backup is what a crash would leave on the disks");
       return;
     }
   if (vk_agent_is_awake (patient->domain, &failure))
@@ -126,10 +127,10 @@ check_agent (VkDoctor *doctor, VkPatient *patient)
   else if (strstr (failure->message, "frozen") != NULL)
     {
       if (!patient->left_frozen)
-        vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virsh domfsthaw it, unless somebody has just frozen it", "its file systems are frozen: everything in it that writes waits");
+        vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, N_("virsh domfsthaw it, unless somebody has just frozen it"), "its file systems are frozen: everything in it that writes waits");
     }
   else
-    vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, "see whether qemu-guest-agent runs in the guest", "%s", failure->message);
+    vk_doctor_add (doctor, "domain", patient, "agent", VK_CHECK_NOTE, N_("see whether qemu-guest-agent runs in the guest"), "%s", failure->message);
 }
 
 void

@@ -2,6 +2,7 @@
 /* Programs, libvirt and QEMU: whether they are there, and new enough. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <libvirt/virterror.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +93,7 @@ check_version (VkDoctor *doctor, const char *word, const char *name, const char 
     if (major < needs[i].major || (major == needs[i].major && minor < needs[i].minor))
       {
         good = FALSE;
-        vk_doctor_add (doctor, "host", NULL, word, needs[i].needed ? VK_CHECK_PROBLEM : VK_CHECK_NOTE, needs[i].needed ? "install a newer one" : NULL,
+        vk_doctor_add (doctor, "host", NULL, word, needs[i].needed ? VK_CHECK_PROBLEM : VK_CHECK_NOTE, needs[i].needed ? N_("install a newer one") : NULL,
                        "%s is %s, and %u.%u or newer is needed for %s", name, version, needs[i].major, needs[i].minor, needs[i].feature);
       }
   if (good)
@@ -112,7 +113,7 @@ check_capabilities (VkDoctor *doctor)
   if (g_strcmp0 (supported, "yes") == 0)
     vk_doctor_add (doctor, "host", NULL, "backup-support", VK_CHECK_OK, NULL, "libvirt and QEMU support backups with checkpoints");
   else if (supported != NULL)
-    vk_doctor_add (doctor, "host", NULL, "backup-support", VK_CHECK_PROBLEM, "install libvirt 7.2 and QEMU 4.2 or newer", "libvirt says that backups with checkpoints are not supported");
+    vk_doctor_add (doctor, "host", NULL, "backup-support", VK_CHECK_PROBLEM, N_("install libvirt 7.2 and QEMU 4.2 or newer"), "libvirt says that backups with checkpoints are not supported");
   else
     vk_doctor_add (doctor, "host", NULL, "backup-support", VK_CHECK_NOTE, NULL, "libvirt does not say whether backups are supported%s%s", said ? ": " : "", said ? said : "");
 }
@@ -130,7 +131,7 @@ check_events (VkDoctor *doctor)
 
   if (id < 0)
     {
-      vk_doctor_add (doctor, "host", NULL, "events", VK_CHECK_PROBLEM, "virt-keep learns from events how a job has ended: give it a connection that has them", "libvirt sends no events: %s", virGetLastErrorMessage ());
+      vk_doctor_add (doctor, "host", NULL, "events", VK_CHECK_PROBLEM, N_("virt-keep learns from events how a job has ended: give it a connection that has them"), "libvirt sends no events: %s", virGetLastErrorMessage ());
       return;
     }
   virConnectDomainEventDeregisterAny (connection, id);
@@ -147,7 +148,7 @@ vk_doctor_check_host (VkDoctor *doctor)
   if (vk_host_is_local (doctor->host))
     vk_doctor_add (doctor, "host", NULL, "connection", VK_CHECK_OK, NULL, "the connection is %s, to QEMU on this machine", uri);
   else
-    vk_doctor_add (doctor, "host", NULL, "connection", VK_CHECK_NOTE, "run virt-keep on the machine on which the domains run", "the connection is %s, to QEMU on another machine, where paths need not mean the same", uri);
+    vk_doctor_add (doctor, "host", NULL, "connection", VK_CHECK_NOTE, N_("run virt-keep on the machine on which the domains run"), "the connection is %s, to QEMU on another machine, where paths need not mean the same", uri);
   check_version (doctor, "libvirt", "libvirt", libvirt, libvirt_needs, G_N_ELEMENTS (libvirt_needs));
   check_version (doctor, "qemu", "QEMU", qemu, qemu_needs, G_N_ELEMENTS (qemu_needs));
   check_capabilities (doctor);

@@ -4,6 +4,7 @@
  * more; it is held while they are mended. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "backup/leftovers.h"
@@ -14,7 +15,7 @@
 #include "host/freeze-marker.h"
 #include "host/job-info.h"
 
-static const char next_backup[] = "virt-keep doctor --fix mends it, and so does the next backup into this store";
+static const char next_backup[] = N_("virt-keep doctor --fix mends it, and so does the next backup into this store");
 
 /* --- the store ---------------------------------------------------------------------- */
 
@@ -58,7 +59,7 @@ check_frozen (VkDoctor *doctor, VkPatient *patient)
 
       if (vk_freeze_marker_is_in_use (marker))
         continue;
-      check = vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, "virt-keep doctor --fix thaws them, and so does the next backup", "a backup that is gone has frozen its file systems (%s): everything in it that writes may wait", marker->time);
+      check = vk_doctor_add (doctor, "domain", patient, "frozen", VK_CHECK_PROBLEM, N_("virt-keep doctor --fix thaws them, and so does the next backup"), "a backup that is gone has frozen its file systems (%s): everything in it that writes may wait", marker->time);
       if (doctor->request->fix)
         vk_check_settle (check, vk_freeze_marker_thaw (doctor->host, marker, &filesystems, &obstacle), obstacle);
       patient->left_frozen = patient->left_frozen || !check->fixed;
@@ -97,7 +98,7 @@ check_foreign_job (VkDoctor *doctor, VkPatient *patient, const VkLeftoverPlace *
   VkJobInfo info = { 0 };
 
   if ((place == NULL || vk_leftover_job (place) == NULL) && vk_job_info_get (patient->domain, &info, NULL) && info.active)
-    vk_doctor_add (doctor, "domain", patient, "foreign-job", VK_CHECK_PROBLEM, "wait for it; virt-keep status shows it", "a job (%s) of somebody else runs, and libvirt begins no backup meanwhile", info.operation);
+    vk_doctor_add (doctor, "domain", patient, "foreign-job", VK_CHECK_PROBLEM, N_("wait for it; virt-keep status shows it"), "a job (%s) of somebody else runs, and libvirt begins no backup meanwhile", info.operation);
 }
 
 /* --- QEMU ------------------------------------------------------------------------------ */
@@ -201,7 +202,7 @@ vk_doctor_check_leftovers (VkDoctor *doctor, VkPatient *patient)
     lock = vk_store_lock_domain (store, patient->xml->name, patient->xml->uuid, &failure);
   if (patient->holder != NULL || failure != NULL)
     {
-      vk_doctor_add (doctor, "domain", patient, "lock", VK_CHECK_NOTE, "virt-keep status shows its job", "%s", failure ? failure->message : "a virt-keep is at work on it in this store");
+      vk_doctor_add (doctor, "domain", patient, "lock", VK_CHECK_NOTE, N_("virt-keep status shows its job"), "%s", failure ? failure->message : "a virt-keep is at work on it in this store");
       return;
     }
   directory = vk_store_domain_directory (store, patient->xml->name, patient->xml->uuid);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -52,7 +53,7 @@ check_space (VkDoctor *doctor, const char *subject, const char *path)
     }
   text = vk_format_bytes (bytes);
   if (bytes < LITTLE_SPACE)
-    vk_doctor_add (doctor, subject, NULL, "space", VK_CHECK_PROBLEM, "make room there, or name another place", "only %s are free in '%s'", text, path);
+    vk_doctor_add (doctor, subject, NULL, "space", VK_CHECK_PROBLEM, N_("make room there, or name another place"), "only %s are free in '%s'", text, path);
   else
     vk_doctor_add (doctor, subject, NULL, "space", VK_CHECK_OK, NULL, "%s are free in '%s'", text, path);
 }
@@ -63,11 +64,11 @@ check_directory (VkDoctor *doctor, const char *subject, const char *path)
   struct stat status;
 
   if (stat (path, &status) < 0)
-    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, "make it, or name another place", "'%s' cannot be used: %s", path, g_strerror (errno));
+    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, N_("make it, or name another place"), "'%s' cannot be used: %s", path, g_strerror (errno));
   else if (!S_ISDIR (status.st_mode))
-    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, "name a directory", "'%s' is no directory", path);
+    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, N_("name a directory"), "'%s' is no directory", path);
   else if (faccessat (AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0)
-    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, "run virt-keep as its owner, or name another place", "nothing can be written into '%s': %s", path, g_strerror (errno));
+    vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_PROBLEM, N_("run virt-keep as its owner, or name another place"), "nothing can be written into '%s': %s", path, g_strerror (errno));
   else
     {
       vk_doctor_add (doctor, subject, NULL, "directory", VK_CHECK_OK, NULL, "'%s' can be written", path);
@@ -83,7 +84,7 @@ check_store_mode (VkDoctor *doctor, const char *path)
   struct stat status;
 
   if (stat (path, &status) == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    vk_doctor_add (doctor, "store", NULL, "mode", VK_CHECK_NOTE, "chmod go-w it, unless that is meant", "others than its owner can write into '%s' (mode %04o)", path, status.st_mode & 07777);
+    vk_doctor_add (doctor, "store", NULL, "mode", VK_CHECK_NOTE, N_("chmod go-w it, unless that is meant"), "others than its owner can write into '%s' (mode %04o)", path, status.st_mode & 07777);
 }
 
 void
@@ -101,7 +102,7 @@ vk_doctor_check_store (VkDoctor *doctor)
     }
   if (doctor->request->store == NULL)
     {
-      vk_doctor_add (doctor, "store", NULL, "store", VK_CHECK_NOTE, "name it with --store or VIRT_KEEP_STORE", "no store is named: neither it nor what killed backups into it have left was looked at");
+      vk_doctor_add (doctor, "store", NULL, "store", VK_CHECK_NOTE, N_("name it with --store or VIRT_KEEP_STORE"), "no store is named: neither it nor what killed backups into it have left was looked at");
       return;
     }
   vk_doctor_add (doctor, "store", NULL, "store", VK_CHECK_OK, NULL, "%s can be opened", doctor->request->store->url);

@@ -2,6 +2,7 @@
 /* What the next backup of a domain would do. */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -24,7 +25,7 @@ check_room (VkDoctor *doctor, VkPatient *patient, guint64 bytes)
   room = (guint64) status.f_bavail * status.f_frsize;
   free_text = vk_format_bytes (room);
   if (bytes > room)
-    vk_doctor_add (doctor, "domain", patient, "space", VK_CHECK_PROBLEM, "make room in the store, for example with virt-keep prune", "its next backup moves about %s, and the store has room for %s", needed, free_text);
+    vk_doctor_add (doctor, "domain", patient, "space", VK_CHECK_PROBLEM, N_("make room in the store, for example with virt-keep prune"), "its next backup moves about %s, and the store has room for %s", needed, free_text);
 }
 
 /* Of the newest point that left a checkpoint: whether its bitmaps are sound. */
@@ -46,7 +47,7 @@ check_checkpoint (VkDoctor *doctor, VkPatient *patient, const GPtrArray *points)
     return;
   if (!vk_checkpoint_exists (patient->domain, manifest->checkpoint))
     {
-      vk_doctor_add (doctor, "domain", patient, "checkpoint", VK_CHECK_NOTE, "the next backup tries to define it again, and is full where that fails", "libvirt has forgotten the checkpoint %s", manifest->checkpoint);
+      vk_doctor_add (doctor, "domain", patient, "checkpoint", VK_CHECK_NOTE, N_("the next backup tries to define it again, and is full where that fails"), "libvirt has forgotten the checkpoint %s", manifest->checkpoint);
       return;
     }
   sizes = vk_checkpoint_sizes (patient->domain, manifest->checkpoint, &failure);
@@ -55,7 +56,7 @@ check_checkpoint (VkDoctor *doctor, VkPatient *patient, const GPtrArray *points)
       const VkManifestDisk *disk = g_ptr_array_index (manifest->disks, i);
 
       if (disk->bitmap && (sizes == NULL || !g_hash_table_contains (sizes, disk->target)))
-        vk_doctor_add (doctor, "domain", patient, "checkpoint", VK_CHECK_NOTE, "the next backup is full, and starts a new one", "the dirty bitmap of the checkpoint %s for the disk %s is missing or broken, as after a QEMU that was killed", manifest->checkpoint, disk->target);
+        vk_doctor_add (doctor, "domain", patient, "checkpoint", VK_CHECK_NOTE, N_("the next backup is full, and starts a new one"), "the dirty bitmap of the checkpoint %s for the disk %s is missing or broken, as after a QEMU that was killed", manifest->checkpoint, disk->target);
       else if (disk->bitmap)
         vk_doctor_add (doctor, "domain", patient, "checkpoint", VK_CHECK_OK, NULL, "the dirty bitmap of the checkpoint %s for the disk %s is sound", manifest->checkpoint, disk->target);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -45,13 +46,13 @@ vk_doctor_add (VkDoctor *doctor, const char *subject, const VkPatient *patient, 
   va_list args;
 
   va_start (args, format);
-  check->text = g_strdup_vprintf (format, args);
+  check->text = g_strdup_vprintf (_(format), args);
   va_end (args);
   check->subject = subject;
   check->domain = g_strdup (patient ? patient->xml->name : NULL);
   check->check = word;
   check->state = state;
-  check->advice = g_strdup (advice);
+  check->advice = g_strdup (advice ? _(advice) : NULL);
   g_ptr_array_add (doctor->report->checks, check);
   return check;
 }

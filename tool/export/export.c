@@ -40,10 +40,7 @@ check_disks_exist (const VkPoint *point, const VkExportRequest *request, GError 
 {
   for (gsize i = 0; request->disks != NULL && request->disks[i] != NULL; i++)
     if (vk_manifest_find_disk (point->manifest, request->disks[i]) == NULL)
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", request->disks[i]);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", request->disks[i]);
   return TRUE;
 }
 
@@ -69,8 +66,7 @@ check_ports (const VkExportRequest *request, guint n_disks, GError **error)
 {
   if (request->address == NULL || request->port + n_disks - 1 <= G_MAXUINT16)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "there are no %u ports from %u on: give a lower --port", n_disks, request->port);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "there are no %u ports from %u on: give a lower --port", n_disks, request->port);
 }
 
 /* A socket that is given another name has to lie in the same file system. */
@@ -125,10 +121,7 @@ open_disk (VkExport *export, VkStore *store, const VkPoint *point, const VkExpor
   VkExportedDisk *exported;
 
   if (request->writable && disk->secret != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s is encrypted, and what is written to it would lie in the clear: leave --writable out, or restore it", disk->target);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the disk %s is encrypted, and what is written to it would lie in the clear: leave --writable out, or restore it", disk->target);
   door = vk_store_open_disk (store, point, disk, export->socket_dir, error);
   if (door == NULL)
     return FALSE;

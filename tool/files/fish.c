@@ -3,6 +3,7 @@
 
 #include "files/fish.h"
 
+#include <glib/gi18n.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -55,10 +56,7 @@ send_line (VkFish *fish, const char *line, GCancellable *cancellable, GError **e
   g_autoptr (GError) failure = NULL;
 
   if (strlen (text) >= LINE_LIMIT)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "a file name is too long for guestfish");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "a file name is too long for guestfish");
   fish->lines++;
   if (g_output_stream_write_all (fish->in, text, strlen (text), NULL, cancellable, &failure))
     return TRUE;
@@ -66,7 +64,7 @@ send_line (VkFish *fish, const char *line, GCancellable *cancellable, GError **e
   if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_steal_pointer (&failure));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "guestfish has ended: %s", failure->message);
+    vk_fail (error, VK_ERROR_STORE, "guestfish has ended: %s", failure->message);
   return FALSE;
 }
 
@@ -93,7 +91,7 @@ receive (VkFish *fish, GCancellable *cancellable, GError **error)
     }
   fish->broken = TRUE;
   if (got >= 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, got == 0 ? "guestfish has ended: %s" : "guestfish says too much: %.200s", g_strchomp (fish->answer->str));
+    vk_fail (error, VK_ERROR_STORE, got == 0 ? N_("guestfish has ended: %s") : N_("guestfish says too much: %.200s"), g_strchomp (fish->answer->str));
   return FALSE;
 }
 
@@ -137,7 +135,7 @@ ask (VkFish *fish, const char *line, GCancellable *cancellable, GError **error)
     return g_strdup (fish->answer->str);
   missing = g_str_has_suffix (complaint, "No such file or directory") || g_str_has_suffix (complaint, "Not a directory");
   /* Its first line says it; others give advice. */
-  g_set_error (error, VK_ERROR, missing ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "libguestfs: %.*s", (int) strcspn (complaint, "\n"), complaint);
+  vk_fail (error, missing ? VK_ERROR_NOT_FOUND : VK_ERROR_STORE, "libguestfs: %.*s", (int) strcspn (complaint, "\n"), complaint);
   return NULL;
 }
 
@@ -226,7 +224,7 @@ vk_fish_start (const char *const *sockets, GCancellable *cancellable, GError **e
   if (g_error_matches (failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_steal_pointer (&failure));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "libguestfs cannot start its virtual machine: %s; it needs a kernel (Debian: linux-image-amd64), and libguestfs-test-tool tells more", failure->message);
+    vk_fail (error, VK_ERROR_REFUSED, "libguestfs cannot start its virtual machine: %s; it needs a kernel (Debian: linux-image-amd64), and libguestfs-test-tool tells more", failure->message);
   return NULL;
 }
 

@@ -48,8 +48,7 @@ finish_copy (const char *copy, const VkGuestFile *file, GError **error)
   if (nftw (copy, make_ours, MAX_OPEN_DIRECTORIES, FTW_PHYS | FTW_DEPTH) == 0 && (S_ISDIR (file->mode) || set_mode_and_time (copy, file)))
     return TRUE;
   number = errno;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot finish the copy '%s': %s", copy, g_strerror (number));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot finish the copy '%s': %s", copy, g_strerror (number));
 }
 
 /* --- progress --------------------------------------------------------------- */
@@ -137,7 +136,7 @@ vk_guest_copy (VkGuest *guest, const char *path, const char *to_path, VkReporter
   if (file == NULL)
     return FALSE;
   if (strcmp (from, "/") == 0 || (!S_ISREG (file->mode) && !S_ISDIR (file->mode)))
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is neither a file nor a directory in the file system: name one", path);
+    vk_fail (error, VK_ERROR_REFUSED, "'%s' is neither a file nor a directory in the file system: name one", path);
   else
     stage = vk_directory_make_private (parent, ".virt-keep-", NULL, error);
   if (stage != NULL)

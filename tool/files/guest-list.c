@@ -43,7 +43,7 @@ explain_missing (const char *path, GError **error)
   if (error == NULL || !g_error_matches (*error, VK_ERROR, VK_ERROR_NOT_FOUND))
     return;
   g_clear_error (error);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' is not in the file system: see virt-keep ls", path);
+  vk_fail (error, VK_ERROR_NOT_FOUND, "'%s' is not in the file system: see virt-keep ls", path);
 }
 
 /* What a command has printed ends with a newline that is none of it. */

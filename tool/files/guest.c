@@ -112,8 +112,7 @@ mount_named (VkGuest *guest, const char *name, GCancellable *cancellable, GError
     return FALSE;
   if (g_strv_contains ((const char *const *) devices, name))
     return vk_fish_do (guest->fish, cancellable, error, "mount-ro", name, "/", NULL);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no file system '%s': there are %s", name, *names ? names : "none");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "there is no file system '%s': there are %s", name, *names ? names : "none");
 }
 
 static gboolean
@@ -127,9 +126,9 @@ mount_only_filesystem (VkGuest *guest, GCancellable *cancellable, GError **error
   if (g_strv_length (devices) == 1)
     return vk_fish_do (guest->fish, cancellable, error, "mount-ro", devices[0], "/", NULL);
   if (devices[0] == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "libguestfs finds no file system on what was opened: is it encrypted, or empty?");
+    vk_fail (error, VK_ERROR_REFUSED, "libguestfs finds no file system on what was opened: is it encrypted, or empty?");
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is no operating system and more than one file system: name one with --filesystem, of %s", names);
+    vk_fail (error, VK_ERROR_REFUSED, "there is no operating system and more than one file system: name one with --filesystem, of %s", names);
   return FALSE;
 }
 
@@ -148,8 +147,7 @@ mount_found (VkGuest *guest, GCancellable *cancellable, GError **error)
   if (roots[1] == NULL)
     return mount_system (guest, roots[0], cancellable, error);
   names = g_strjoinv (", ", roots);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is more than one operating system: name a file system with --filesystem, of %s", names);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "there is more than one operating system: name a file system with --filesystem, of %s", names);
 }
 
 /* --- opening -------------------------------------------------------------- */

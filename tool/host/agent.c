@@ -49,7 +49,7 @@ ask (virDomainPtr domain, const char *command, JsonObject *arguments, GError **e
   free (reply);
   if (answer != NULL && json_object_has_member (answer, "return"))
     return g_steal_pointer (&answer);
-  g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "guest agent, %s: its answer is none", command);
+  vk_fail (error, VK_ERROR_GUEST, "guest agent, %s: its answer is none", command);
   return NULL;
 }
 
@@ -64,7 +64,7 @@ ask_object (virDomainPtr domain, const char *command, JsonObject *arguments, GEr
     return NULL;
   if (vk_json_get_object (answer, "return", &object, NULL) && object != NULL)
     return json_object_ref (object);
-  g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "guest agent, %s: it returns something else than an object", command);
+  vk_fail (error, VK_ERROR_GUEST, "guest agent, %s: it returns something else than an object", command);
   return NULL;
 }
 

@@ -3,6 +3,8 @@
 
 #include "host/backup-job.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/environment.h"
@@ -160,11 +162,11 @@ claim_begin_error (const char *name, gboolean here, gboolean push, GError **erro
     : "in push mode QEMU writes on its own host, where the store has to be under the same path, as on shared storage, and open to QEMU: use --mode pull, which needs nothing there";
 
   if (strstr (words, "blockjob") != NULL || strstr (words, "block job") != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
+    vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
   else if (strstr (words, "NBD server already running") != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: something else exports its disks; wait for that, or use --mode push", name, words);
+    vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: something else exports its disks; wait for that, or use --mode push", name, words);
   else if (push && (strstr (words, "Permission denied") != NULL || strstr (words, "No such file or directory") != NULL))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "libvirt did not begin the backup of '%s': %s: %s", name, words, hint);
+    vk_fail (error, VK_ERROR_STORE, "libvirt did not begin the backup of '%s': %s: %s", name, words, hint);
   else
     return FALSE;
   return TRUE;
@@ -181,10 +183,7 @@ vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *check
   if (!vk_job_info_get (job->domain, &info, error))
     return FALSE;
   if (info.active)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
   if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
     {
       if (!claim_begin_error (name, here, reuse, error))
@@ -260,21 +259,21 @@ set_outcome_error (VkBackupJob *job, GError **error)
   const char *words = job->message ? job->message : "no reason given";
 
   if (job->lost)
-    g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the connection to libvirt was lost while '%s' was backed up: is libvirtd still running?", name);
+    vk_fail (error, VK_ERROR_CONNECTION, "the connection to libvirt was lost while '%s' was backed up: is libvirtd still running?", name);
   else if (job->stopped)
-    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
+    vk_fail (error, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
   else if (job->paused)
-    g_set_error (error, VK_ERROR, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room for its disks, or in pull mode for --scratch-dir, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
+    vk_fail (error, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room for its disks, or in pull mode for --scratch-dir, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
   else if (job->stalled)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU has written nothing of the backup of '%s' for %" G_GUINT64_FORMAT " seconds: is the store, or the network to it, still there?", name, job->patience);
+    vk_fail (error, VK_ERROR_STORE, "QEMU has written nothing of the backup of '%s' for %" PRIu64 " seconds: is the store, or the network to it, still there?", name, job->patience);
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
-    g_set_error (error, VK_ERROR, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
+    vk_fail (error, VK_ERROR_ABORTED, "somebody else aborted the backup job of '%s'", name);
   else if (strstr (words, "Input/output error") != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not copy the disks of '%s' to the store: %s: the store could not be written, or a disk of the domain could not be read", name, words);
+    vk_fail (error, VK_ERROR_STORE, "QEMU could not copy the disks of '%s' to the store: %s: the store could not be written, or a disk of the domain could not be read", name, words);
   else if (strstr (words, "No space left") != NULL || strstr (words, "Read-only file system") != NULL || strstr (words, "quota") != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "QEMU could not write the backup of '%s' to the store: %s", name, words);
+    vk_fail (error, VK_ERROR_STORE, "QEMU could not write the backup of '%s' to the store: %s", name, words);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the backup job of '%s' failed: %s", name, words);
+    vk_fail (error, VK_ERROR_FAILED, "the backup job of '%s' failed: %s", name, words);
   return FALSE;
 }
 
@@ -369,7 +368,7 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
     {
       g_autoptr (GError) failure = NULL;
 
-      vk_set_libvirt_error (&failure, "end it with virsh domjobabort", "cannot end the backup job of '%s'", name);
+      vk_set_libvirt_error (&failure, N_("end it with virsh domjobabort"), "cannot end the backup job of '%s'", name);
       /* Somebody else may have been faster: the guard of a backup that was killed. */
       if (has_gone (job))
         return TRUE;
@@ -385,8 +384,7 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
     }
   if (job->completed)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", name, END_SECONDS);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "libvirt did not report the end of the backup job of '%s' within %d seconds", name, END_SECONDS);
 }
 
 /* QEMU closes its exports when it begins to end, and ends when it has written what it had in its

@@ -146,7 +146,7 @@ vk_checkpoint_prepare_redefine (const char *xml, const char *name, GError **erro
     return NULL;
   if (g_strcmp0 (found, name) != 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "its XML in the store is of another one, '%s'", found ? found : "");
+      vk_fail (error, VK_ERROR_STORE, "its XML in the store is of another one, '%s'", found ? found : "");
       return NULL;
     }
   if (parent != NULL)

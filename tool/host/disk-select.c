@@ -141,7 +141,7 @@ find_disk (const VkDomainXml *domain, const char *target, GError **error)
   if (disk != NULL)
     return disk;
   targets = list_targets (domain);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "domain '%s' has no disk '%s'; %s",
+  vk_fail (error, VK_ERROR_NOT_FOUND, "domain '%s' has no disk '%s'; %s",
                domain->name, target, domain->disks->len > 0 ? targets : "it has no disks at all");
   return NULL;
 }
@@ -161,15 +161,9 @@ check_lists (const VkDomainXml *domain, const char *const *only, const char *con
       if (disk == NULL)
         return FALSE;
       if (excluded != NULL && g_strv_contains (excluded, only[i]))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "disk '%s' is named with both --disk and --exclude", only[i]);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_REFUSED, "disk '%s' is named with both --disk and --exclude", only[i]);
       if (against != NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "disk '%s' of domain '%s' cannot be backed up: %s", only[i], domain->name, against);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_REFUSED, "disk '%s' of domain '%s' cannot be backed up: %s", only[i], domain->name, against);
     }
   return TRUE;
 }
@@ -204,7 +198,7 @@ refuse_nothing_taken (const VkDomainXml *domain, GError **error)
                               disk->part == VK_DISK_COPIED ? "only its image file would be copied" : vk_left_out_sentence (disk->reason));
     }
   why = g_string_free (text, FALSE);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "domain '%s' has nothing to back up: %s",
+  vk_fail (error, VK_ERROR_REFUSED, "domain '%s' has nothing to back up: %s",
                domain->name, domain->disks->len > 0 ? why : "it has no disks");
   return FALSE;
 }

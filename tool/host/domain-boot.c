@@ -3,6 +3,7 @@
 
 #include "host/domain-boot.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -76,8 +77,7 @@ put_on_doors (xmlNode *root, const VkDomainBoot *boot, GError **error)
     }
   if (found == g_hash_table_size (boot->sockets))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the domain document lacks a disk that the restore point holds");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "the domain document lacks a disk that the restore point holds");
 }
 
 /* --- what it is ----------------------------------------------------------- */
@@ -98,15 +98,12 @@ set_mark (xmlNode *root, const VkDomainBoot *boot)
 static gboolean
 set_memory (xmlNode *root, guint64 bytes, GError **error)
 {
-  g_autofree char *kib = g_strdup_printf ("%" G_GUINT64_FORMAT, bytes / BYTES_PER_KIB);
+  g_autofree char *kib = g_strdup_printf ("%" PRIu64, bytes / BYTES_PER_KIB);
 
   if (bytes == 0)
     return TRUE;
   if (vk_xml_find (root, "cpu/numa | devices/memory") != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain's memory is divided into NUMA cells or devices and cannot be given another size: boot it without --memory");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain's memory is divided into NUMA cells or devices and cannot be given another size: boot it without --memory");
   vk_xml_remove_all (root, "maxMemory | currentMemory");
   vk_xml_remove_all (ensure_child (root, "memory"), "@*");
   vk_xml_set_attribute (ensure_child (root, "memory"), "unit", "KiB");

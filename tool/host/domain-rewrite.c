@@ -206,10 +206,7 @@ check_all_used (GHashTable *paths, GHashTable *seen, GError **error)
   g_hash_table_iter_init (&iter, paths);
   while (g_hash_table_iter_next (&iter, &target, NULL))
     if (!g_hash_table_contains (seen, target))
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the domain document has no disk '%s', although the restore point holds one", (const char *) target);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_FAILED, "the domain document has no disk '%s', although the restore point holds one", (const char *) target);
   return TRUE;
 }
 
@@ -340,8 +337,7 @@ rewrite_networks (xmlNode *root, GHashTable *networks, GError **error)
   g_hash_table_iter_init (&iter, unused);
   if (!g_hash_table_iter_next (&iter, &name, NULL))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no interface of the domain is in the network '%s'", (const char *) name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "no interface of the domain is in the network '%s'", (const char *) name);
 }
 
 char *

@@ -65,7 +65,7 @@ vk_domain_xml_root (xmlDoc *doc, GError **error)
 
   if (root == NULL || !xmlStrEqual (root->name, BAD_CAST "domain"))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s is not a domain document: it begins with <%s>, not with <domain>",
+      vk_fail (error, VK_ERROR_FAILED, "%s is not a domain document: it begins with <%s>, not with <domain>",
                    (const char *) doc->URL, root ? (const char *) root->name : "");
       return NULL;
     }
@@ -80,7 +80,7 @@ vk_domain_xml_disk_target (xmlNode *disk, GError **error)
 
   if (good == 0 || target[good] != '\0')
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s:%ld: the target of a disk is \"%s\", not a name that libvirt gives, such as \"vda\"",
+      vk_fail (error, VK_ERROR_FAILED, "%s:%ld: the target of a disk is \"%s\", not a name that libvirt gives, such as \"vda\"",
                    (const char *) disk->doc->URL, xmlGetLineNo (disk), target ? target : "");
       return NULL;
     }
@@ -153,10 +153,7 @@ parse_disks (VkDomainXml *domain, xmlNode *root, GError **error)
         return FALSE;
       g_ptr_array_add (domain->disks, disk);
       if (!g_hash_table_add (seen, disk->target))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "domain '%s': two disks have the target '%s'", domain->name, disk->target);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_FAILED, "domain '%s': two disks have the target '%s'", domain->name, disk->target);
     }
   return TRUE;
 }
@@ -259,16 +256,10 @@ parse_identity (VkDomainXml *domain, xmlNode *root, GError **error)
   domain->id = id != NULL && parse_number (id, &number) && number <= G_MAXINT ? (int) number : -1;
   domain->name = vk_xml_text (root, "name");
   if (domain->name == NULL || domain->name[0] == '\0')
-    {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_FAILED, "the domain document has no <name>");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_FAILED, "the domain document has no <name>");
   domain->uuid = stripped_text (root, "uuid");
   if (domain->uuid != NULL && !g_uuid_string_is_valid (domain->uuid))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "domain '%s': '%s' is not a UUID", domain->name, domain->uuid);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_FAILED, "domain '%s': '%s' is not a UUID", domain->name, domain->uuid);
   return TRUE;
 }
 

@@ -104,8 +104,7 @@ parse (VkFreezeMarker *marker, const char *text, GError **error)
     return FALSE;
   if (strcmp (format, marker_format) == 0 && version == MARKER_VERSION && marker->uuid != NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not the note of a frozen guest that virt-keep %s knows: thaw the guest with virsh domfsthaw, and remove the file", marker->path, PACKAGE_VERSION);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' is not the note of a frozen guest that virt-keep %s knows: thaw the guest with virsh domfsthaw, and remove the file", marker->path, PACKAGE_VERSION);
 }
 
 /* Adds the marker when it is about what was asked for.  One that has gone meanwhile is
@@ -150,7 +149,7 @@ vk_freeze_marker_list (VkHost *host, const char *uuid, GError **error)
 
   if (directory == NULL && !g_error_matches (failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read '%s': %s", path, failure->message);
+      vk_fail (error, VK_ERROR_STORE, "cannot read '%s': %s", path, failure->message);
       return NULL;
     }
   while (directory != NULL && (name = g_dir_read_name (directory)) != NULL)

@@ -54,8 +54,7 @@ vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
     *filesystems = (guint) MAX (thawed, 0);
   if (thawed >= 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen, and its programs stand still when they write: %s: thaw them now with virsh domfsthaw, or fsfreeze --unfreeze in the guest", virDomainGetName (domain), failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen, and its programs stand still when they write: %s: thaw them now with virsh domfsthaw, or fsfreeze --unfreeze in the guest", virDomainGetName (domain), failure->message);
 }
 
 /* Only the thread that thaws writes thawed and what belongs to it, and they are read when

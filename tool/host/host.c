@@ -3,6 +3,7 @@
 
 #include "host/host.h"
 
+#include <inttypes.h>
 #include <libvirt-glib/libvirt-glib.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ open_within (const VkHost *host, gint64 microseconds, char **message)
   if (!in_time)
     {
       g_thread_unref (thread);
-      *message = g_strdup_printf ("it accepts no connection within %" G_GINT64_FORMAT " seconds, as if it hung", microseconds / G_USEC_PER_SEC);
+      *message = g_strdup_printf ("it accepts no connection within %" PRId64 " seconds, as if it hung", microseconds / G_USEC_PER_SEC);
       return NULL;
     }
   g_thread_join (thread);
@@ -133,16 +134,13 @@ connect_host (VkHost *host, gint64 microseconds, GError **error)
   host->connection = open_within (host, microseconds, &message);
   if (host->connection == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
+      vk_fail (error, VK_ERROR_CONNECTION, "cannot connect to libvirt%s%s: %s: is libvirtd (or virtqemud) running, and may this user use it? -c names another URI",
                    host->requested_uri ? " at " : "", host->requested_uri ? host->requested_uri : "", message);
       return FALSE;
     }
   type = virConnectGetType (host->connection);
   if (g_strcmp0 (type, "QEMU") != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the connection leads to a '%s' hypervisor, virt-keep backs up QEMU domains: use a qemu:// URI with -c", type ? type : "unknown");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the connection leads to a '%s' hypervisor, virt-keep backs up QEMU domains: use a qemu:// URI with -c", type ? type : "unknown");
   host->lost = FALSE;
   virConnectRegisterCloseCallback (host->connection, connection_closed, host, NULL);
   virConnectSetKeepAlive (host->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
@@ -255,7 +253,7 @@ vk_host_find_domain (VkHost *host, const char *word, GError **error)
   if (domain != NULL)
     return domain;
   if (virGetLastErrorCode () == VIR_ERR_NO_DOMAIN)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt knows no domain '%s': see virsh list --all", word);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "libvirt knows no domain '%s': see virsh list --all", word);
   else
     vk_set_libvirt_error (error, NULL, "cannot look up the domain '%s'", word);
   return NULL;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -313,7 +314,7 @@ vk_monitor_qemu_version (virDomainPtr domain)
       || !vk_json_get_uint64 (version, "minor", 0, &minor, NULL)
       || !vk_json_get_uint64 (version, "micro", 0, &micro, NULL))
     return NULL;
-  return g_strdup_printf ("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT, major, minor, micro);
+  return g_strdup_printf ("%" PRIu64 ".%" PRIu64 ".%" PRIu64, major, minor, micro);
 }
 
 static void

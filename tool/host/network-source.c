@@ -194,7 +194,7 @@ vk_network_source_parse (const char *uri, GError **error)
   if (known && has_sound_values (source, error))
     return g_steal_pointer (&source);
   if (!known)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "a domain cannot be defined with a disk at '%s': libvirt is told of nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH, iscsi://HOST/TARGET/LUN and rbd:POOL/IMAGE[:conf=FILE], without credentials; leave --define out, and define a copy of the point's domain-inactive.xml", uri);
+    vk_fail (error, VK_ERROR_REFUSED, "a domain cannot be defined with a disk at '%s': libvirt is told of nbd://HOST/EXPORT, nbd+unix:///EXPORT?socket=PATH, iscsi://HOST/TARGET/LUN and rbd:POOL/IMAGE[:conf=FILE], without credentials; leave --define out, and define a copy of the point's domain-inactive.xml", uri);
   return NULL;
 }
 

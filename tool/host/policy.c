@@ -43,7 +43,7 @@ accept_document (xmlDoc *doc, const GError *failure, GError **error)
 
   if (root == NULL || strcmp ((const char *) root->name, "policy") != 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "what it has in its metadata for virt-keep is no <policy>%s%s", failure ? ": " : "", failure ? failure->message : "");
+      vk_fail (error, VK_ERROR_USAGE, "what it has in its metadata for virt-keep is no <policy>%s%s", failure ? ": " : "", failure ? failure->message : "");
       xmlFreeDoc (doc);
       return NULL;
     }

@@ -36,7 +36,7 @@ vk_qmp_run (virDomainPtr domain, const char *command, JsonObject *arguments, GEr
       g_autofree char *words = NULL;
 
       vk_json_get_string (failure, "desc", "no description", &words, NULL);
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "QEMU monitor command %s: %s", command, words ? words : "");
+      vk_fail (error, VK_ERROR_FAILED, "QEMU monitor command %s: %s", command, words ? words : "");
       return NULL;
     }
   return g_steal_pointer (&answer);

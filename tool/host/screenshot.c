@@ -101,13 +101,13 @@ vk_ppm_to_png (GBytes *ppm, GError **error)
 
   if (pixels == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the screenshot is neither PNG nor PPM");
+      vk_fail (error, VK_ERROR_FAILED, "the screenshot is neither PNG nor PPM");
       return NULL;
     }
   length = PNG_IMAGE_PNG_SIZE_MAX (image);
   png = g_malloc (length);
   if (png_image_write_to_memory (&image, png, &length, 0, pixels, 0, NULL))
     return g_bytes_new_take (g_steal_pointer (&png), length);
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the screenshot cannot be made PNG: %s", image.message);
+  vk_fail (error, VK_ERROR_FAILED, "the screenshot cannot be made PNG: %s", image.message);
   return NULL;
 }

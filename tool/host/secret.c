@@ -3,6 +3,7 @@
 
 #include "host/secret.h"
 
+#include <glib/gi18n.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,7 @@ vk_secret_find (VkHost *host, const char *usage, GError **error)
 
   if (secret != NULL && virSecretGetUUIDString (secret, uuid) == 0)
     return g_strdup (uuid);
-  vk_set_libvirt_error (error, "see virsh secret-list", "libvirt has no secret for the volume '%s'", usage);
+  vk_set_libvirt_error (error, N_("see virsh secret-list"), "libvirt has no secret for the volume '%s'", usage);
   return NULL;
 }
 
@@ -48,13 +49,13 @@ vk_secret_value (VkHost *host, const char *uuid, GError **error)
 
   if (secret == NULL)
     {
-      vk_set_libvirt_error (error, "define it there with virsh secret-define, and give it the key with virsh secret-set-value", "the disk is encrypted, and libvirt does not have its secret %s", uuid);
+      vk_set_libvirt_error (error, N_("define it there with virsh secret-define, and give it the key with virsh secret-set-value"), "the disk is encrypted, and libvirt does not have its secret %s", uuid);
       return NULL;
     }
   bytes = virSecretGetValue (secret, &length, 0);
   if (bytes == NULL)
     {
-      vk_set_libvirt_error (error, "it needs a value, and must not be private", "the disk is encrypted, and libvirt does not tell the value of its secret %s", uuid);
+      vk_set_libvirt_error (error, N_("it needs a value, and must not be private"), "the disk is encrypted, and libvirt does not tell the value of its secret %s", uuid);
       return NULL;
     }
   value = g_new0 (Value, 1);

@@ -73,7 +73,7 @@ download (VkHost *host, virStorageVolPtr volume, const char *path, const char *t
   Receiving receiving = { .fd = fd, .cancellable = cancellable };
 
   if (fd < 0)
-    return vk_fail_errno ("create", to_path, error);
+    return vk_fail_errno (error, "cannot create '%s'", to_path);
   if (stream != NULL && virStorageVolDownload (volume, stream, 0, 0, 0) == 0)
     {
       if (virStreamRecvAll (stream, receive, &receiving) == 0 && virStreamFinish (stream) == 0)

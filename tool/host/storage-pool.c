@@ -4,6 +4,7 @@
 #include "host/storage-pool.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libvirt/virterror.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,12 +64,12 @@ vk_storage_pool_open (VkHost *host, const char *name, GError **error)
   pool->pool = virStoragePoolLookupByName (pool->connection, name);
   if (pool->pool == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no storage pool '%s': see virsh pool-list --all", name);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "there is no storage pool '%s': see virsh pool-list --all", name);
       return NULL;
     }
   if (virStoragePoolIsActive (pool->pool) != 1)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the storage pool '%s' is not started: virsh pool-start it", name);
+      vk_fail (error, VK_ERROR_REFUSED, "the storage pool '%s' is not started: virsh pool-start it", name);
       return NULL;
     }
   return read_xml (pool, error) && vk_storage_pool_refresh (pool, error) ? g_steal_pointer (&pool) : NULL;
@@ -150,7 +151,7 @@ describe_volume (const char *name, guint64 bytes, GError **error)
 {
   g_autoptr (xmlDoc) doc = xmlNewDoc (BAD_CAST "1.0");
   xmlNode *root = xmlNewNode (NULL, BAD_CAST "volume");
-  g_autofree char *size = g_strdup_printf ("%" G_GUINT64_FORMAT, bytes);
+  g_autofree char *size = g_strdup_printf ("%" PRIu64, bytes);
   xmlNode *target;
 
   xmlDocSetRootElement (doc, root);
@@ -285,10 +286,7 @@ vk_storage_pool_upload (VkStoragePool *pool, const char *name, const VkUpload *u
 
   sending.fd = open (upload->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (sending.fd < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot open '%s'", upload->path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "cannot open '%s'", upload->path);
   done = send_all (pool, name, &sending, error);
   close (sending.fd);
   return done;

@@ -46,7 +46,7 @@ vk_xml_schema_load (const char *directory, const char *file, GError **error)
 
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "libvirt's schema %s, which templates are checked against, is missing: install the package that has it (Debian: libvirt0, Fedora: libvirt-libs) or do without --templates", path);
+      vk_fail (error, VK_ERROR_REFUSED, "libvirt's schema %s, which templates are checked against, is missing: install the package that has it (Debian: libvirt0, Fedora: libvirt-libs) or do without --templates", path);
       return NULL;
     }
   parser = xmlRelaxNGNewParserCtxt (path);
@@ -56,7 +56,7 @@ vk_xml_schema_load (const char *directory, const char *file, GError **error)
   schema = xmlRelaxNGParse (parser);
   xmlSetStructuredErrorFunc (usual_data, usual_handler);
   if (schema == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s cannot be read as a RELAX NG schema: %s", path, complaint.words ? complaint.words : "no reason given");
+    vk_fail (error, VK_ERROR_REFUSED, "%s cannot be read as a RELAX NG schema: %s", path, complaint.words ? complaint.words : "no reason given");
   g_free (complaint.words);
   return g_steal_pointer (&schema);
 }
@@ -171,13 +171,13 @@ vk_xml_schema_check (xmlRelaxNG *schema, xmlDoc *doc, const char *name, GError *
     {
       look_into_wrapper (root, &culprit);
       if (culprit.attribute != NULL)
-        g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: attribute '%s' of element '%s' is not what libvirt's schema allows here", name, culprit.line, (const char *) culprit.attribute, (const char *) culprit.name);
+        vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: attribute '%s' of element '%s' is not what libvirt's schema allows here", name, culprit.line, (const char *) culprit.attribute, (const char *) culprit.name);
       else
-        g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: element '%s' is not what libvirt's schema allows here", name, culprit.line, (const char *) culprit.name);
+        vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: element '%s' is not what libvirt's schema allows here", name, culprit.line, (const char *) culprit.name);
     }
   else if (!valid)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%d: libvirt's schema does not allow this: %s", name, complaint.line, complaint.words ? complaint.words : "no reason given");
+      vk_fail (error, VK_ERROR_REFUSED, "%s:%d: libvirt's schema does not allow this: %s", name, complaint.line, complaint.words ? complaint.words : "no reason given");
     }
   g_free (complaint.words);
   return valid;

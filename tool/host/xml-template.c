@@ -54,7 +54,7 @@ refuse_hole (const struct scope *scope, const char *name, long line, GError **er
 {
   g_autofree char *known = list_holes (scope);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: there is no hole ${%s} here; %s%s",
+  vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: there is no hole ${%s} here; %s%s",
                scope->file, line, name, known[0] != '\0' ? "there are " : "there are none", known);
   return FALSE;
 }
@@ -74,10 +74,7 @@ fill_text (const char *text, const struct scope *scope, long line, char **filled
       const char *value = NULL;
 
       if (name == NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: a hole begins with ${ but no } ends it", scope->file, line);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: a hole begins with ${ but no } ends it", scope->file, line);
       if (!look_up (scope, name, &value))
         return refuse_hole (scope, name, line, error);
       if (!vk_xml_check_value (value, name, error))
@@ -177,7 +174,7 @@ fill_whole (xmlNode *element, const struct scope *scope, const struct prototypes
   if (!fill_element (element, scope, except, &keep, error))
     return FALSE;
   if (!keep)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: a hole without a value would drop element '%s' or one in it that each disk needs", scope->file, xmlGetLineNo (element), (const char *) element->name);
+    vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: a hole without a value would drop element '%s' or one in it that each disk needs", scope->file, xmlGetLineNo (element), (const char *) element->name);
   return keep;
 }
 
@@ -192,7 +189,7 @@ find_prototype (xmlDoc *doc, const char *hole, const char *file, GError **error)
 
   if (found->len == 1)
     return last;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: one element is to have the attribute name='${%s}', and %u have",
+  vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: one element is to have the attribute name='${%s}', and %u have",
                file, xmlGetLineNo (last), hole, found->len);
   return NULL;
 }
@@ -259,10 +256,7 @@ fill_document (xmlDoc *doc, const VkXmlTemplate *what, const char *file, GError 
   if (prototypes.left_out == NULL)
     return FALSE;
   if (contains (prototypes.taken, prototypes.left_out) || contains (prototypes.left_out, prototypes.taken))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: the elements for disks taken and for disks left out cannot be inside one another", file, xmlGetLineNo (prototypes.left_out));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: the elements for disks taken and for disks left out cannot be inside one another", file, xmlGetLineNo (prototypes.left_out));
   return fill_whole (root, &scope, &prototypes, error) && add_disks (what, &prototypes, &scope, error);
 }
 
@@ -291,9 +285,9 @@ find_replacement (const char *file, const char *templates_dir, GError **error)
         return NULL;
     }
   if (!g_file_test (templates_dir, G_FILE_TEST_IS_DIR))
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the template directory %s is not a directory that can be read", templates_dir);
+    vk_fail (error, VK_ERROR_REFUSED, "the template directory %s is not a directory that can be read", templates_dir);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the template directory %s holds none of the files that it could replace: %s", templates_dir, names);
+    vk_fail (error, VK_ERROR_REFUSED, "the template directory %s holds none of the files that it could replace: %s", templates_dir, names);
   return NULL;
 }
 
@@ -317,8 +311,7 @@ refuse_missing (xmlDoc *doc, const char *name, const char *path, GError **error)
 {
   xmlNode *root = xmlDocGetRootElement (doc);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s:%ld: nothing in element '%s' has the hole ${%s}, which a backup needs", path, xmlGetLineNo (root), (const char *) root->name, name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "%s:%ld: nothing in element '%s' has the hole ${%s}, which a backup needs", path, xmlGetLineNo (root), (const char *) root->name, name);
 }
 
 static xmlDoc *
@@ -331,12 +324,12 @@ load_replacement (const char *path, GError **error)
   /* A pipe would be waited for. */
   if (!g_file_test (path, G_FILE_TEST_IS_REGULAR))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the template %s is not a regular file", path);
+      vk_fail (error, VK_ERROR_REFUSED, "the template %s is not a regular file", path);
       return NULL;
     }
   if (!g_file_get_contents (path, &text, NULL, &reason))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the template cannot be read: %s", reason->message);
+      vk_fail (error, VK_ERROR_REFUSED, "the template cannot be read: %s", reason->message);
       return NULL;
     }
   doc = vk_xml_parse (text, path, &reason);

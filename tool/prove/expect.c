@@ -26,9 +26,9 @@ parse_console (VkExpectation *expectation, const char *pattern, GError **error)
   g_autoptr (GError) failure = NULL;
 
   if (*pattern == '\0')
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--expect console: needs a regular expression behind the colon");
+    vk_fail (error, VK_ERROR_USAGE, "--expect console: needs a regular expression behind the colon");
   else if ((expectation->regex = g_regex_new (pattern, 0, 0, &failure)) == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--expect console: '%s' is no regular expression: %s", pattern, failure->message);
+    vk_fail (error, VK_ERROR_USAGE, "--expect console: '%s' is no regular expression: %s", pattern, failure->message);
   return expectation->regex != NULL;
 }
 
@@ -42,8 +42,7 @@ parse_port (VkExpectation *expectation, const char *number, GError **error)
       expectation->port = (guint) port;
       return TRUE;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--expect port: '%s' is no TCP port: give a number from 1 to 65535", number);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--expect port: '%s' is no TCP port: give a number from 1 to 65535", number);
 }
 
 static gboolean
@@ -65,8 +64,7 @@ parse (VkExpectation *expectation, const char *word, GError **error)
       expectation->kind = VK_EXPECT_PORT;
       return parse_port (expectation, word + strlen (port_prefix), error);
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "--expect cannot be '%s': give agent, console:REGEX or port:NUMBER", word);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "--expect cannot be '%s': give agent, console:REGEX or port:NUMBER", word);
 }
 
 GPtrArray *

@@ -3,7 +3,9 @@
 
 #include "prove/proof-report.h"
 
+#include <glib/gi18n.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -86,16 +88,16 @@ vk_proof_append_text (GString *text, const VkProof *proof, const GPtrArray *expe
       const VkExpectation *expectation = g_ptr_array_index (expectations, i);
 
       if (expectation->met)
-        g_string_append_printf (text, "  %s: after %.1f s\n", expectation->word, (double) expectation->milliseconds / 1000);
+        g_string_append_printf (text, _("  %s: after %.1f s\n"), expectation->word, (double) expectation->milliseconds / 1000);
       else
-        g_string_append_printf (text, "  %s: not seen\n", expectation->word);
+        g_string_append_printf (text, _("  %s: not seen\n"), expectation->word);
     }
   if (proof->script_ended)
     {
       if (proof->script.exit_code < 0)
-        g_string_append (text, "  script: ended by a signal\n");
+        g_string_append (text, _("  script: ended by a signal\n"));
       else
-        g_string_append_printf (text, "  script: exit code %" G_GINT64_FORMAT "\n", proof->script.exit_code);
+        g_string_append_printf (text, _("  script: exit code %" PRId64 "\n"), proof->script.exit_code);
       append_indented (text, proof->script.output);
     }
   if (proof->verdict->proven)

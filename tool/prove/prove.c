@@ -3,6 +3,7 @@
 
 #include "prove/prove.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -158,8 +159,7 @@ may_go_on (struct attempt *attempt, GError **error)
     return FALSE;
   if (!vk_host_is_lost (attempt->host))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "the connection to libvirt was lost while the machine was watched");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_CONNECTION, "the connection to libvirt was lost while the machine was watched");
 }
 
 /* Waits a moment, in which libvirt's events are handled; the time being up is a reason:
@@ -251,7 +251,7 @@ run_script (struct attempt *attempt, GError **error)
   if (attempt->proof->script_ended && script->exit_code < 0)
     set_reason (attempt, "the script was ended by a signal");
   else if (attempt->proof->script_ended && script->exit_code > 0)
-    set_reason (attempt, "the script has ended with exit code %" G_GINT64_FORMAT, script->exit_code);
+    set_reason (attempt, "the script has ended with exit code %" PRId64, script->exit_code);
   return TRUE;
 }
 
@@ -274,10 +274,7 @@ watch (struct attempt *attempt, GError **error)
   VkProof *proof = attempt->proof;
 
   if (vk_expectations_need_agent (attempt->request->expectations) && !vk_agent_has_channel (attempt->domain))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the domain has no channel for a guest agent (org.qemu.guest_agent.0), so none can answer: give --expect console:REGEX");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the domain has no channel for a guest agent (org.qemu.guest_agent.0), so none can answer: give --expect console:REGEX");
   if (!wait_for_expectations (attempt, error)
       || (attempt->reason == NULL && attempt->request->script != NULL && !run_script (attempt, error)))
     return FALSE;

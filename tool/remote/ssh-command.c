@@ -120,7 +120,7 @@ vk_ssh_words (const char *text, gboolean attended, char **host, GError **error)
 
   if (uri == NULL || parameters == NULL || g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0')
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is no URI from which ssh could be told where to go", text);
+      vk_fail (error, VK_ERROR_REFUSED, "'%s' is no URI from which ssh could be told where to go", text);
       return NULL;
     }
   add_words (words, uri, parameters, attended);

@@ -81,7 +81,7 @@ set_connection_error (VkSsh *ssh, GError **error)
 {
   g_autofree char *words = vk_ssh_last_words (ssh);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_CONNECTION, "cannot log in to '%s' through ssh: %s: what libvirt connects with has to work for virt-keep's own ssh, too (try: ssh %s true)",
+  vk_fail (error, VK_ERROR_CONNECTION, "cannot log in to '%s' through ssh: %s: what libvirt connects with has to work for virt-keep's own ssh, too (try: ssh %s true)",
                ssh->host, words ? words : "it said nothing", ssh->host);
   return FALSE;
 }
@@ -206,7 +206,7 @@ vk_ssh_fetch (VkSsh *ssh, const char *path, const char *to_path, GCancellable *c
     return TRUE;
   unlink (to_path);
   if (received)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' cannot be read on '%s'", path, ssh->host);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "'%s' cannot be read on '%s'", path, ssh->host);
   return FALSE;
 }
 
@@ -220,6 +220,5 @@ vk_ssh_room (VkSsh *ssh, const char *directory, VkRoom *room, GCancellable *canc
     return FALSE;
   if (vk_room_parse (output, room))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "df on '%s' does not say how much room there is in '%s'", ssh->host, directory);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "df on '%s' does not say how much room there is in '%s'", ssh->host, directory);
 }

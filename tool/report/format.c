@@ -3,6 +3,8 @@
 
 #include "report/format.h"
 
+#include <inttypes.h>
+
 char *
 vk_format_bytes (guint64 bytes)
 {
@@ -23,7 +25,7 @@ char *
 vk_format_seconds (guint64 seconds)
 {
   if (seconds >= 3600)
-    return g_strdup_printf ("%" G_GUINT64_FORMAT ":%02u:%02u", seconds / 3600, (guint) (seconds / 60 % 60), (guint) (seconds % 60));
+    return g_strdup_printf ("%" PRIu64 ":%02u:%02u", seconds / 3600, (guint) (seconds / 60 % 60), (guint) (seconds % 60));
   return g_strdup_printf ("%u:%02u", (guint) (seconds / 60), (guint) (seconds % 60));
 }
 

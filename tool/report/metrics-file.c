@@ -37,7 +37,7 @@ lock (const char *path, GError **error)
 
   if (fd < 0)
     {
-      vk_fail_errno ("open", name, error);
+      vk_fail_errno (error, "cannot open '%s'", name);
       return -1;
     }
   do
@@ -45,7 +45,7 @@ lock (const char *path, GError **error)
   while (failed != 0 && errno == EINTR);
   if (failed == 0)
     return vk_fd_steal (&fd);
-  vk_fail_errno ("lock", name, error);
+  vk_fail_errno (error, "cannot lock '%s'", name);
   return -1;
 }
 
@@ -65,7 +65,7 @@ load (const char *path, GError **error)
     }
   if (text == NULL || vk_metrics_parse (metrics, text, &line))
     return g_steal_pointer (&metrics);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "line %u of '%s' is none of virt-keep's: name a file that has nothing but its metrics, or remove this one", line, path);
+  vk_fail (error, VK_ERROR_REFUSED, "line %u of '%s' is none of virt-keep's: name a file that has nothing but its metrics, or remove this one", line, path);
   return NULL;
 }
 
@@ -78,7 +78,7 @@ save (const VkMetrics *metrics, const char *path, GError **error)
 
   unlink (new_path);
   if (vk_file_write (new_path, text, strlen (text), error)
-      && (chmod (new_path, 0644) == 0 || vk_fail_errno ("make readable", new_path, error))
+      && (chmod (new_path, 0644) == 0 || vk_fail_errno (error, "cannot make readable '%s'", new_path))
       && vk_file_replace (new_path, path, error))
     return TRUE;
   unlink (new_path);

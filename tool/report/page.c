@@ -3,6 +3,7 @@
 
 #include "report/page.h"
 
+#include <inttypes.h>
 #include <libxml/HTMLtree.h>
 
 #include "report/format.h"
@@ -41,10 +42,10 @@ vk_report_age (const VkReport *report, GDateTime *time)
   gint64 hours = minutes / 60;
 
   if (hours == 0)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " min", minutes);
+    return g_strdup_printf ("%" PRId64 " min", minutes);
   if (hours < 48)
-    return g_strdup_printf ("%" G_GINT64_FORMAT " h %" G_GINT64_FORMAT " min", hours, minutes % 60);
-  return g_strdup_printf ("%" G_GINT64_FORMAT " d %" G_GINT64_FORMAT " h", hours / 24, hours % 24);
+    return g_strdup_printf ("%" PRId64 " h %" PRId64 " min", hours, minutes % 60);
+  return g_strdup_printf ("%" PRId64 " d %" PRId64 " h", hours / 24, hours % 24);
 }
 
 /* From the oldest point of all to now, and never less than what is new enough. */

@@ -3,6 +3,7 @@
 
 #include "report/reporter.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -84,7 +85,7 @@ print_line (VkReporter *reporter, GLogLevelFlags level, const char *event, const
   if (reporter->journal && vk_journal_send (level, text, &record))
     return;
   erase_bars (reporter);
-  fprintf (reporter->stream, "%s%s\n", level == G_LOG_LEVEL_WARNING ? "warning: " : "", text);
+  fprintf (reporter->stream, "%s%s\n", level == G_LOG_LEVEL_WARNING ? _("warning: ") : "", text);
   fflush (reporter->stream);
 }
 
@@ -134,8 +135,8 @@ vk_reporter_phase (VkReporter *reporter, const char *phase, const char *text)
   JsonObject *fields = json_object_new ();
 
   vk_json_set_string (fields, "phase", phase);
-  vk_json_set_string (fields, "message", text);
-  vk_reporter_event (reporter, "phase", text, fields);
+  vk_json_set_string (fields, "message", _(text));
+  vk_reporter_event (reporter, "phase", _(text), fields);
 }
 
 void
@@ -214,14 +215,14 @@ describe (const VkReporter *reporter, const VkProgressItem *item)
   gint64 left;
 
   if (item->total == 0 && item->done == 0)
-    return g_strdup ("waiting for the size");
+    return g_strdup (_("waiting for the size"));
   estimate (reporter, item, &rate, &left);
   speed = vk_format_bytes (rate);
   if (item->total == 0)
     return g_strdup_printf ("%s, %s/s", done, speed);
   time = left >= 0 ? vk_format_seconds ((guint64) left) : NULL;
-  return g_strdup_printf ("%3.0f %%, %s of %s, %s/s%s%s%s%s%s%s", 100.0 * (double) item->done / (double) item->total,
-                          done, total, speed, time ? ", " : "", time ? time : "", time ? " left" : "", most ? ", at most " : "", most ? most : "", most ? "/s" : "");
+  return g_strdup_printf (_("%3.0f %%, %s of %s, %s/s%s%s%s%s%s%s"), 100.0 * (double) item->done / (double) item->total,
+                          done, total, speed, time ? ", " : "", time ? time : "", time ? _(" left") : "", most ? _(", at most ") : "", most ? most : "", most ? "/s" : "");
 }
 
 /* Rows and columns; of the usual terminal when stream is none. */
@@ -245,7 +246,7 @@ print_bar (VkReporter *reporter, const VkProgressItem *item, guint columns)
   guint filled = (guint) (CLAMP (fraction, 0, 1) * BAR_CELLS);
   g_autoptr (GString) line = g_string_new (NULL);
 
-  g_string_append_printf (line, "%-6s ", item->disk ? item->disk : "total");
+  g_string_append_printf (line, "%-6s ", item->disk ? item->disk : _("total"));
   if (columns >= BAR_MINIMUM_COLUMNS)
     {
       g_string_append_c (line, '[');
@@ -281,7 +282,7 @@ print_lines (VkReporter *reporter, const VkProgressItem *items, gsize n_items)
     {
       g_autofree char *numbers = describe (reporter, &items[i]);
 
-      fprintf (reporter->stream, "%s: %s\n", items[i].disk ? items[i].disk : "total", g_strchug (numbers));
+      fprintf (reporter->stream, "%s: %s\n", items[i].disk ? items[i].disk : _("total"), g_strchug (numbers));
     }
   fflush (reporter->stream);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,8 +22,7 @@ check_name (VkHost *host, const VkPoint *point, const char *name, GError **error
 
   if (domain == NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "a domain named '%s' exists already: give the restored one another name with --name", wanted);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "a domain named '%s' exists already: give the restored one another name with --name", wanted);
 }
 
 static gboolean
@@ -39,10 +39,7 @@ check_networks (VkHost *host, GHashTable *networks, GError **error)
       g_autoptr (virNetwork) network = virNetworkLookupByName (vk_host_connection (host), name);
 
       if (network == NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt has no network '%s': see virsh net-list --all", (const char *) name);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_NOT_FOUND, "libvirt has no network '%s': see virsh net-list --all", (const char *) name);
     }
   return TRUE;
 }
@@ -55,10 +52,7 @@ check_file_places (const VkPoint *point, gboolean has_directory, GError **error)
 
   for (gsize i = 0; !has_directory && i < G_N_ELEMENTS (roles); i++)
     if (vk_manifest_find_file (point->manifest, roles[i]) != NULL)
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the domain needs files besides its disks (%s), which must have a place, too: add --to DIRECTORY", roles[i]);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_USAGE, "the domain needs files besides its disks (%s), which must have a place, too: add --to DIRECTORY", roles[i]);
   return TRUE;
 }
 
@@ -69,7 +63,7 @@ load_xml (VkStore *store, const VkPoint *point, GError **error)
 
   if (stored != NULL)
     return vk_store_load_file (store, point, stored, DOMAIN_XML_LIMIT, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point holds no domain XML");
+  vk_fail (error, VK_ERROR_STORE, "the restore point holds no domain XML");
   return NULL;
 }
 
@@ -171,7 +165,7 @@ define_xml (VkHost *host, const char *xml, GError **error)
   virDomainPtr domain = virDomainDefineXML (vk_host_connection (host), xml);
 
   if (domain == NULL)
-    vk_set_libvirt_error (error, "the disks are restored; mend a copy of the point's domain-inactive.xml and virsh define it", "libvirt did not define the restored domain");
+    vk_set_libvirt_error (error, N_("the disks are restored; mend a copy of the point's domain-inactive.xml and virsh define it"), "libvirt did not define the restored domain");
   return domain;
 }
 
@@ -180,7 +174,7 @@ start (virDomainPtr domain, const char *name, GError **error)
 {
   if (virDomainCreate (domain) == 0)
     return TRUE;
-  vk_set_libvirt_error (error, "it is restored and defined", "the restored domain '%s' does not start", name);
+  vk_set_libvirt_error (error, N_("it is restored and defined"), "the restored domain '%s' does not start", name);
   return FALSE;
 }
 

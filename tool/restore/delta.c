@@ -5,6 +5,8 @@
  * point. */
 #include "config.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,8 +44,7 @@ vk_restore_refuse_half_written (VkRestore *restore, VkRestoreItem *item, GError 
 
   if (restore->request->delta || !is_file (hidden))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is '%s', half written by a restore with --delta that was interrupted: finish it with --in-place --delta, of any restore point, or rename it", hidden, item->path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' is '%s', half written by a restore with --delta that was interrupted: finish it with --in-place --delta, of any restore point, or rename it", hidden, item->path);
 }
 
 typedef struct
@@ -110,8 +111,7 @@ check_size (VkRestoreItem *item, VkNbdServer *server, GError **error)
     return FALSE;
   if (size == item->disk->virtual_size)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' has %" G_GUINT64_FORMAT " bytes now, and had %" G_GUINT64_FORMAT " then: restore it without --delta", item->path, size, item->disk->virtual_size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' has %" PRIu64 " bytes now, and had %" PRIu64 " then: restore it without --delta", item->path, size, item->disk->virtual_size);
 }
 
 /* The qemu-nbd of a run that was killed may still have to flush what it was given
@@ -167,10 +167,7 @@ hide (VkRestoreItem *item, GError **error)
   g_autofree char *hidden = hidden_path (item);
 
   if (is_file (item->path) && is_file (hidden))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "both '%s' and the half written '%s' are there: remove the one that is not wanted", item->path, hidden);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "both '%s' and the half written '%s' are there: remove the one that is not wanted", item->path, hidden);
   item->is_half = is_file (hidden);
   if (!item->is_half && !is_file (item->path))
     return TRUE;
@@ -228,7 +225,7 @@ vk_restore_show_untouched (VkRestore *restore, GError **error)
         half = item;
     }
   if (half != NULL)
-    g_prefix_error (error, "the disks are half written, and called '%s' and so on until the same command has finished them: ", half->hidden);
+    g_prefix_error (error, _("the disks are half written, and called '%s' and so on until the same command has finished them: "), half->hidden);
   else
     vk_restore_show (restore, NULL);
 }

@@ -17,7 +17,7 @@ vk_in_place_check_off (const VkInPlace *in_place, GError **error)
   if (active < 0)
     vk_set_libvirt_error (error, NULL, "cannot ask whether '%s' runs", in_place->xml->name);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' runs: its disks can be restored in place while it is shut off only", in_place->xml->name);
+    vk_fail (error, VK_ERROR_REFUSED, "'%s' runs: its disks can be restored in place while it is shut off only", in_place->xml->name);
   return FALSE;
 }
 
@@ -27,8 +27,7 @@ check_no_saved_state (const VkInPlace *in_place, GError **error)
 {
   if (virDomainHasManagedSaveImage (in_place->domain, 0) != 1)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' has a saved state (virsh managedsave), which does not fit other disks: start the domain and shut it off, or virsh managedsave-remove it", in_place->xml->name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' has a saved state (virsh managedsave), which does not fit other disks: start the domain and shut it off, or virsh managedsave-remove it", in_place->xml->name);
 }
 
 static gboolean
@@ -36,10 +35,7 @@ read_domain (VkInPlace *in_place, VkHost *host, const VkPoint *point, GError **e
 {
   in_place->domain = virDomainLookupByUUIDString (vk_host_connection (host), point->manifest->domain_uuid);
   if (in_place->domain == NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "libvirt has no domain with the UUID %s of the restore point, so there is no place to restore to: use --to and --define", point->manifest->domain_uuid);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_NOT_FOUND, "libvirt has no domain with the UUID %s of the restore point, so there is no place to restore to: use --to and --define", point->manifest->domain_uuid);
   in_place->xml = vk_host_read_domain (host, in_place->domain, VIR_DOMAIN_XML_SECURE | VIR_DOMAIN_XML_INACTIVE, NULL, error);
   return in_place->xml != NULL;
 }
@@ -64,7 +60,7 @@ vk_in_place_open (VkHost *host, VkStore *store, const VkPoint *point, GCancellab
 
   if (!vk_host_is_local (host))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "--in-place works on the machine of the domain only: run virt-keep there");
+      vk_fail (error, VK_ERROR_REFUSED, "--in-place works on the machine of the domain only: run virt-keep there");
       return NULL;
     }
   if (!read_domain (in_place, host, point, error)

@@ -84,7 +84,7 @@ static gboolean
 check_disk_exists (const VkRestore *restore, gboolean exists, const char *name, GError **error)
 {
   if (!exists)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", name);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point has no disk '%s': see virt-keep show", name);
   return exists;
 }
 
@@ -108,10 +108,7 @@ check_names (const VkRestore *restore, GError **error)
     }
   for (gsize i = 0; request->files != NULL && request->files[i] != NULL; i++)
     if (!holds_file (manifest, request->files[i]))
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point has no file '%s': see virt-keep show", request->files[i]);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point has no file '%s': see virt-keep show", request->files[i]);
   return TRUE;
 }
 
@@ -123,8 +120,7 @@ check_stays_encrypted (const VkRestore *restore, const VkRestoreItem *item, GErr
 
   if (item->disk->secret == NULL || (item->staged != NULL && item->volume == NULL && restore->in_place == NULL && strcmp (form->format, "qcow2") == 0 && !form->compress))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s is encrypted, and would not be any more there: restore it into a new file, as qcow2 and without --compress", item->name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the disk %s is encrypted, and would not be any more there: restore it into a new file, as qcow2 and without --compress", item->name);
 }
 
 static gboolean
@@ -186,8 +182,7 @@ check_different (const VkRestore *restore, GError **error)
 
       if (g_hash_table_add (seen, item->path))
         continue;
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "two disks cannot be restored to one place, '%s'", item->path);
-      return FALSE;
+      return vk_fail (error, VK_ERROR_USAGE, "two disks cannot be restored to one place, '%s'", item->path);
     }
   return TRUE;
 }

@@ -21,8 +21,7 @@ vk_restore_refuse_existing (const char *path, GError **error)
 {
   if (!g_file_test (path, G_FILE_TEST_EXISTS) && !g_file_test (path, G_FILE_TEST_IS_SYMLINK))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: restore to another place, or move it away", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: restore to another place, or move it away", path);
 }
 
 /* What makes this restore different from others, but for the place. */

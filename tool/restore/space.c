@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
@@ -25,10 +26,7 @@ add_need (GArray *needs, const char *directory, guint64 bytes, GError **error)
   struct stat status;
 
   if (stat (directory, &status) < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot look at '%s': %s", directory, g_strerror (errno));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "cannot look at '%s': %s", directory, g_strerror (errno));
   need.device = status.st_dev;
   for (guint i = 0; i < needs->len; i++)
     if (g_array_index (needs, struct need, i).device == status.st_dev)
@@ -48,7 +46,7 @@ compare (const char *place, guint64 available, guint64 bytes, GError **error)
 
   if (available >= bytes)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "there is not enough room in '%s': %s (%" G_GUINT64_FORMAT " bytes) are needed, %s (%" G_GUINT64_FORMAT " bytes) are free; nothing was restored", place, needed, bytes,
+  vk_fail (error, VK_ERROR_STORE, "there is not enough room in '%s': %s (%" PRIu64 " bytes) are needed, %s (%" PRIu64 " bytes) are free; nothing was restored", place, needed, bytes,
                left, available);
   return FALSE;
 }

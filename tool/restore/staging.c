@@ -80,24 +80,20 @@ try_lock (VkStaging *staging, GError **error)
   if (mkdir (staging->path, DIRECTORY_MODE) < 0 && errno != EEXIST)
     {
       number = errno;
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", staging->path, g_strerror (number));
-      return FALSE;
+      return vk_fail (error, VK_ERROR_STORE, "cannot create '%s': %s", staging->path, g_strerror (number));
     }
   staging->fd = open (staging->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   number = errno;
   if (staging->fd < 0 && number != ENOENT)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot open '%s': %s", staging->path, g_strerror (number));
+    vk_fail (error, VK_ERROR_STORE, "cannot open '%s': %s", staging->path, g_strerror (number));
   if (staging->fd < 0)
     return FALSE;
   if (!is_ours (staging))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' belongs to another user, who could change what is restored: restore to another place", staging->path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "'%s' belongs to another user, who could change what is restored: restore to another place", staging->path);
   if (flock (staging->fd, LOCK_EX | LOCK_NB) == 0 && is_current (staging))
     return TRUE;
   if (is_current (staging))
-    g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another virt-keep is restoring this domain to '%s': wait for it", staging->parent);
+    vk_fail (error, VK_ERROR_BUSY, "another virt-keep is restoring this domain to '%s': wait for it", staging->parent);
   close (staging->fd);
   staging->fd = -1;
   return FALSE;
@@ -130,10 +126,7 @@ take_up (VkStaging *staging, const char *request, gboolean replace, GError **err
   if (text != NULL && (replace || !staging->is_other))
     return TRUE;
   if (text != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' was left by another restore that was interrupted: give the same command as then to finish it, or remove that directory", staging->path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "'%s' was left by another restore that was interrupted: give the same command as then to finish it, or remove that directory", staging->path);
   if (!g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
     {
       g_propagate_error (error, g_steal_pointer (&failure));

@@ -23,8 +23,7 @@ enum { MAX_LINKS = 8 };
 static gboolean
 refuse (VkRestoreItem *item, const char *why, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s cannot be restored in place: %s: use --target or --to", item->name, why);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the disk %s cannot be restored in place: %s: use --target or --to", item->name, why);
 }
 
 /* Why the domain's disk is no place for us, or NULL. */
@@ -157,8 +156,7 @@ dress (const VkRestore *restore G_GNUC_UNUSED, const VkRestoreItem *item, GError
 
   if (stat (item->path, &status) < 0 || (chown (new, status.st_uid, status.st_gid) == 0 && chmod (new, status.st_mode & 07777) == 0))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot give '%s' the owner and mode of '%s': %s", new, item->path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot give '%s' the owner and mode of '%s': %s", new, item->path, g_strerror (errno));
 }
 
 static gboolean

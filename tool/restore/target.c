@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,10 +36,7 @@ vk_restore_plan_target (VkRestore *restore, VkRestoreItem *item, const char *pla
   if (stat (item->path, &status) < 0 || S_ISREG (status.st_mode))
     item->staged = g_path_get_basename (item->path);
   else if (!S_ISBLK (status.st_mode))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s cannot be restored to '%s', which is neither a block device nor a new file", item->name, item->path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the disk %s cannot be restored to '%s', which is neither a block device nor a new file", item->name, item->path);
   return TRUE;
 }
 
@@ -59,11 +57,11 @@ vk_restore_check_unused (const VkRestoreItem *item, GError **error)
   if (fd >= 0 && writer == NULL)
     return TRUE;
   if (writer != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' is in use by %s, perhaps by a domain that runs: free it before %s is restored to it", item->path, writer, item->name);
+    vk_fail (error, VK_ERROR_REFUSED, "the block device '%s' is in use by %s, perhaps by a domain that runs: free it before %s is restored to it", item->path, writer, item->name);
   else if (number == EBUSY)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' is in use, mounted for example: free it before %s is restored to it", item->path, item->name);
+    vk_fail (error, VK_ERROR_REFUSED, "the block device '%s' is in use, mounted for example: free it before %s is restored to it", item->path, item->name);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the block device '%s' cannot be written to: %s", item->path, g_strerror (number));
+    vk_fail (error, VK_ERROR_REFUSED, "the block device '%s' cannot be written to: %s", item->path, g_strerror (number));
   return FALSE;
 }
 
@@ -72,7 +70,7 @@ check_size (const VkRestoreItem *item, guint64 size, GError **error)
 {
   if (size >= item->disk->virtual_size)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' has %" G_GUINT64_FORMAT " bytes, too few for the %" G_GUINT64_FORMAT " of the disk %s: nothing was written", item->path, size,
+  vk_fail (error, VK_ERROR_REFUSED, "'%s' has %" PRIu64 " bytes, too few for the %" PRIu64 " of the disk %s: nothing was written", item->path, size,
                item->disk->virtual_size, item->name);
   return FALSE;
 }
@@ -95,6 +93,5 @@ vk_restore_prepare_target (VkRestore *restore, VkRestoreItem *item, GError **err
     }
   if (vk_qemu_img_create_target (item->path, item->disk->virtual_size, restore->cancellable, &second))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s, and it cannot be made: %s", failure->message, second->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s, and it cannot be made: %s", failure->message, second->message);
 }

@@ -40,15 +40,9 @@ vk_restore_plan_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   g_autofree char *name = g_strdup_printf (has_files ? "%s-%s.%s" : "%s-%s", domain, item->name, request->form.format);
 
   if (strchr (domain, '/') != NULL)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "no volume can be called after the domain '%s': give another name with --name", domain);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "no volume can be called after the domain '%s': give another name with --name", domain);
   if (!has_files && strcmp (request->form.format, "raw") != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the volumes of the storage pool '%s' are no files and hold raw disks only: give --format raw", request->pool);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "the volumes of the storage pool '%s' are no files and hold raw disks only: give --format raw", request->pool);
   item->volume = g_strdup (name);
   if (directory != NULL)
     {
@@ -80,8 +74,7 @@ clear_way (VkRestore *restore, const char *volume, GError **error)
     return TRUE;
   if (is_unfinished (restore, volume))
     return vk_storage_pool_delete (restore->pool, volume, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the storage pool '%s' has a volume '%s' already, which is not overwritten: give the restored one another name with --name, or virsh vol-delete it if a killed restore has left it empty", restore->request->pool, volume);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the storage pool '%s' has a volume '%s' already, which is not overwritten: give the restored one another name with --name, or virsh vol-delete it if a killed restore has left it empty", restore->request->pool, volume);
 }
 
 static void
@@ -120,8 +113,7 @@ upload (VkRestore *restore, const char *volume, const char *path, guint64 length
     return FALSE;
   if (truncate (path, (off_t) head) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot shorten '%s': %s", path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot shorten '%s': %s", path, g_strerror (errno));
 }
 
 /* The file by way of which the disk goes to another machine. */
@@ -142,7 +134,7 @@ send_volume (VkRestore *restore, VkRestoreItem *item, GError **error)
   if (!vk_restore_copy_to_file (restore, item, path, error))
     return FALSE;
   if (stat (path, &status) < 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot look at '%s': %s", path, g_strerror (errno));
+    vk_fail (error, VK_ERROR_STORE, "cannot look at '%s': %s", path, g_strerror (errno));
   else
     made = vk_storage_pool_create (restore->pool, item->volume, (guint64) status.st_size, error);
   item->is_created = made != NULL;
@@ -214,6 +206,5 @@ vk_restore_place_volume (VkRestore *restore, VkRestoreItem *item, GError **error
     }
   if (stat (item->path, &status) == 0 && chown (from, status.st_uid, status.st_gid) == 0 && chmod (from, status.st_mode & 07777) == 0)
     return vk_file_replace (from, item->path, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot give '%s' the owner and mode of the volumes in the storage pool '%s': %s", item->path, restore->request->pool, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot give '%s' the owner and mode of the volumes in the storage pool '%s': %s", item->path, restore->request->pool, g_strerror (errno));
 }

@@ -51,7 +51,7 @@ set_busy_error (const VkDomainLock *lock, const char *domain_name, GError **erro
 {
   g_autofree char *holder = read_holder (lock->fd);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "another virt-keep is at work on '%s' in this store%s%s: wait for it, or see virt-keep status (lock: %s)", domain_name,
+  vk_fail (error, VK_ERROR_BUSY, "another virt-keep is at work on '%s' in this store%s%s: wait for it, or see virt-keep status (lock: %s)", domain_name,
                *holder ? ", process " : "", holder, lock->path);
 }
 
@@ -87,13 +87,13 @@ try_lock (VkDomainLock *lock, const char *domain_name, GError **error)
   if (lock->fd < 0)
     {
       if (errno != ENOENT)
-        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", lock->path, g_strerror (errno));
+        vk_fail (error, VK_ERROR_STORE, "cannot create '%s': %s", lock->path, g_strerror (errno));
       return FALSE;
     }
   if (is_regular (lock) && lock_file (lock) && is_current (lock))
     return TRUE;
   if (!is_regular (lock))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", lock->path);
+    vk_fail (error, VK_ERROR_STORE, "'%s' is not a regular file", lock->path);
   else if (is_current (lock))
     set_busy_error (lock, domain_name, error);
   close (lock->fd);
@@ -127,7 +127,7 @@ vk_domain_lock_take (const char *directory, mode_t mode, const char *domain_name
   while (!try_lock (lock, domain_name, &failure) && failure == NULL)
     ;
   if (failure == NULL && (ftruncate (lock->fd, 0) < 0 || pwrite (lock->fd, holder, strlen (holder), 0) < 0))
-    g_set_error (&failure, VK_ERROR, VK_ERROR_STORE, "cannot write '%s': %s", lock->path, g_strerror (errno));
+    vk_fail (&failure, VK_ERROR_STORE, "cannot write '%s': %s", lock->path, g_strerror (errno));
   if (failure == NULL)
     return lock;
   g_propagate_error (error, g_steal_pointer (&failure));

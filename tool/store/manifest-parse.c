@@ -2,6 +2,7 @@
 /* Reading manifests, which may come from anybody. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -15,8 +16,7 @@ require_string (JsonObject *object, const char *member, char **value, GError **e
     return FALSE;
   if (*value != NULL && **value != '\0')
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is missing", member);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is missing", member);
 }
 
 /* A name that stays in the directory it is used in. */
@@ -27,8 +27,7 @@ require_file_name (JsonObject *object, const char *member, char **value, GError 
     return FALSE;
   if ((*value)[0] != '.' && strchr (*value, '/') == NULL && strlen (*value) <= 255)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not a plain file name", member, *value);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is '%s', which is not a plain file name", member, *value);
 }
 
 /* The id of another point: it becomes the name of a directory. */
@@ -39,8 +38,7 @@ optional_point_id (JsonObject *object, const char *member, char **value, GError 
     return FALSE;
   if (*value == NULL || (strlen (*value) == 16 && strspn (*value, "0123456789TZ") == 16))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not the time of a restore point", member, *value);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is '%s', which is not the time of a restore point", member, *value);
 }
 
 static gboolean
@@ -50,8 +48,7 @@ require_sha256 (JsonObject *object, const char *member, char **value, GError **e
     return FALSE;
   if (strlen (*value) == 64 && strspn (*value, "0123456789abcdef") == 64)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is '%s', which is not 64 hexadecimal digits", member, *value);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is '%s', which is not 64 hexadecimal digits", member, *value);
 }
 
 /* What a disk is made of: an image file, or since version 2 chunks. */
@@ -64,10 +61,7 @@ parse_digest (VkManifestDisk *disk, JsonObject *object, GError **error)
     return require_sha256 (object, "sha256", &disk->sha256, error);
   /* A power of two that a store can have cut the disk into. */
   if ((disk->chunk_size & (disk->chunk_size - 1)) != 0 || disk->chunk_size < VK_CHUNK_SIZE_MIN || disk->chunk_size > VK_CHUNK_SIZE_MAX)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"chunk_size\" is %" G_GUINT64_FORMAT ", which is no size of chunks", disk->chunk_size);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "\"chunk_size\" is %" PRIu64 ", which is no size of chunks", disk->chunk_size);
   return vk_json_get_uint64 (object, "bytes_added", 0, &disk->bytes_added, error)
       && require_sha256 (object, "content_sha256", &disk->content_sha256, error);
 }
@@ -87,8 +81,7 @@ parse_encryption (VkManifestDisk *disk, JsonObject *object, GError **error)
     return FALSE;
   if (strcmp (format, "luks") == 0 && g_uuid_string_is_valid (disk->secret))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"encryption\" has the format '%s' and the secret '%s' instead of luks and a UUID", format, disk->secret);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"encryption\" has the format '%s' and the secret '%s' instead of luks and a UUID", format, disk->secret);
 }
 
 /* The disk is the last one.  Two that are one would get in each other's way. */
@@ -103,8 +96,7 @@ check_disk_is_new (const VkManifest *manifest, GError **error)
 
       if (strcmp (other->target, disk->target) != 0 && strcmp (other->image, disk->image) != 0)
         continue;
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "two disks have the target '%s' or the image '%s'", disk->target, disk->image);
-      return FALSE;
+      return vk_fail (error, VK_ERROR_STORE, "two disks have the target '%s' or the image '%s'", disk->target, disk->image);
     }
   return TRUE;
 }
@@ -138,10 +130,7 @@ check_file_is_new (const VkManifest *manifest, GError **error)
 
   for (guint i = 0; i + 1 < manifest->files->len; i++)
     if (strcmp (((const VkManifestFile *) g_ptr_array_index (manifest->files, i))->name, file->name) == 0)
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "two files are called '%s'", file->name);
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_STORE, "two files are called '%s'", file->name);
   return TRUE;
 }
 
@@ -183,10 +172,7 @@ parse_entries (VkManifest *manifest, JsonObject *root, const char *member, Parse
       JsonNode *node = json_array_get_element (array, i);
 
       if (!JSON_NODE_HOLDS_OBJECT (node))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\"[%u] is not an object", member, i);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "\"%s\"[%u] is not an object", member, i);
       if (!parse (manifest, json_node_get_object (node), error))
         {
           g_prefix_error (error, "\"%s\"[%u]: ", member, i);
@@ -208,10 +194,7 @@ parse_warnings (VkManifest *manifest, JsonObject *root, GError **error)
       JsonNode *node = json_array_get_element (array, i);
 
       if (json_node_get_value_type (node) != G_TYPE_STRING)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"warnings\"[%u] is not a string", i);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "\"warnings\"[%u] is not a string", i);
       g_ptr_array_add (manifest->warnings, g_strdup (json_node_get_string (node)));
     }
   return TRUE;
@@ -242,8 +225,7 @@ require_object (JsonObject *root, const char *member, JsonObject **object, GErro
     return FALSE;
   if (*object != NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is missing", member);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "\"%s\" is missing", member);
 }
 
 static gboolean
@@ -260,13 +242,10 @@ check_version (JsonObject *root, GError **error)
       || (versions != NULL && !vk_json_get_string (versions, "virt_keep", NULL, &writer, error)))
     return FALSE;
   if (strcmp (format, VK_MANIFEST_FORMAT) != 0 || version == 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "this is not a virt-keep manifest");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "this is not a virt-keep manifest");
   if (version > VK_MANIFEST_VERSION)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "manifest version %" G_GUINT64_FORMAT " was written by virt-keep %s, this one (%s) reads up to version %d: use the newer virt-keep",
+      vk_fail (error, VK_ERROR_STORE, "manifest version %" PRIu64 " was written by virt-keep %s, this one (%s) reads up to version %d: use the newer virt-keep",
                    version, writer ? writer : "of a later version", PACKAGE_VERSION, VK_MANIFEST_VERSION);
       return FALSE;
     }

@@ -42,7 +42,7 @@ vk_point_new_id (const char *newest, GError **error)
   next = last ? g_date_time_add_seconds (last, 1) : NULL;
   if (next != NULL)
     return g_date_time_format (next, format);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' has a name that is no time: remove or rename it", newest);
+  vk_fail (error, VK_ERROR_STORE, "the restore point '%s' has a name that is no time: remove or rename it", newest);
   return NULL;
 }
 
@@ -77,7 +77,7 @@ vk_store_refuse_ambiguous (const GPtrArray *points, const char *domain, GError *
 
       if (first->manifest != NULL && point->manifest != NULL && !same_domain (first, point))
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the store has points of several domains named '%s': use the UUID, e.g. %s or %s", domain,
+          vk_fail (error, VK_ERROR_USAGE, "the store has points of several domains named '%s': use the UUID, e.g. %s or %s", domain,
                        first->manifest->domain_uuid, point->manifest->domain_uuid);
           return FALSE;
         }
@@ -116,13 +116,13 @@ vk_store_find_point (VkStore *store, const char *name, GError **error)
   found = find_by_time (points, time);
   if (found < 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, name);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "the store '%s' has no restore point '%s': see virt-keep list", store->url, name);
       return NULL;
     }
   point = g_ptr_array_steal_index (points, (guint) found);
   if (point->damage == NULL)
     return point;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' cannot be used: %s", name, point->damage);
+  vk_fail (error, VK_ERROR_STORE, "the restore point '%s' cannot be used: %s", name, point->damage);
   vk_point_free (point);
   return NULL;
 }

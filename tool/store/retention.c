@@ -52,8 +52,7 @@ vk_span_parse (const char *option, const char *text, VkSpan *span, GError **erro
       *span = result;
       return TRUE;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a duration in years, months, days and hours such as 2y5m7d3h", option, text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s cannot be '%s': it is a duration in years, months, days and hours such as 2y5m7d3h", option, text);
 }
 
 gboolean
@@ -71,8 +70,7 @@ vk_retention_parse_count (const char *option, const char *text, int *count, GErr
     }
   if (parse_number (&rest, count) && *rest == '\0')
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be '%s': it is a number of restore points, or 'unlimited'", option, text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s cannot be '%s': it is a number of restore points, or 'unlimited'", option, text);
 }
 
 static gboolean

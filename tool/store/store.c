@@ -27,7 +27,7 @@ open_restic (const char *location, const char *url, const VkStoreSettings *setti
 #ifdef HAVE_RESTIC
   return (make ? vk_restic_store_create : vk_restic_store_open) (location, settings, error);
 #else
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
+  vk_fail (error, VK_ERROR_USAGE, "store '%s': this virt-keep was built without the restic store; an image store is a directory, as in --store /srv/backup", url);
   return NULL;
 #endif
 }
@@ -42,7 +42,7 @@ image_path (const char *url, GError **error)
     path = url;
   if (path != NULL && *path != '\0')
     return path;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup, or a restic repository, as in --store restic:/srv/repository", url);
+  vk_fail (error, VK_ERROR_USAGE, "'%s' is not a store: give a directory, as in --store /srv/backup or --store image:/srv/backup, or a restic repository, as in --store restic:/srv/repository", url);
   return NULL;
 }
 
@@ -262,9 +262,9 @@ gboolean
 vk_note_check (const char *text, GError **error)
 {
   if (!g_utf8_validate (text, -1, NULL))
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is not UTF-8 text");
+    vk_fail (error, VK_ERROR_USAGE, "the note is not UTF-8 text");
   else if (strlen (text) > VK_NOTE_LIMIT)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is longer than %d bytes", VK_NOTE_LIMIT);
+    vk_fail (error, VK_ERROR_USAGE, "the note is longer than %d bytes", VK_NOTE_LIMIT);
   else
     {
       const char *c = text;
@@ -273,7 +273,7 @@ vk_note_check (const char *text, GError **error)
         c = g_utf8_next_char (c);
       if (*c == '\0')
         return TRUE;
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the note is more than one line, or has control characters");
+      vk_fail (error, VK_ERROR_USAGE, "the note is more than one line, or has control characters");
     }
   return FALSE;
 }
@@ -295,8 +295,7 @@ check_digest (const VkPoint *point, const VkManifestFile *file, const char *dige
 {
   if (strcmp (digest, file->sha256) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' of %s is damaged: its SHA-256 is not the one in the manifest", file->name, point->location);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' of %s is damaged: its SHA-256 is not the one in the manifest", file->name, point->location);
 }
 
 char *
@@ -333,8 +332,7 @@ vk_store_copy (VkStore *store, const GPtrArray *points, const char *url, const V
 {
   if (store->ops->copy != NULL)
     return store->ops->copy (store, points, url, settings, cancellable, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "an image store is copied as the directory that it is, with cp -a or rsync -aS: see virt-keep-store(5)");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "an image store is copied as the directory that it is, with cp -a or rsync -aS: see virt-keep-store(5)");
 }
 
 gboolean
@@ -342,8 +340,7 @@ vk_store_mount (VkStore *store, const char *directory, GCancellable *cancellable
 {
   if (store->ops->mount != NULL)
     return store->ops->mount (store, directory, cancellable, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the images of an image store are mounted one by one, with guestmount or qemu-nbd: see virt-keep-store(5)");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the images of an image store are mounted one by one, with guestmount or qemu-nbd: see virt-keep-store(5)");
 }
 
 VkPointWriter *

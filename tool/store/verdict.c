@@ -3,6 +3,7 @@
 
 #include "store/verdict.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -106,7 +107,7 @@ vk_verdict_from_json (JsonObject *object, GError **error)
     return NULL;
   if (is_sound (verdict))
     return g_steal_pointer (&verdict);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the verdict in it is none");
+  vk_fail (error, VK_ERROR_STORE, "the verdict in it is none");
   return NULL;
 }
 
@@ -115,7 +116,7 @@ vk_verdict_from_json (JsonObject *object, GError **error)
 char *
 vk_verdict_to_line (const VkVerdict *verdict)
 {
-  return g_strdup_printf ("%s %" G_GUINT64_FORMAT " %s%s%s", verdict->time, verdict->milliseconds, verdict->virt_keep_version,
+  return g_strdup_printf ("%s %" PRIu64 " %s%s%s", verdict->time, verdict->milliseconds, verdict->virt_keep_version,
                           verdict->reason ? " " : "", verdict->reason ? verdict->reason : "");
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -43,10 +45,9 @@ refuse (const Reading *reading, GError **error, const char *format, ...)
   va_list args;
 
   va_start (args, format);
-  text = g_strdup_vprintf (format, args);
+  text = g_strdup_vprintf (_(format), args);
   va_end (args);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reading->name, text);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reading->name, text);
 }
 
 static gboolean
@@ -60,7 +61,7 @@ read_manifest (Reading *reading, GError **error)
   if (member == NULL)
     return refuse (reading, error, "it is a tar archive in which there is nothing");
   if (strcmp (member, VK_STREAM_MANIFEST) != 0)
-    return refuse (reading, error, "its first member is '%s' instead of " VK_STREAM_MANIFEST, member);
+    return refuse (reading, error, "its first member is '%s' instead of %s", member, VK_STREAM_MANIFEST);
   reading->text = vk_tar_reader_text (reading->tar, VK_MANIFEST_LIMIT, error);
   if (reading->text == NULL)
     return FALSE;
@@ -68,7 +69,7 @@ read_manifest (Reading *reading, GError **error)
   reading->members = reading->manifest ? vk_stream_members (reading->manifest, error) : NULL;
   if (reading->members == NULL)
     {
-      g_prefix_error (error, "%s is not a whole stream of virt-keep: ", reading->name);
+      g_prefix_error (error, _("%s is not a whole stream of virt-keep: "), reading->name);
       return FALSE;
     }
   reading->seen = g_new0 (gboolean, reading->members->len);
@@ -86,7 +87,7 @@ check_room (const Reading *reading, const char *path, GError **error)
     return FALSE;
   if (room.left >= needed)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_SCRATCH, "there is too little room in '%s' for what is in %s: %" G_GUINT64_FORMAT " bytes are left, and %" G_GUINT64_FORMAT " are needed: make room, or name another place with --scratch-dir",
+  vk_fail (error, VK_ERROR_SCRATCH, "there is too little room in '%s' for what is in %s: %" PRIu64 " bytes are left, and %" PRIu64 " are needed: make room, or name another place with --scratch-dir",
                directory, reading->name, room.left, needed);
   return FALSE;
 }
@@ -104,7 +105,7 @@ save_member (Reading *reading, const char *name, guint64 size, GError **error)
       if (reading->seen[i])
         return refuse (reading, error, "its member '%s' is there twice", name);
       if (member->size != size)
-        return refuse (reading, error, "its member '%s' has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, name, size, member->size);
+        return refuse (reading, error, "its member '%s' has %" PRIu64 " bytes instead of %" PRIu64, name, size, member->size);
       reading->seen[i] = TRUE;
       path = g_build_filename (reading->place, member->name, NULL);
       return vk_tar_reader_save (reading->tar, path, member->sha256, error);
@@ -127,10 +128,10 @@ check_sums (Reading *reading, guint64 size, GError **error)
   if (found == NULL)
     return FALSE;
   if (strcmp (found, sums) != 0)
-    return refuse (reading, error, VK_STREAM_SUMS " is not what belongs to its manifest");
+    return refuse (reading, error, "%s is not what belongs to its manifest", VK_STREAM_SUMS);
   if (!vk_tar_reader_next (reading->tar, &next, &size, error))
     return FALSE;
-  return next == NULL || refuse (reading, error, "its member '%s' stands behind " VK_STREAM_SUMS ", its end", next);
+  return next == NULL || refuse (reading, error, "its member '%s' stands behind %s, its end", next, VK_STREAM_SUMS);
 }
 
 static gboolean
@@ -144,7 +145,7 @@ read_members (Reading *reading, GError **error)
       if (!vk_tar_reader_next (reading->tar, &member, &size, error))
         return FALSE;
       if (member == NULL)
-        return refuse (reading, error, "it ends before " VK_STREAM_SUMS ", its last member");
+        return refuse (reading, error, "it ends before %s, its last member", VK_STREAM_SUMS);
       if (strcmp (member, VK_STREAM_SUMS) == 0)
         return check_sums (reading, size, error);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -25,10 +26,7 @@ add_member (GArray *members, const char *name, guint64 size, const char *sha256,
   for (guint i = 0; is_plain && i < members->len; i++)
     is_plain = strcmp (g_array_index (members, VkStreamMember, i).name, name) != 0;
   if (!is_plain || size > G_MAXINT64)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the manifest names a file '%s' of %" G_GUINT64_FORMAT " bytes, which cannot be in a stream", name, size);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "the manifest names a file '%s' of %" PRIu64 " bytes, which cannot be in a stream", name, size);
   g_array_append_val (members, member);
   return TRUE;
 }
@@ -44,7 +42,7 @@ vk_stream_members (const VkManifest *manifest, GError **error)
 
       if (disk->base != NULL || disk->sha256 == NULL)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the manifest has the disk '%s', which is not one whole image", disk->target);
+          vk_fail (error, VK_ERROR_STORE, "the manifest has the disk '%s', which is not one whole image", disk->target);
           return NULL;
         }
       if (!add_member (members, disk->image, disk->size, disk->sha256, error))
@@ -87,9 +85,6 @@ vk_stream_size (const VkManifest *manifest, guint64 *bytes, GError **error)
   *bytes = 0;
   for (guint i = 0; members != NULL && i < members->len; i++)
     if (!g_uint64_checked_add (bytes, *bytes, g_array_index (members, VkStreamMember, i).size))
-      {
-        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the manifest names more bytes than there can be");
-        return FALSE;
-      }
+      return vk_fail (error, VK_ERROR_STORE, "the manifest names more bytes than there can be");
   return members != NULL;
 }

@@ -63,8 +63,7 @@ read_block (struct archive *archive, void *user_data, const void **data)
 static gboolean
 refuse (const VkTarReader *reader, GError **error, const char *what)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reader->name, what);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reader->name, what);
 }
 
 /* Says why libarchive's function has failed.  Returns: FALSE. */
@@ -77,7 +76,7 @@ fail (VkTarReader *reader, GError **error)
   if (reader->failure != NULL && g_error_matches (reader->failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_error_copy (reader->failure));
   else if (reader->failure != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read %s: %s", reader->name, reader->failure->message);
+    vk_fail (error, VK_ERROR_STORE, "cannot read %s: %s", reader->name, reader->failure->message);
   else if (reader->bytes == 0)
     refuse (reader, error, "there is nothing in it");
   else if (reader->entry == NULL)

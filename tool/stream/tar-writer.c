@@ -55,13 +55,13 @@ static gboolean
 fail (VkTarWriter *writer, GError **error)
 {
   if (writer->failure == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write the tar archive: %s", archive_error_string (writer->archive));
+    vk_fail (error, VK_ERROR_STORE, "cannot write the tar archive: %s", archive_error_string (writer->archive));
   else if (g_error_matches (writer->failure, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE) || g_error_matches (writer->failure, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "whoever read the tar archive has gone away before its end: what was read of it is not whole");
+    vk_fail (error, VK_ERROR_STORE, "whoever read the tar archive has gone away before its end: what was read of it is not whole");
   else if (g_error_matches (writer->failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_error_copy (writer->failure));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write the tar archive: %s", writer->failure->message);
+    vk_fail (error, VK_ERROR_STORE, "cannot write the tar archive: %s", writer->failure->message);
   return FALSE;
 }
 
@@ -129,7 +129,7 @@ read_some (int fd, guint8 *buffer, const char *path, GError **error)
     got = read (fd, buffer, READ_BYTES);
   while (got < 0 && errno == EINTR);
   if (got < 0)
-    vk_fail_errno ("read", path, error);
+    vk_fail_errno (error, "cannot read '%s'", path);
   return got;
 }
 
@@ -171,8 +171,7 @@ vk_tar_writer_add_file (VkTarWriter *writer, const char *name, const char *path,
     return FALSE;
   if (g_strcmp0 (found, sha256) == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not what was stored any more: the tar archive is not whole", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' is not what was stored any more: the tar archive is not whole", path);
 }
 
 gboolean

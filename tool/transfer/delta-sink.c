@@ -3,6 +3,7 @@
 
 #include "transfer/delta-sink.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -308,7 +309,7 @@ report (struct operation *operation)
   g_autoptr (GError) error = NULL;
 
   if (operation->failure != 0)
-    g_set_error (&error, VK_ERROR, VK_ERROR_STORE, "%s: cannot %s %" G_GUINT64_FORMAT " bytes at offset %" G_GUINT64_FORMAT ": %s", operation->sink->name, operation->phase == PHASE_WRITE ? "write" : "read",
+    vk_fail (&error, VK_ERROR_STORE, "%s: cannot %s %" PRIu64 " bytes at offset %" PRIu64 ": %s", operation->sink->name, operation->phase == PHASE_WRITE ? "write" : "read",
                  operation->length, operation->offset, g_strerror (operation->failure));
   operation->done (operation->user_data, error);
 }
@@ -388,8 +389,7 @@ check_export (VkDeltaSink *sink, guint64 size, GError **error)
 
   if (nbd_is_read_only (nbd) == 0 && nbd_can_zero (nbd) == 1 && nbd_can_meta_context (nbd, VK_CONTEXT_ALLOCATION) == 1 && vk_nbd_pool_size (sink->pool) == size)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: its NBD export cannot be written to as a disk of %" G_GUINT64_FORMAT " bytes", sink->name, size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s: its NBD export cannot be written to as a disk of %" PRIu64 " bytes", sink->name, size);
 }
 
 VkSink *

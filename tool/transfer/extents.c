@@ -3,6 +3,7 @@
 
 #include "transfer/extents.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum
@@ -244,8 +245,8 @@ settle (VkExtentReader *reader, GList *link, GError **error)
     merge_runs (reader, window);
   if (window->covered == covered)
     {
-      g_set_error (error, VK_ERROR, (int) vk_nbd_pool_error_code (reader->pool),
-                   "%s: the NBD server cannot tell which blocks of the %" G_GUINT64_FORMAT " bytes at offset %" G_GUINT64_FORMAT " hold data: %s",
+      vk_fail (error, (int) vk_nbd_pool_error_code (reader->pool),
+                   "%s: the NBD server cannot tell which blocks of the %" PRIu64 " bytes at offset %" PRIu64 " hold data: %s",
                    vk_nbd_pool_name (reader->pool), window->length - covered, window->offset + covered, window->failure ? g_strerror (window->failure) : "its answer is empty");
       return FALSE;
     }
@@ -290,7 +291,7 @@ vk_extent_reader_new (VkNbdPool *pool, const char *dirty_bitmap, guint64 granula
     reader->contexts[CONTEXT_ALLOCATION] = VK_CONTEXT_ALLOCATION;
   if (dirty_bitmap != NULL && nbd_can_meta_context (nbd, dirty_bitmap) != 1)
     {
-      g_set_error (error, VK_ERROR, (int) vk_nbd_pool_error_code (pool), "%s: the NBD server does not offer the dirty bitmap '%s', so what has changed cannot be known", vk_nbd_pool_name (pool), dirty_bitmap);
+      vk_fail (error, (int) vk_nbd_pool_error_code (pool), "%s: the NBD server does not offer the dirty bitmap '%s', so what has changed cannot be known", vk_nbd_pool_name (pool), dirty_bitmap);
       return NULL;
     }
   reader->contexts[CONTEXT_DIRTY] = dirty_bitmap;

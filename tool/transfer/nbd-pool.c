@@ -4,6 +4,7 @@
 #include "transfer/nbd-pool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/environment.h"
 
@@ -58,15 +59,13 @@ last_words (gboolean failed)
 static gboolean
 set_lost_error (VkNbdPool *pool, const char *words, GError **error)
 {
-  g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: the connection to its NBD server was lost: %s", pool->name, words);
-  return FALSE;
+  return vk_fail (error, (int) pool->error_code, "%s: the connection to its NBD server was lost: %s", pool->name, words);
 }
 
 static gboolean
 set_connect_error (const VkNbdPool *pool, const char *words, GError **error)
 {
-  g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: cannot connect to the NBD export %s: %s", pool->name, pool->uri, words);
-  return FALSE;
+  return vk_fail (error, (int) pool->error_code, "%s: cannot connect to the NBD export %s: %s", pool->name, pool->uri, words);
 }
 
 static struct nbd_handle *
@@ -311,8 +310,7 @@ vk_nbd_pool_started (VkNbdPool *pool, struct nbd_handle *nbd, gint64 cookie, GEr
   words = last_words (cookie < 0);
   if (is_lost (nbd))
     return set_lost_error (pool, words, error);
-  g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server cannot be asked: %s", pool->name, words);
-  return FALSE;
+  return vk_fail (error, (int) pool->error_code, "%s: its NBD server cannot be asked: %s", pool->name, words);
 }
 
 void
@@ -374,7 +372,7 @@ await_flush (VkNbdPool *pool, guint64 patience, GCancellable *cancellable, GErro
       if (left <= 0)
         {
           ok = FALSE;
-          g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server could not finish: no answer within %" G_GUINT64_FORMAT " seconds", pool->name, patience);
+          vk_fail (error, (int) pool->error_code, "%s: its NBD server could not finish: no answer within %" PRIu64 " seconds", pool->name, patience);
           break;
         }
       g_array_set_size (fds, 0);
@@ -405,10 +403,7 @@ vk_nbd_pool_finish (VkNbdPool *pool, GCancellable *cancellable, GError **error)
         return FALSE;
     }
   if (pool->flush_failure != 0)
-    {
-      g_set_error (error, VK_ERROR, (int) pool->error_code, "%s: its NBD server could not finish: %s", pool->name, g_strerror (pool->flush_failure));
-      return FALSE;
-    }
+    return vk_fail (error, (int) pool->error_code, "%s: its NBD server could not finish: %s", pool->name, g_strerror (pool->flush_failure));
   vk_nbd_pool_disconnect (pool);
   return TRUE;
 }

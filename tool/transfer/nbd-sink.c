@@ -3,6 +3,8 @@
 
 #include "transfer/nbd-sink.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "transfer/nbd-pool.h"
 
@@ -122,7 +124,7 @@ report (struct operation *operation)
   g_autoptr (GError) error = NULL;
 
   if (operation->failure != 0)
-    g_set_error (&error, VK_ERROR, VK_ERROR_STORE, "%s: cannot write %" G_GUINT64_FORMAT " bytes at offset %" G_GUINT64_FORMAT ": %s", operation->sink->name, operation->length,
+    vk_fail (&error, VK_ERROR_STORE, "%s: cannot write %" PRIu64 " bytes at offset %" PRIu64 ": %s", operation->sink->name, operation->length,
                  operation->offset, g_strerror (operation->failure));
   operation->done (operation->user_data, error);
 }
@@ -199,15 +201,9 @@ check_export (VkNbdSink *sink, guint64 size, GError **error)
   guint64 export_size = vk_nbd_pool_size (sink->pool);
 
   if (nbd_is_read_only (vk_nbd_pool_first (sink->pool)) != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the NBD export %s cannot be written to", sink->name, sink->uri);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "%s: the NBD export %s cannot be written to", sink->name, sink->uri);
   if (export_size != size)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the NBD export %s has %" G_GUINT64_FORMAT " bytes where %" G_GUINT64_FORMAT " are needed", sink->name, sink->uri, export_size, size);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "%s: the NBD export %s has %" PRIu64 " bytes where %" PRIu64 " are needed", sink->name, sink->uri, export_size, size);
   return TRUE;
 }
 

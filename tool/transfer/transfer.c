@@ -4,6 +4,7 @@
 #include "transfer/transfer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -138,7 +139,7 @@ put_arrived (struct transfer *transfer, GError **error)
 
       if (slot->failure != 0)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: cannot read %" G_GUINT32_FORMAT " bytes at offset %" G_GUINT64_FORMAT " from the NBD export: %s", transfer->name, slot->length,
+          vk_fail (error, VK_ERROR_FAILED, "%s: cannot read %u bytes at offset %" PRIu64 " from the NBD export: %s", transfer->name, slot->length,
                        slot->offset, g_strerror (slot->failure));
           return FALSE;
         }
@@ -283,9 +284,9 @@ is_alive (struct transfer *transfer, gboolean sign, GError **error)
   if (!vk_stall_has_come (&transfer->stall, sign))
     return TRUE;
   if (sink_has_work (transfer))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: what it is copied to has taken nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->stall.patience);
+    vk_fail (error, VK_ERROR_STORE, "%s: what it is copied to has taken nothing for %" PRIu64 " seconds", transfer->name, transfer->stall.patience);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: its NBD server has sent nothing for %" G_GUINT64_FORMAT " seconds", transfer->name, transfer->stall.patience);
+    vk_fail (error, VK_ERROR_FAILED, "%s: its NBD server has sent nothing for %" PRIu64 " seconds", transfer->name, transfer->stall.patience);
   return FALSE;
 }
 
@@ -312,8 +313,7 @@ wait_and_dispatch (struct transfer *transfer, const GPollFD *cancel, GError **er
     {
       if (errno == EINTR)
         return TRUE;
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "%s: cannot wait for the NBD servers: %s", transfer->name, g_strerror (errno));
-      return FALSE;
+      return vk_fail (error, VK_ERROR_FAILED, "%s: cannot wait for the NBD servers: %s", transfer->name, g_strerror (errno));
     }
   /* Waiting for the rate to allow more is no stall. */
   if (!is_alive (transfer, n_ready > 0 || transfer->wait > 0, error)

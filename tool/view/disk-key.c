@@ -38,7 +38,7 @@ vk_disk_key_open (const char *secret, GError **error)
     return -1;
   if (source.func == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the image is encrypted, and nothing here knows the libvirt secret %s", secret);
+      vk_fail (error, VK_ERROR_REFUSED, "the image is encrypted, and nothing here knows the libvirt secret %s", secret);
       return -1;
     }
   key = source.func (secret, source.user_data, error);
@@ -51,7 +51,7 @@ vk_disk_key_open (const char *secret, GError **error)
   number = errno;
   if (fd >= 0)
     close (fd);
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the key of an image to QEMU's program: %s", g_strerror (number));
+  vk_fail (error, VK_ERROR_FAILED, "cannot hand the key of an image to QEMU's program: %s", g_strerror (number));
   return -1;
 }
 
@@ -75,7 +75,7 @@ vk_disk_key_is_wrong (const char *words, const char *path, GError **error)
 {
   if (strstr (words, "Invalid password") == NULL)
     return FALSE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the key is wrong for '%s': give its libvirt secret the value that it had when the restore point was made (virsh secret-set-value)", path);
+  vk_fail (error, VK_ERROR_REFUSED, "the key is wrong for '%s': give its libvirt secret the value that it had when the restore point was made (virsh secret-set-value)", path);
   return TRUE;
 }
 

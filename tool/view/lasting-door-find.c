@@ -98,6 +98,5 @@ vk_lasting_door_end_all (const char *directory, guint grace, GError **error)
   signal_all (directory, SIGKILL);
   if (wait_for_end (directory, KILL_SECONDS))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "the doors of '%s' do not end: see the processes with %s=%s in their environment", directory, VK_DOOR_VARIABLE, directory);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "the doors of '%s' do not end: see the processes with %s=%s in their environment", directory, VK_DOOR_VARIABLE, directory);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libnbd.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,8 +39,7 @@ struct VkLastingDoor
 static gboolean
 set_socket_error (const char *what, const char *path, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot %s the socket '%s': %s", what, path, g_strerror (errno));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot %s the socket '%s': %s", what, path, g_strerror (errno));
 }
 
 static gboolean
@@ -48,8 +48,7 @@ set_address (struct sockaddr_un *address, const char *path, GError **error)
   *address = (struct sockaddr_un) { .sun_family = AF_UNIX };
   if (g_strlcpy (address->sun_path, path, sizeof address->sun_path) < sizeof address->sun_path)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the name '%s' is too long for a socket: choose a shorter directory", path);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "the name '%s' is too long for a socket: choose a shorter directory", path);
 }
 
 static gboolean
@@ -143,7 +142,7 @@ vk_lasting_door_restic (const VkNbdResticFile *file, const char *name, const VkD
   g_autoptr (VkLastingDoor) door = door_new ("nbdkit", name, place);
   g_autofree char *snapshot = g_strconcat ("snapshot=", file->snapshot, NULL);
   g_autofree char *path = g_strconcat ("file=", file->file, NULL);
-  g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" G_GUINT64_FORMAT, file->chunk_size);
+  g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" PRIu64, file->chunk_size);
   g_autofree char *key = g_strdup_printf ("master-key=-%d", VK_PROCESS_DETACHED_FD);
   const char *argv[] = { door->program, "--foreground", "--readonly", "--filter=exitlast", plugin, snapshot, path, chunk_size, key, "lock=true", NULL };
   const char *environment[] = { "RESTIC_REPOSITORY", file->repository, NULL };
@@ -165,8 +164,7 @@ set_door_error (VkLastingDoor *door, const char *otherwise, GError **error)
    * when it has ended. */
   g_clear_pointer (&door->nbd, nbd_close);
   words = vk_nbd_server_words (door->program, door->description, text ? text : "");
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s does not serve '%s': %s", door->program, door->name, *words ? words : otherwise);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s does not serve '%s': %s", door->program, door->name, *words ? words : otherwise);
 }
 
 static gboolean
@@ -201,8 +199,7 @@ vk_lasting_door_wait (VkLastingDoor *door, guint64 size, GCancellable *cancellab
   served = nbd_get_size (door->nbd);
   if (served >= 0 && (guint64) served == size)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' has %" G_GINT64_FORMAT " bytes instead of the %" G_GUINT64_FORMAT " that the restore point says", door->name, served, size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' has %" PRId64 " bytes instead of the %" PRIu64 " that the restore point says", door->name, served, size);
 }
 
 void

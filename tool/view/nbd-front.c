@@ -136,10 +136,7 @@ vk_nbd_server_publish (VkNbdServer *server, const char *path, GError **error)
   int number;
 
   if (strlen (path) >= sizeof ((struct sockaddr_un *) NULL)->sun_path)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the name '%s' is too long for a socket: choose a shorter one", path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "the name '%s' is too long for a socket: choose a shorter one", path);
   /* link(2) replaces nothing, and what it makes is ready to be connected to. */
   if (link (vk_nbd_server_socket (server), path) == 0)
     {
@@ -148,8 +145,8 @@ vk_nbd_server_publish (VkNbdServer *server, const char *path, GError **error)
     }
   number = errno;
   if (number == EEXIST)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another socket, or remove it", path);
+    vk_fail (error, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten: name another socket, or remove it", path);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot make the socket '%s': %s", path, g_strerror (number));
+    vk_fail (error, VK_ERROR_STORE, "cannot make the socket '%s': %s", path, g_strerror (number));
   return FALSE;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <json-glib/json-glib.h>
 #include <signal.h>
 #include <string.h>
@@ -122,7 +123,7 @@ set_start_error (VkNbdServer *server, GError **error)
   const char *words = words_or_none (server);
 
   if (!vk_disk_key_is_wrong (words, server->path, error))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words);
+    vk_fail (error, VK_ERROR_STORE, "%s cannot open '%s': %s", server->program, server->path, words);
   return FALSE;
 }
 
@@ -137,10 +138,7 @@ wait_for_start (VkNbdServer *server, GError **error)
       if (has_ended (server))
         return set_start_error (server, error);
       if (g_get_monotonic_time () > deadline)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s did not open '%s' within %" G_GINT64_FORMAT " seconds", server->program, server->path, patience_ms / 1000);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "%s did not open '%s' within %" PRId64 " seconds", server->program, server->path, patience_ms / 1000);
       g_usleep (START_POLL_MS * 1000);
     }
   return TRUE;
@@ -158,8 +156,7 @@ make_socket_dir (VkNbdServer *server, const char *socket_dir, GError **error)
     {
       int number = errno;
 
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create a directory in '%s': %s", socket_dir, g_strerror (number));
-      return FALSE;
+      return vk_fail (error, VK_ERROR_STORE, "cannot create a directory in '%s': %s", socket_dir, g_strerror (number));
     }
   server->dir = g_steal_pointer (&template);
   server->socket = g_build_filename (server->dir, "socket", NULL);
@@ -168,8 +165,7 @@ make_socket_dir (VkNbdServer *server, const char *socket_dir, GError **error)
   server->uri = g_strdup_printf ("nbd+unix:///?socket=%s", escaped);
   if (strlen (server->socket) < sizeof ((struct sockaddr_un *) NULL)->sun_path)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the directory name '%s' is too long for a socket in it: choose a shorter one", socket_dir);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "the directory name '%s' is too long for a socket in it: choose a shorter one", socket_dir);
 }
 
 VkNbdServer *
@@ -236,8 +232,7 @@ check_image (const char *path, GError **error)
   if (g_utf8_validate (path, -1, NULL))
     return vk_qcow2_check (path, error);
   shown = g_filename_display_name (path);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot serve '%s': QEMU takes only file names in UTF-8, so rename it or a directory above it", shown);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot serve '%s': QEMU takes only file names in UTF-8, so rename it or a directory above it", shown);
 }
 
 /* The chain for QEMU, once its members have been looked at.  Returns: (transfer full). */
@@ -382,7 +377,7 @@ vk_nbd_server_explain (VkNbdServer *server, GError **error)
   if (*words == '\0')
     return;
   g_clear_error (error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s cannot be read: %s", server->path, words);
+  vk_fail (error, VK_ERROR_STORE, "%s cannot be read: %s", server->path, words);
 }
 
 gboolean
@@ -393,8 +388,7 @@ vk_nbd_server_stop (VkNbdServer *server, GError **error)
   end_program (server);
   if (!ended_before && g_subprocess_get_successful (server->process))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s %s while it served '%s': %s", server->program, ended_before ? "ended" : "failed", server->path, words_or_none (server));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "%s %s while it served '%s': %s", server->program, ended_before ? "ended" : "failed", server->path, words_or_none (server));
 }
 
 void

@@ -184,7 +184,7 @@ find_snapshot (VkResticId *id, GError **error)
         found++;
     }
   if (entries != NULL && found != 1)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "%u snapshots in the repository begin with '%s'", found, parameters.snapshot);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "%u snapshots in the repository begin with '%s'", found, parameters.snapshot);
   return found == 1;
 }
 
@@ -199,7 +199,7 @@ open_file (GError **error)
     return NULL;
   if (strcmp (node->type, "file") == 0)
     return vk_disk_reader_new (repo, name, node->content, node->size, parameters.chunk_size, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is no file", name);
+  vk_fail (error, VK_ERROR_USAGE, "%s is no file", name);
   return NULL;
 }
 

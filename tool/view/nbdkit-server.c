@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <libnbd.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,7 +23,7 @@ vk_nbdkit_find_plugin (GError **error)
 
   if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
     return g_steal_pointer (&path);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is not there: disks of a restic store are read through it, so build virt-keep with nbdkit's headers (Debian: nbdkit-plugin-dev) and install it", path);
+  vk_fail (error, VK_ERROR_REFUSED, "'%s' is not there: disks of a restic store are read through it, so build virt-keep with nbdkit's headers (Debian: nbdkit-plugin-dev) and install it", path);
   return NULL;
 }
 
@@ -38,7 +39,7 @@ vk_nbdkit_put_key (const char *key, GError **error)
   number = errno;
   if (fd >= 0)
     close (fd);
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "cannot hand the key of the repository to nbdkit: %s", g_strerror (number));
+  vk_fail (error, VK_ERROR_FAILED, "cannot hand the key of the repository to nbdkit: %s", g_strerror (number));
   return -1;
 }
 
@@ -51,7 +52,7 @@ wait_for_file (VkNbdServer *server, GError **error)
 
   if (!ok)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "nbdkit does not serve the file: %s", nbd_get_error ());
+      vk_fail (error, VK_ERROR_STORE, "nbdkit does not serve the file: %s", nbd_get_error ());
       vk_nbd_server_explain (server, error);
     }
   else
@@ -65,7 +66,7 @@ start (VkNbdServer *server, const char *plugin, const VkNbdResticFile *file, GEr
 {
   g_autofree char *snapshot = g_strconcat ("snapshot=", file->snapshot, NULL);
   g_autofree char *path = g_strconcat ("file=", file->file, NULL);
-  g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" G_GUINT64_FORMAT, file->chunk_size);
+  g_autofree char *chunk_size = g_strdup_printf ("chunk-size=%" PRIu64, file->chunk_size);
   g_autofree char *key = g_strdup_printf ("master-key=-%d", VK_PROCESS_FD);
   const char *argv[] = { "nbdkit", "--foreground", "--readonly", "--exit-with-parent", "--unix", vk_nbd_server_socket (server),
                          "--pidfile", vk_nbd_server_pid_file (server), plugin, snapshot, path, chunk_size, key, "lock=false", NULL };

@@ -50,27 +50,18 @@ gboolean
 vk_qcow2_header_parse (const guint8 *bytes, gsize length, const char *name, VkQcow2Header *header, GError **error)
 {
   if (length < V2_HEADER_BYTES || memcmp (bytes + AT_MAGIC, magic, sizeof magic) != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a qcow2 image", name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "'%s' is not a qcow2 image", name);
   header->version = get32 (bytes + AT_VERSION);
   header->size = get64 (bytes + AT_SIZE);
   header->has_backing = get64 (bytes + AT_BACKING_OFFSET) != 0;
   header->is_luks = get32 (bytes + AT_CRYPT_METHOD) == CRYPT_LUKS;
   header->incompatible_features = 0;
   if (header->version < 2 || header->version > 3)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image of version %u; only 2 and 3 are known", name, header->version);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "'%s' is a qcow2 image of version %u; only 2 and 3 are known", name, header->version);
   if (header->version == 2)
     return TRUE;
   if (length < VK_QCOW2_HEADER_BYTES)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image that ends within its header", name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "'%s' is a qcow2 image that ends within its header", name);
   header->incompatible_features = get64 (bytes + AT_INCOMPATIBLE_FEATURES);
   return TRUE;
 }
@@ -81,8 +72,7 @@ set_errno_error (GError **error, const char *path)
 {
   int number = errno;
 
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read '%s': %s", path, g_strerror (number));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot read '%s': %s", path, g_strerror (number));
 }
 
 static gboolean
@@ -93,10 +83,7 @@ read_start (int fd, const char *path, guint8 *bytes, gsize *length, GError **err
   if (fstat (fd, &status) < 0)
     return set_errno_error (error, path);
   if (!S_ISREG (status.st_mode))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "'%s' is not a regular file", path);
   for (*length = 0; *length < VK_QCOW2_HEADER_BYTES;)
     {
       gssize got = read (fd, bytes + *length, VK_QCOW2_HEADER_BYTES - *length);
@@ -145,7 +132,7 @@ read_backing_name (int fd, const char *path, GError **error)
   name = g_malloc0 (MAXIMUM_BACKING_LENGTH + 1);
   if (offset <= G_MAXINT64 && length > 0 && length <= MAXIMUM_BACKING_LENGTH && pread (fd, name, length, (off_t) offset) == (gssize) length)
     return g_steal_pointer (&name);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is a qcow2 image whose backing file's name cannot be read", path);
+  vk_fail (error, VK_ERROR_STORE, "'%s' is a qcow2 image whose backing file's name cannot be read", path);
   return NULL;
 }
 
@@ -173,9 +160,6 @@ vk_qcow2_check (const char *path, GError **error)
   if (!vk_qcow2_header_read (path, &header, error))
     return FALSE;
   if (header.incompatible_features & VK_QCOW2_INCOMPATIBLE_DATA_FILE)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' keeps its data in another file, which is not accepted here", path);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "'%s' keeps its data in another file, which is not accepted here", path);
   return TRUE;
 }

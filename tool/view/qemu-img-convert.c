@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,7 +102,7 @@ run_convert_once (const char *const *argv, const char *secret, struct chatter *c
   if (g_subprocess_get_successful (process))
     return TRUE;
   if (chatter->words == NULL || !vk_disk_key_is_wrong (chatter->words, to_path, error))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
+    vk_fail (error, VK_ERROR_STORE, "cannot copy the disk to '%s': %s", to_path, chatter->words ? chatter->words : "qemu-img ended without a word");
   return FALSE;
 }
 
@@ -131,7 +132,7 @@ add_form (GPtrArray *argv, const VkImageForm *form)
   g_autoptr (GString) list = g_string_new (NULL);
 
   if (form->cluster_size != 0)
-    g_string_append_printf (list, "cluster_size=%" G_GUINT64_FORMAT ",", form->cluster_size);
+    g_string_append_printf (list, "cluster_size=%" PRIu64 ",", form->cluster_size);
   if (form->compress)
     g_string_append (list, "compression_type=zstd,");
   if (form->preallocation != NULL)
@@ -227,7 +228,7 @@ describe_slice (const char *place, guint64 offset, guint64 length)
   g_autofree char *plain = is_socket ? g_uri_unescape_string (place + strlen (unix_socket), NULL) : g_strdup (place);
   g_autofree char *value = escape_value (plain ? plain : "");
 
-  return g_strdup_printf ("driver=raw,offset=%" G_GUINT64_FORMAT ",size=%" G_GUINT64_FORMAT ",%s=%s", offset, length,
+  return g_strdup_printf ("driver=raw,offset=%" PRIu64 ",size=%" PRIu64 ",%s=%s", offset, length,
                           is_socket ? "file.driver=nbd,file.server.type=unix,file.server.path" : "file.filename", value);
 }
 
@@ -311,7 +312,7 @@ vk_qemu_img_target_size (const char *target, guint64 *size, GCancellable *cancel
   if (answer != NULL)
     return vk_json_get_uint64 (answer, "virtual-size", 0, size, error);
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' cannot be opened: %s", target, failure->message);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "'%s' cannot be opened: %s", target, failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
@@ -320,14 +321,14 @@ vk_qemu_img_target_size (const char *target, guint64 *size, GCancellable *cancel
 gboolean
 vk_qemu_img_create_target (const char *target, guint64 size, GCancellable *cancellable, GError **error)
 {
-  g_autofree char *bytes = g_strdup_printf ("%" G_GUINT64_FORMAT, size);
+  g_autofree char *bytes = g_strdup_printf ("%" PRIu64, size);
   const char *argv[] = { "qemu-img", "create", "-q", "-f", "raw", "--", target, bytes, NULL };
   g_autoptr (GError) failure = NULL;
 
   if (vk_process_run (argv, NULL, cancellable, &failure))
     return TRUE;
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", target, failure->message);
+    vk_fail (error, VK_ERROR_STORE, "cannot create '%s': %s", target, failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -35,9 +36,9 @@ vk_qemu_img_reserve (const char *path, GError **error)
   if (fd >= 0)
     return fd;
   if (number == EEXIST)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten", path);
+    vk_fail (error, VK_ERROR_REFUSED, "'%s' exists already and is not overwritten", path);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create '%s': %s", path, g_strerror (number));
+    vk_fail (error, VK_ERROR_STORE, "cannot create '%s': %s", path, g_strerror (number));
   return -1;
 }
 
@@ -62,7 +63,7 @@ create (const char *path, guint64 size, const char *backing, const char *backing
     }
   g_ptr_array_add (argv, g_strdup ("--"));
   g_ptr_array_add (argv, vk_qemu_img_filename (path));
-  g_ptr_array_add (argv, g_strdup_printf ("%" G_GUINT64_FORMAT, size));
+  g_ptr_array_add (argv, g_strdup_printf ("%" PRIu64, size));
   g_ptr_array_add (argv, NULL);
 
   held = vk_qemu_img_reserve (path, error);
@@ -80,7 +81,7 @@ create (const char *path, guint64 size, const char *backing, const char *backing
   while (vk_disk_key_try_again (failure->message, &attempts));
   g_unlink (path);
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
+    vk_fail (error, VK_ERROR_STORE, "cannot create the image '%s': %s", path, failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return -1;
@@ -165,15 +166,12 @@ vk_qemu_img_commit (const char *const *chain, guint base, gboolean durable, GCan
       if (!vk_qcow2_check (chain[i], error))
         return FALSE;
       if (!g_utf8_validate (chain[i], -1, NULL))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "a restore point cannot be merged in a directory whose name is not UTF-8, because QEMU takes no such names: rename it");
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "a restore point cannot be merged in a directory whose name is not UTF-8, because QEMU takes no such names: rename it");
     }
   if (vk_process_run (argv, NULL, cancellable, &failure))
     return TRUE;
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_FAILED))
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot merge '%s' into '%s': %s", chain[0], chain[base], failure->message);
+    vk_fail (error, VK_ERROR_STORE, "cannot merge '%s' into '%s': %s", chain[0], chain[base], failure->message);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
@@ -216,8 +214,7 @@ vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellab
   if (g_subprocess_get_if_exited (process)
       && (g_subprocess_get_exit_status (process) == CHECK_CLEAN || g_subprocess_get_exit_status (process) == CHECK_LEAKS))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "qemu-img check finds '%s' corrupt: %s", path, words && *words ? g_strchomp (words) : "it said nothing");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "qemu-img check finds '%s' corrupt: %s", path, words && *words ? g_strchomp (words) : "it said nothing");
 }
 
 /* Whether the array flags of a bitmap's description has this one. */

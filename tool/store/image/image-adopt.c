@@ -15,7 +15,7 @@ vk_image_store_make_place (VkStore *store, const VkManifest *manifest, GError **
 
   if (!vk_image_is_point_name (manifest->id) || !g_uuid_string_is_valid (manifest->domain_uuid))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the manifest is of the restore point '%s' of the domain with the UUID '%s', and neither can be anything else than a time and a UUID", manifest->id, manifest->domain_uuid);
+      vk_fail (error, VK_ERROR_STORE, "the manifest is of the restore point '%s' of the domain with the UUID '%s', and neither can be anything else than a time and a UUID", manifest->id, manifest->domain_uuid);
       return NULL;
     }
   directory = vk_image_lock_directory (store, manifest->domain_name, manifest->domain_uuid, error);

@@ -34,10 +34,7 @@ parse (VkPoint *point, const char *text, const char *name, GError **error)
       || (note != NULL && !vk_note_check (note, error)))
     return FALSE;
   if (strcmp (format, annotations_format) != 0 || version != ANNOTATIONS_VERSION)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "these are not annotations that virt-keep %s knows", PACKAGE_VERSION);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "these are not annotations that virt-keep %s knows", PACKAGE_VERSION);
   point->note = g_steal_pointer (&note);
   point->verdict = g_steal_pointer (&verdict);
   return TRUE;
@@ -92,8 +89,7 @@ write_annotations (const VkPoint *point, gboolean is_protected, const char *note
    * sees the other. */
   if (g_file_test (manifest, G_FILE_TEST_EXISTS))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' is just being removed", point->location);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point '%s' is just being removed", point->location);
 }
 
 /* The annotations as they are now: point may have been read long ago.  Returns:

@@ -27,7 +27,7 @@ check_backing (const char *path, const char *expected, GError **error)
   else if (g_strcmp0 (found, expected) == 0)
     return TRUE;
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' has the backing file '%s' instead of '%s'", path, found ? found : "(none)", expected ? expected : "(none)");
+    vk_fail (error, VK_ERROR_STORE, "the image '%s' has the backing file '%s' instead of '%s'", path, found ? found : "(none)", expected ? expected : "(none)");
   return FALSE;
 }
 
@@ -42,7 +42,7 @@ read_base (const VkPoint *point, const VkManifestDisk *disk, GError **error)
   /* Time goes one way, so that a chain has an end. */
   if (strcmp (disk->base, point->id) >= 0)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' claims to build on the later one %s", point->location, disk->base);
+      vk_fail (error, VK_ERROR_STORE, "the restore point '%s' claims to build on the later one %s", point->location, disk->base);
       return NULL;
     }
   base = vk_image_read_point (domain_directory, disk->base);
@@ -51,10 +51,10 @@ read_base (const VkPoint *point, const VkManifestDisk *disk, GError **error)
     return g_steal_pointer (&base);
   if (below != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' builds on the restore point %s, whose image has another key", point->location, disk->base);
+      vk_fail (error, VK_ERROR_STORE, "'%s' builds on the restore point %s, whose image has another key", point->location, disk->base);
       return NULL;
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' builds on the restore point %s, which %s", point->location, disk->base, base->damage ? base->damage : "does not have this disk");
+  vk_fail (error, VK_ERROR_STORE, "'%s' builds on the restore point %s, which %s", point->location, disk->base, base->damage ? base->damage : "does not have this disk");
   return NULL;
 }
 
@@ -83,7 +83,7 @@ vk_image_chain (const VkPoint *point, const char *target, GPtrArray **points, GE
       g_ptr_array_add (layers, layer);
       if (disk == NULL)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the restore point '%s' cannot be read any more", layer->location);
+          vk_fail (error, VK_ERROR_STORE, "the restore point '%s' cannot be read any more", layer->location);
           return NULL;
         }
       path = g_build_filename (layer->location, disk->image, NULL);

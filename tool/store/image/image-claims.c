@@ -45,9 +45,10 @@ claim_point (VkImageClaims *claims, const VkPoint *point, gboolean alone, GError
     }
   close (fd);
   name = vk_point_name (point);
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, alone ? "the restore point '%s' is in use: a domain runs that was booted from it, or from one that builds on it"
-                                                     : "the restore point '%s' is just being removed", name);
-  return FALSE;
+  if (alone)
+    return vk_fail (error, VK_ERROR_BUSY, "the restore point '%s' is in use: a domain runs that was booted from it, or from one that builds on it", name);
+  else
+    return vk_fail (error, VK_ERROR_BUSY, "the restore point '%s' is just being removed", name);
 }
 
 VkImageClaims *

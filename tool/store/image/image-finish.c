@@ -44,7 +44,7 @@ plan_point (const GPtrArray *points, const VkPoint *point, GHashTable *doomed, G
         {
           g_autofree char *name = vk_point_name (point);
 
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' builds on one that is to go, and cannot be made independent of it: %s; mend it, or remove it, too", name, failure->message);
+          vk_fail (error, VK_ERROR_REFUSED, "the restore point '%s' builds on one that is to go, and cannot be made independent of it: %s; mend it, or remove it, too", name, failure->message);
           return NULL;
         }
     }
@@ -64,10 +64,7 @@ check_readable (const GPtrArray *points, GHashTable *doomed, GError **error)
       if (g_hash_table_contains (doomed, point->id))
         after = TRUE;
       else if (after && point->manifest == NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' may build on one that is to go, and cannot be read: %s; mend it, or remove it first", point->location, point->damage);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_REFUSED, "the restore point '%s' may build on one that is to go, and cannot be read: %s; mend it, or remove it first", point->location, point->damage);
     }
   return TRUE;
 }

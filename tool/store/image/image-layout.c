@@ -44,7 +44,7 @@ vk_image_directory_names (const char *path, GError **error)
 
   if (directory == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read the directory '%s': %s", path, failure->message);
+      vk_fail (error, VK_ERROR_STORE, "cannot read the directory '%s': %s", path, failure->message);
       return NULL;
     }
   names = g_ptr_array_new_with_free_func (g_free);
@@ -67,7 +67,7 @@ vk_image_find_domain_directory (const VkImageStore *store, const char *uuid, GEr
 
         if (vk_image_is_directory (path))
           return g_steal_pointer (&path);
-        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a directory, and links are not followed in a store: move it out of the way", path);
+        vk_fail (error, VK_ERROR_STORE, "'%s' is not a directory, and links are not followed in a store: move it out of the way", path);
         return NULL;
       }
   return NULL;

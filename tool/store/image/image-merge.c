@@ -188,8 +188,7 @@ vk_image_check_space (const char *directory, guint64 bytes, GError **error)
     return TRUE;
   needed = g_format_size_full (bytes + SPACE_MARGIN, G_FORMAT_SIZE_IEC_UNITS);
   available = g_format_size_full (room.left, G_FORMAT_SIZE_IEC_UNITS);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "merging restore points in '%s' needs %s, and only %s are free: make room, or merge fewer points at once", directory, needed, available);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "merging restore points in '%s' needs %s, and only %s are free: make room, or merge fewer points at once", directory, needed, available);
 }
 
 /* Writes all images above the bottom into the file new_bottom, which is the

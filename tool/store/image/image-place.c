@@ -122,6 +122,5 @@ vk_image_place_check (const char *path, GError **error)
 
   if (mount_point == NULL || is_mount_point (mount_point))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the store '%s' is not there: the file system that it lies on is not mounted at '%s': mount it, or make a new store there with virt-keep init", path, mount_point);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "the store '%s' is not there: the file system that it lies on is not mounted at '%s': mount it, or make a new store there with virt-keep init", path, mount_point);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,7 +63,7 @@ read_manifest (const char *directory, const char *name, GError **error)
   for (guint i = 0; manifest != NULL && i < manifest->disks->len; i++)
     if (((const VkManifestDisk *) g_ptr_array_index (manifest->disks, i))->sha256 == NULL)
       {
-        g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: it is the manifest of a point in another kind of store", path);
+        vk_fail (error, VK_ERROR_STORE, "%s: it is the manifest of a point in another kind of store", path);
         return NULL;
       }
   return g_steal_pointer (&manifest);
@@ -113,7 +114,7 @@ check_images (VkPoint *point)
         point->damage = g_strdup_printf ("the image '%s' is missing", image);
       /* An image of a removed point may have grown: see image-merge.h. */
       else if (!S_ISREG (status.st_mode) || (!point->removed && (guint64) status.st_size != disk->size))
-        point->damage = g_strdup_printf ("the image '%s' is not the file of %" G_GUINT64_FORMAT " bytes that was stored", image, disk->size);
+        point->damage = g_strdup_printf ("the image '%s' is not the file of %" PRIu64 " bytes that was stored", image, disk->size);
     }
 }
 

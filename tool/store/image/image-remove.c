@@ -27,7 +27,7 @@ refuse_protected (const VkPoint *point, GError **error)
 {
   g_autofree char *name = vk_point_name (point);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' is protected%s%s: see virt-keep unprotect", name,
+  vk_fail (error, VK_ERROR_REFUSED, "the restore point '%s' is protected%s%s: see virt-keep unprotect", name,
                point->annotation_damage ? ", as far as can be told: " : "", point->annotation_damage ? point->annotation_damage : "");
   return FALSE;
 }
@@ -65,7 +65,7 @@ select_doomed (const GPtrArray *points, const GPtrArray *wanted, GError **error)
 
       if (point == NULL)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", want->location);
+          vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", want->location);
           return NULL;
         }
       if (point->is_protected)

@@ -186,7 +186,7 @@ claim_chain (const VkPoint *point, const char *disk, GPtrArray **chain, GError *
   if (g_strv_equal ((const char *const *) before->pdata, (const char *const *) (*chain)->pdata))
     return g_steal_pointer (&claims);
   g_clear_pointer (chain, g_ptr_array_unref);
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "the restore point '%s' is just being merged with what it builds on: try again", point->location);
+  vk_fail (error, VK_ERROR_BUSY, "the restore point '%s' is just being merged with what it builds on: try again", point->location);
   return NULL;
 }
 
@@ -198,7 +198,7 @@ image_open_lasting (VkStore *base, const VkPoint *point, const VkManifestDisk *d
 
   if (disk->secret != NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the disk %s of '%s' is encrypted, and what a machine writes that is started from it would lie in the clear: restore it instead", disk->target, point->location);
+      vk_fail (error, VK_ERROR_REFUSED, "the disk %s of '%s' is encrypted, and what a machine writes that is started from it would lie in the clear: restore it instead", disk->target, point->location);
       return NULL;
     }
   claims = claim_chain (point, disk->target, &chain, error);
@@ -309,10 +309,7 @@ check_is_empty (const char *path, GError **error)
       const char *name = g_ptr_array_index (names, i);
 
       if (strcmp (name, "lost+found") != 0 && !g_str_has_prefix (name, store_file_name))
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "'%s' is neither empty nor a virt-keep store: name a new or an empty directory with --store", path);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_REFUSED, "'%s' is neither empty nor a virt-keep store: name a new or an empty directory with --store", path);
     }
   return TRUE;
 }
@@ -359,8 +356,7 @@ parse_store_file (VkImageStore *store, const char *text, const char *name, GErro
   if (strcmp (format, store_format) == 0 && version == STORE_VERSION
       && strlen (store->base.id) == 8 && strspn (store->base.id, "0123456789abcdef") == 8)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not the description of an image store that virt-keep %s knows", name, PACKAGE_VERSION);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "'%s' is not the description of an image store that virt-keep %s knows", name, PACKAGE_VERSION);
 }
 
 /* What a backup is kept in has to be there the next time.  Without a note of where that is, only
@@ -393,7 +389,7 @@ open_store (const char *path, gboolean create, gboolean place, gboolean note, GE
     return NULL;
   text = vk_file_read (store_file, STORE_FILE_LIMIT, NULL, &failure);
   if (text == NULL && g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' is not a virt-keep store (it has no %s); the first backup makes one", store->path, store_file_name);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "'%s' is not a virt-keep store (it has no %s); the first backup makes one", store->path, store_file_name);
   else if (text == NULL)
     g_propagate_error (error, g_steal_pointer (&failure));
   if (text == NULL || !parse_store_file (store, text, store_file, error))
@@ -416,7 +412,7 @@ create_and_open (const char *path, gboolean note, GError **error)
 
   if (!g_file_test (store_file, G_FILE_TEST_EXISTS))
     return open_store (path, TRUE, FALSE, note, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
+  vk_fail (error, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
   return NULL;
 }
 

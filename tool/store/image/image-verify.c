@@ -2,6 +2,7 @@
 /* Holding an image store against its manifests. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -44,10 +45,7 @@ check_image (FileCheck *check, GError **error)
   if (!vk_qcow2_header_read (check->path, &header, error))
     return FALSE;
   if (header.size != check->disk->virtual_size)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the disk in it has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, header.size, check->disk->virtual_size);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_DAMAGED, "the disk in it has %" PRIu64 " bytes instead of %" PRIu64, header.size, check->disk->virtual_size);
   /* Without the key nothing more can be told, and the digest is right. */
   return check->disk->secret != NULL || vk_qemu_img_check (check->path, NULL, check->cancellable, error);
 }
@@ -61,9 +59,9 @@ compare_file (FileCheck *check)
   if (found == NULL)
     return;
   if (size != check->size)
-    g_set_error (&check->failure, VK_ERROR, VK_ERROR_DAMAGED, "it has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, size, check->size);
+    vk_fail (&check->failure, VK_ERROR_DAMAGED, "it has %" PRIu64 " bytes instead of %" PRIu64, size, check->size);
   else if (strcmp (found, check->sha256) != 0)
-    g_set_error (&check->failure, VK_ERROR, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
+    vk_fail (&check->failure, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
   else if (check->disk != NULL)
     check_image (check, &check->failure);
 }
@@ -279,8 +277,7 @@ settle_unread (GPtrArray *damages, const GPtrArray *unread, GError **error)
     }
   if (!sound || unread->len == 0)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "not everything could be verified: %s", ((const VkDamage *) g_ptr_array_index (unread, 0))->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "not everything could be verified: %s", ((const VkDamage *) g_ptr_array_index (unread, 0))->message);
 }
 
 /* Whether a damage that was found explains what else is wrong with point. */

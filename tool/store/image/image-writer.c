@@ -56,10 +56,7 @@ image_open (VkPointWriter *base, gboolean qemu_writes, GError **error)
     return FALSE;
   if (g_mkdir (writer->partial, VK_IMAGE_POINT_MODE) < 0
       || (qemu_writes && g_chmod (writer->partial, VK_IMAGE_DIRECTORY_MODE) < 0))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot create the directory '%s': %s", writer->partial, g_strerror (errno));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "cannot create the directory '%s': %s", writer->partial, g_strerror (errno));
   writer->opened = TRUE;
   writer->writeback = vk_writeback_new ();
   return TRUE;
@@ -164,7 +161,7 @@ check_encrypted (const char *path, const char *secret, GError **error)
   if (!vk_qcow2_header_read (path, &header, error))
     return FALSE;
   if (!header.is_luks)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the image '%s' of an encrypted disk is not encrypted: it is not kept", path);
+    vk_fail (error, VK_ERROR_STORE, "the image '%s' of an encrypted disk is not encrypted: it is not kept", path);
   return header.is_luks;
 }
 
@@ -227,10 +224,7 @@ image_commit (VkPointWriter *base, const VkManifest *manifest, GError **error)
   if (!vk_file_write (path, text, strlen (text), error))
     return FALSE;
   if (g_chmod (writer->partial, VK_IMAGE_POINT_MODE) < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot change the mode of '%s': %s", writer->partial, g_strerror (errno));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "cannot change the mode of '%s': %s", writer->partial, g_strerror (errno));
   if (!vk_file_sync (writer->partial, error))
     return FALSE;
   /* The rename is the commit: what fails after it leaves a complete point. */

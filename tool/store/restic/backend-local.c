@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ make_data_directories (VkBackend *backend, GError **error)
       g_autofree char *path = g_strdup_printf ("%s/%02x", data, i);
 
       if (g_mkdir (path, DIRECTORY_MODE) < 0 && errno != EEXIST)
-        return vk_fail_errno ("create the directory", path, error);
+        return vk_fail_errno (error, "cannot create the directory '%s'", path);
     }
   return vk_file_sync (data, error);
 }
@@ -83,7 +84,7 @@ list_directory (const char *path, GPtrArray *entries, GError **error)
   struct dirent *entry;
 
   if (directory == NULL)
-    return vk_fail_errno ("read the directory", path, error);
+    return vk_fail_errno (error, "cannot read the directory '%s'", path);
   while ((entry = readdir (directory)) != NULL)
     {
       VkBackendEntry *found;
@@ -138,12 +139,12 @@ open_file (const char *path, struct stat *status, GError **error)
 
   if (fd < 0 || fstat (fd, status) < 0)
     {
-      vk_fail_errno ("open", path, error);
+      vk_fail_errno (error, "cannot open '%s'", path);
       return -1;
     }
   if (!S_ISREG (status->st_mode))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is not a regular file", path);
+      vk_fail (error, VK_ERROR_STORE, "'%s' is not a regular file", path);
       return -1;
     }
   opened = fd;
@@ -161,12 +162,9 @@ read_all (int fd, guint8 *buffer, gsize length, guint64 offset, const char *path
       if (got < 0 && errno == EINTR)
         continue;
       if (got < 0)
-        return vk_fail_errno ("read", path, error);
+        return vk_fail_errno (error, "cannot read '%s'", path);
       if (got == 0)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' was cut off while it was being read", path);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "'%s' was cut off while it was being read", path);
       buffer += got;
       offset += (guint64) got;
       length -= (gsize) got;
@@ -189,13 +187,13 @@ local_load (VkBackend *backend, VkResticType type, const char *name, guint64 off
     return NULL;
   if (offset > (guint64) status.st_size || length > (guint64) status.st_size - offset)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' ends after %" G_GINT64_FORMAT " bytes, before the %" G_GSIZE_FORMAT " bytes at %" G_GUINT64_FORMAT " that are wanted",
+      vk_fail (error, VK_ERROR_STORE, "'%s' ends after %" PRId64 " bytes, before the %zu bytes at %" PRIu64 " that are wanted",
                    path, (gint64) status.st_size, length, offset);
       return NULL;
     }
   if (length == 0 && (guint64) status.st_size - offset > VK_BACKEND_MAX_FILE)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is of %" G_GINT64_FORMAT " bytes, more than any file of a repository", path, (gint64) status.st_size);
+      vk_fail (error, VK_ERROR_STORE, "'%s' is of %" PRId64 " bytes, more than any file of a repository", path, (gint64) status.st_size);
       return NULL;
     }
   if (length == 0)
@@ -266,14 +264,11 @@ store_file (VkBackend *backend, VkResticType type, const char *name, GBytes *con
   if (save_nameless (directory, path, content))
     return vk_file_sync (directory, error);
   if (errno == EEXIST && type == VK_RESTIC_CONFIG)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a repository in '%s' already", directory);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "there is a repository in '%s' already", directory);
   if (errno == EEXIST && is_stored (backend, type, name, path, content))
     return vk_file_sync (directory, error);
   if (errno != ENOTSUP && errno != EEXIST)
-    return vk_fail_errno ("write", path, error);
+    return vk_fail_errno (error, "cannot write '%s'", path);
   return save_renamed (path, type != VK_RESTIC_CONFIG, content, error);
 }
 
@@ -299,7 +294,7 @@ local_stat (VkBackend *backend, VkResticType type, const char *name, guint64 *si
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (stat (path, &status) < 0)
-    return vk_fail_errno ("examine", path, error);
+    return vk_fail_errno (error, "cannot examine '%s'", path);
   *size = (guint64) status.st_size;
   return TRUE;
 }
@@ -313,7 +308,7 @@ local_remove (VkBackend *backend, VkResticType type, const char *name, GCancella
   if (g_cancellable_set_error_if_cancelled (cancellable, error))
     return FALSE;
   if (unlink (path) < 0)
-    return errno == ENOENT ? TRUE : vk_fail_errno ("remove", path, error);
+    return errno == ENOENT ? TRUE : vk_fail_errno (error, "cannot remove '%s'", path);
   return vk_file_sync (directory, error);
 }
 
@@ -342,7 +337,7 @@ vk_backend_local_new (const char *path, GError **error)
 
   if (!g_path_is_absolute (path))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", path);
+      vk_fail (error, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", path);
       return NULL;
     }
   backend = g_new0 (VkBackend, 1);

@@ -192,7 +192,7 @@ append_entries (VkBackend *backend, VkResticType type, GBytes *text, GPtrArray *
   root = data && json_parser_load_from_data (parser, data, (gssize) length, NULL) ? json_parser_get_root (parser) : NULL;
   if (root == NULL || !(JSON_NODE_HOLDS_ARRAY (root) || JSON_NODE_HOLDS_NULL (root)))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the list of %s is not one of restic's REST protocol: is it the URL of a repository?",
+      vk_fail (error, VK_ERROR_STORE, "%s: the list of %s is not one of restic's REST protocol: is it the URL of a repository?",
                    backend->location, vk_restic_type_directory (type));
       return FALSE;
     }
@@ -319,7 +319,7 @@ rest_remove (VkBackend *backend, VkResticType type, const char *name, GCancellab
     return TRUE;
   if (response->status != 403 && response->status != 405)
     return refused (backend, &request, response, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE,
+  vk_fail (error, VK_ERROR_STORE,
                "%s: the server refuses to delete %s (status %u): it is append-only, or this user may not; delete from where it is allowed",
                backend->location, request.label, response->status);
   return FALSE;

@@ -159,10 +159,7 @@ take_page (VkBackend *backend, const VkHttpResponse *response, const char *direc
 
   /* The same token again would be asked for for ever. */
   if (root == NULL || (goes_on && (next == NULL || g_strcmp0 (next, *token) == 0)))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the list of %s is not one of S3 (ListObjectsV2)", backend->location, vk_restic_type_directory (type));
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "%s: the list of %s is not one of S3 (ListObjectsV2)", backend->location, vk_restic_type_directory (type));
   for (xmlNode *child = root->children; child != NULL; child = child->next)
     if (child->type == XML_ELEMENT_NODE && g_str_equal ((const char *) child->name, "Contents"))
       append_entry (child, directory, type, entries);

@@ -49,9 +49,9 @@ vk_backend_open (const char *url, GError **error)
   if (g_str_has_prefix (url, "s3:"))
     return vk_backend_s3_new (url, error);
   if (scheme != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported: give the path of a directory, 'rest:' or 's3:'", scheme);
+    vk_fail (error, VK_ERROR_USAGE, "restic repositories behind '%s:' are not supported: give the path of a directory, 'rest:' or 's3:'", scheme);
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", url);
+    vk_fail (error, VK_ERROR_USAGE, "'%s' is no place of a restic repository: give an absolute path", url);
   return NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include "store/restic/blob-check.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -165,7 +166,7 @@ check_pack (VkBlobCheck *check, const VkResticId *id, const VkBlobLocation *loca
   if (size == NULL)
     add_fault (check, id, &location->pack, g_strdup ("the pack is missing"));
   else if (*size < (guint64) location->offset + location->length)
-    add_fault (check, id, &location->pack, g_strdup_printf ("the pack has been cut off after %" G_GUINT64_FORMAT " bytes", *size));
+    add_fault (check, id, &location->pack, g_strdup_printf ("the pack has been cut off after %" PRIu64 " bytes", *size));
   else
     return TRUE;
   return FALSE;

@@ -3,6 +3,7 @@
 
 #include "store/restic/chunk-feeder.h"
 
+#include <glib/gi18n.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -181,7 +182,7 @@ vk_chunk_feeder_finish (VkChunkFeeder *feeder, GError **error)
   content = vk_disk_content_finish (feeder->content, &writer, error);
   if (content == NULL)
     {
-      g_prefix_error (error, "disk '%s': ", disk->target);
+      g_prefix_error (error, _("disk '%s': "), disk->target);
       return FALSE;
     }
   if (!save_zeroes (feeder, &writer, error))

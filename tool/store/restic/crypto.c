@@ -4,6 +4,7 @@
 #include "store/restic/crypto.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -222,17 +223,14 @@ vk_restic_key_derive (const char *password, const VkScryptCost *cost, const void
 
   if (!is_affordable (cost))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED,
-                   "scrypt with N=%" G_GUINT64_FORMAT ", r=%" G_GUINT64_FORMAT ", p=%" G_GUINT64_FORMAT " would take more memory or time than a key of restic's does",
+      vk_fail (error, VK_ERROR_DAMAGED,
+                   "scrypt with N=%" PRIu64 ", r=%" PRIu64 ", p=%" PRIu64 " would take more memory or time than a key of restic's does",
                    cost->n, cost->r, cost->p);
       return FALSE;
     }
   /* libcrypto wants a little more than the blocks themselves. */
   if (EVP_PBE_scrypt (password, strlen (password), salt, salt_length, cost->n, cost->r, cost->p, 3 * scrypt_memory_limit, (guint8 *) key, sizeof *key) != 1)
-    {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_FAILED, "libcrypto cannot derive a key with scrypt");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_FAILED, "libcrypto cannot derive a key with scrypt");
   return TRUE;
 }
 

@@ -3,6 +3,7 @@
 
 #include "store/restic/damage-list.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Ranges of one damage that are told. */
@@ -120,7 +121,7 @@ tell_ranges (struct place *place)
       g_string_append (text, i == 0 ? "; in " : ", ");
       if (strcmp (range->file, file) != 0)
         g_string_append_printf (text, "'%s' of %s bytes ", range->file, name);
-      g_string_append_printf (text, "%" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, range->start, range->end - 1);
+      g_string_append_printf (text, "%" PRIu64 " to %" PRIu64, range->start, range->end - 1);
       file = range->file;
     }
   if (place->ranges->len > RANGES_TOLD)

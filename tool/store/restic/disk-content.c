@@ -3,6 +3,8 @@
 
 #include "store/restic/disk-content.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 
 /* Equal chunks that follow each other. */
@@ -102,8 +104,7 @@ vk_disk_content_note (VkDiskContent *disk, guint64 index, guint64 count, const V
 static gboolean
 set_gap_error (const VkDiskContent *disk, const char *why, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "nothing is known of the chunk at offset %" G_GUINT64_FORMAT ": %s", disk->writer.next * disk->writer.chunks->chunk_size, why);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "nothing is known of the chunk at offset %" PRIu64 ": %s", disk->writer.next * disk->writer.chunks->chunk_size, why);
 }
 
 /* Appends what comes before the next known chunk, or the end. */

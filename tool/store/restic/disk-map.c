@@ -3,6 +3,8 @@
 
 #include "store/restic/disk-map.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 
 /* A blob that is larger is not looked at for zeros, in bytes. */
@@ -82,8 +84,7 @@ set_missing_error (GError **error, const VkResticId *id)
   char name[VK_RESTIC_ID_DIGITS + 1];
 
   vk_restic_id_format (id, name);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the data blob %s is missing: no index file lists it", name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "the data blob %s is missing: no index file lists it", name);
 }
 
 /* Gives a blob that is missing the place that it must have had. */
@@ -105,8 +106,7 @@ append_missing (struct build *build, const VkResticId *id, guint64 first, guint6
 static gboolean
 set_size_error (const struct build *build, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "what it is made of is not of the %" G_GUINT64_FORMAT " bytes that it should have", build->map->size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "what it is made of is not of the %" PRIu64 " bytes that it should have", build->map->size);
 }
 
 static gboolean

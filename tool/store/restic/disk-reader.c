@@ -3,6 +3,8 @@
 
 #include "store/restic/disk-reader.h"
 
+#include <glib/gi18n.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -92,7 +94,7 @@ look_ahead (VkDiskReader *reader, guint64 offset, guint64 end)
 static gboolean
 set_range_error (VkDiskReader *reader, const VkDiskPiece *piece, GError *failure, GError **error)
 {
-  g_propagate_prefixed_error (error, failure, "%s, bytes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ": ", reader->name, piece->offset, piece->offset + piece->length - 1);
+  g_propagate_prefixed_error (error, failure, "%s, bytes %" PRIu64 " to %" PRIu64 ": ", reader->name, piece->offset, piece->offset + piece->length - 1);
   return FALSE;
 }
 
@@ -104,7 +106,7 @@ copy_from_blob (VkDiskReader *reader, const VkDiskPiece *piece, guint64 offset, 
   g_autoptr (GBytes) blob = vk_restic_load_blob (reader->repo, VK_BLOB_DATA, piece->id, cancellable, &failure);
 
   if (blob != NULL && g_bytes_get_size (blob) != piece->length)
-    failure = g_error_new (VK_ERROR, VK_ERROR_DAMAGED, "its blob has %" G_GSIZE_FORMAT " bytes instead of %u", g_bytes_get_size (blob), piece->length);
+    failure = g_error_new (VK_ERROR, VK_ERROR_DAMAGED, _("its blob has %zu bytes instead of %u"), g_bytes_get_size (blob), piece->length);
   if (failure != NULL)
     return set_range_error (reader, piece, failure, error);
   memcpy (buffer, (const guint8 *) g_bytes_get_data (blob, NULL) + offset, length);

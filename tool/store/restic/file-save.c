@@ -47,7 +47,7 @@ save_stream (VkResticSaver *saver, GInputStream *stream, const char *name, VkSav
 
       if (!g_input_stream_read_all (stream, piece, PIECE_BYTES, &length, NULL, &failure))
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot read '%s': %s", name, failure->message);
+          vk_fail (error, VK_ERROR_STORE, "cannot read '%s': %s", name, failure->message);
           ok = FALSE;
         }
       else if (length > 0)
@@ -77,6 +77,5 @@ vk_file_save_copy (VkResticSaver *saver, const char *path, VkSavedFile *file, GE
 
   if (stream != NULL)
     return save_stream (saver, G_INPUT_STREAM (stream), path, file, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot open '%s': %s", path, failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot open '%s': %s", path, failure->message);
 }

@@ -3,6 +3,7 @@
 
 #include "store/restic/http-file.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -30,8 +31,8 @@ char *
 vk_http_file_range (guint64 offset, gsize length)
 {
   if (length > 0)
-    return g_strdup_printf ("Range: bytes=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, offset, offset + length - 1);
-  return offset > 0 ? g_strdup_printf ("Range: bytes=%" G_GUINT64_FORMAT "-", offset) : NULL;
+    return g_strdup_printf ("Range: bytes=%" PRIu64 "-%" PRIu64, offset, offset + length - 1);
+  return offset > 0 ? g_strdup_printf ("Range: bytes=%" PRIu64 "-", offset) : NULL;
 }
 
 guint64
@@ -44,7 +45,7 @@ vk_http_file_limit (gsize length)
 static gpointer
 set_not_found (const char *location, const char *label, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "%s: there is no %s", location, label);
+  vk_fail (error, VK_ERROR_NOT_FOUND, "%s: there is no %s", location, label);
   return NULL;
 }
 
@@ -53,7 +54,7 @@ static gboolean
 begins_at (const VkHttpResponse *response, guint64 offset)
 {
   const char *range = vk_http_response_header (response, "content-range");
-  g_autofree char *expected = g_strdup_printf ("bytes %" G_GUINT64_FORMAT "-", offset);
+  g_autofree char *expected = g_strdup_printf ("bytes %" PRIu64 "-", offset);
 
   return range != NULL && g_str_has_prefix (range, expected);
 }
@@ -70,7 +71,7 @@ vk_http_file_loaded (VkHttp *http, const char *location, const char *label, cons
   /* 416: all of the range lies behind the end. */
   if (response->status == 416 || (response->status == 206 && got < length))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: %s is shorter than it should be: it has no %" G_GSIZE_FORMAT " bytes at offset %" G_GUINT64_FORMAT,
+      vk_fail (error, VK_ERROR_STORE, "%s: %s is shorter than it should be: it has no %zu bytes at offset %" PRIu64,
                    location, label, length, offset);
       return NULL;
     }
@@ -80,7 +81,7 @@ vk_http_file_loaded (VkHttp *http, const char *location, const char *label, cons
     return g_bytes_ref (response->body);
   if (response->status == 200 || response->status == 206)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the server does not send the part of %s that was asked for: it needs to know the Range header", location, label);
+      vk_fail (error, VK_ERROR_STORE, "%s: the server does not send the part of %s that was asked for: it needs to know the Range header", location, label);
       return NULL;
     }
   vk_http_refused (http, request, response, error);
@@ -96,10 +97,7 @@ vk_http_file_size (VkHttp *http, const char *location, const char *label, const 
   if (response->status != 200)
     return vk_http_refused (http, request, response, error);
   if (response->content_length < 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: the server does not tell the size of %s", location, label);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "%s: the server does not tell the size of %s", location, label);
   *size = (guint64) response->content_length;
   return TRUE;
 }
@@ -121,8 +119,7 @@ clean_up (VkUpload *upload)
 static gboolean
 set_exists (const VkUpload *upload, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "%s: there is a repository already", upload->backend->location);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_REFUSED, "%s: there is a repository already", upload->backend->location);
 }
 
 /* One upload that is looked at.  FALSE also when something else is there
@@ -164,7 +161,7 @@ upload_checked (VkUpload *upload, GCancellable *cancellable, GError **error)
       if (stored != VK_STORED_NOTHING)
         upload->discard (upload);
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: %s was uploaded %d times, and what the server has then is not what was sent: look for damage there",
+  vk_fail (error, VK_ERROR_STORE, "%s: %s was uploaded %d times, and what the server has then is not what was sent: look for damage there",
                upload->backend->location, upload->label, MAX_UPLOADS);
   return FALSE;
 }

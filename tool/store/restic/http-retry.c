@@ -2,6 +2,8 @@
 /* Attempts until one is good for something. */
 #include "config.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "store/restic/http-private.h"
 
@@ -131,20 +133,20 @@ static gboolean
 set_error (VkHttp *http, const VkHttpRequest *request, const VkHttpExchange *exchange, guint attempts, gint64 began, GError **error)
 {
   gint64 seconds = (g_get_monotonic_time () - began) / G_USEC_PER_SEC;
-  g_autofree char *tried = attempts > 1 ? g_strdup_printf (" (%u attempts in %" G_GINT64_FORMAT " seconds)", attempts, seconds) : g_strdup ("");
+  g_autofree char *tried = attempts > 1 ? g_strdup_printf (" (%u attempts in %" PRId64 " seconds)", attempts, seconds) : g_strdup ("");
   g_autofree char *words = NULL;
 
   if (exchange->too_large)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: cannot %s: the server sends more than the %" G_GUINT64_FORMAT " bytes that were asked for",
+    vk_fail (error, VK_ERROR_STORE, "%s: cannot %s: the server sends more than the %" PRIu64 " bytes that were asked for",
                  http->location, request->what, request->limit);
   else if (exchange->code != CURLE_OK)
-    g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: cannot %s: %s%s%s", http->location, request->what, exchange->words, hint_for (exchange->code), tried);
+    vk_fail (error, VK_ERROR_STORE, "%s: cannot %s: %s%s%s", http->location, request->what, exchange->words, hint_for (exchange->code), tried);
   else
     {
       g_autoptr (GBytes) body = g_bytes_new (exchange->body->data, exchange->body->len);
 
       words = http->words_of (body);
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: cannot %s: the server answers with status %u%s%s%s", http->location, request->what,
+      vk_fail (error, VK_ERROR_STORE, "%s: cannot %s: the server answers with status %u%s%s%s", http->location, request->what,
                    exchange->status, words ? ": " : "", words ? words : "", tried);
     }
   return FALSE;

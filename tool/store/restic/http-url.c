@@ -57,8 +57,7 @@ part_of (CURLU *parts, CURLUPart which, unsigned flags)
 static gboolean
 fail (const char *shown, const char *why, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s is not a URL of a server: %s", shown, why);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "%s is not a URL of a server: %s", shown, why);
 }
 
 /* "http+unix://USER@/SOCKET:/PATH" as "http://USER@localhost/PATH", and SOCKET

@@ -40,10 +40,7 @@ read_trusted (VkHttp *http, GError **error)
       gsize length = 0;
 
       if (!g_file_get_contents (paths[i], &text, &length, &why) || strstr (text, "-----BEGIN ") == NULL)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "RESTIC_CACERT: %s holds no certificate in PEM format%s%s", paths[i], why ? ": " : "", why ? why->message : "");
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_USAGE, "RESTIC_CACERT: %s holds no certificate in PEM format%s%s", paths[i], why ? ": " : "", why ? why->message : "");
       g_byte_array_append (all, (const guint8 *) text, (guint) length);
       g_byte_array_append (all, (const guint8 *) "\n", 1);
     }
@@ -201,7 +198,7 @@ vk_http_refused (VkHttp *http, const VkHttpRequest *request, const VkHttpRespons
   const char *hint = hint_for (response->status, http);
   g_autofree char *words = http->words_of (response->body);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "%s: cannot %s: the server answers with status %u%s%s%s%s", http->location, request->what,
+  vk_fail (error, VK_ERROR_STORE, "%s: cannot %s: the server answers with status %u%s%s%s%s", http->location, request->what,
                response->status, hint ? ", " : "", hint ? hint : "", words ? ": " : "", words ? words : "");
   return FALSE;
 }

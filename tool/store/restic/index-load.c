@@ -90,8 +90,7 @@ load_file (struct load *load, const char *name, GError **error)
     return FALSE;
   if (vk_index_file_read (encoded, load->index, &failure))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the file %s/%s is damaged: %s", vk_restic_type_directory (VK_RESTIC_INDEX), name, failure->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "the file %s/%s is damaged: %s", vk_restic_type_directory (VK_RESTIC_INDEX), name, failure->message);
 }
 
 /* Runs on the threads of the pool. */

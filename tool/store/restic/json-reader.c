@@ -3,6 +3,7 @@
 
 #include "store/restic/json-reader.h"
 
+#include <glib/gi18n.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ vk_json_reader_fail (VkJsonReader *reader, const char *format, ...)
   if (reader->failure != NULL)
     return FALSE;
   va_start (args, format);
-  words = g_strdup_vprintf (format, args);
+  words = g_strdup_vprintf (_(format), args);
   va_end (args);
   g_set_error_literal (&reader->failure, VK_ERROR, VK_ERROR_DAMAGED, words);
   return FALSE;

@@ -3,6 +3,7 @@
 
 #include "store/restic/key.h"
 
+#include <glib/gi18n.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
@@ -37,7 +38,7 @@ get_bytes (JsonObject *object, const char *member, GError **error)
   if (got > 0)
     return g_bytes_new_take (bytes, got);
   g_free (bytes);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" is not what it should be", member);
+  vk_fail (error, VK_ERROR_STORE, "\"%s\" is not what it should be", member);
   return NULL;
 }
 
@@ -52,10 +53,7 @@ read_key_file (JsonObject *object, VkKeyFile *file, GError **error)
       || !vk_json_get_uint64 (object, "p", 0, &file->cost.p, error))
     return FALSE;
   if (strcmp (kdf, "scrypt") != 0)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "its key is derived with '%s', which is not known", kdf);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "its key is derived with '%s', which is not known", kdf);
   file->salt = get_bytes (object, "salt", error);
   file->data = file->salt ? get_bytes (object, "data", error) : NULL;
   return file->data != NULL;
@@ -65,7 +63,7 @@ read_key_file (JsonObject *object, VkKeyFile *file, GError **error)
 static void
 set_damaged_error (GError **error, const char *name, const GError *failure)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the key file %s is damaged: %s", name, failure->message);
+  vk_fail (error, VK_ERROR_DAMAGED, "the key file %s is damaged: %s", name, failure->message);
 }
 
 VkKeyFile *
@@ -161,15 +159,12 @@ vk_key_file_open (const VkKeyFile *file, const char *password, const char *name,
 
   if (!vk_restic_key_derive (password, &file->cost, salt, salt_length, &key, error))
     {
-      g_prefix_error (error, "the key file %s: ", name);
+      g_prefix_error (error, _("the key file %s: "), name);
       return FALSE;
     }
   crypto = vk_crypto_new (&key);
   if (!vk_crypto_unseal (crypto, sealed, sealed_length, text))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the password does not open the key %s", name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the password does not open the key %s", name);
   ok = read_master_key (text, sealed_length - VK_SEAL_OVERHEAD, master, &failure);
   OPENSSL_cleanse (text, sealed_length);
   if (!ok)
@@ -249,10 +244,7 @@ try_key (VkBackend *backend, const VkBackendEntry *entry, const char *password, 
   g_autoptr (VkKeyFile) file = NULL;
 
   if (entry->size > VK_KEY_FILE_LIMIT)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the key file %s is damaged: it is larger than a key file", entry->name);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_DAMAGED, "the key file %s is damaged: it is larger than a key file", entry->name);
   text = vk_backend_load (backend, VK_RESTIC_KEY, entry->name, 0, 0, cancellable, error);
   if (text == NULL)
     return FALSE;
@@ -266,11 +258,11 @@ static void
 set_not_opened_error (VkBackend *backend, guint wrong, const GError *trouble, GError **error)
 {
   if (trouble == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "wrong password for %s: it opens none of the %u keys tried", backend->location, wrong);
+    vk_fail (error, VK_ERROR_REFUSED, "wrong password for %s: it opens none of the %u keys tried", backend->location, wrong);
   else if (wrong == 0)
     g_propagate_error (error, g_error_copy (trouble));
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the password opens none of the %u keys tried in %s; besides, %s", wrong, backend->location, trouble->message);
+    vk_fail (error, VK_ERROR_REFUSED, "the password opens none of the %u keys tried in %s; besides, %s", wrong, backend->location, trouble->message);
 }
 
 static gboolean
@@ -305,8 +297,7 @@ vk_restic_key_find (VkBackend *backend, const char *password, VkResticKey *maste
     return FALSE;
   if (entries->len > 0)
     return try_keys (backend, entries, password, master, cancellable, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no key in %s: it is no restic repository", backend->location);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "there is no key in %s: it is no restic repository", backend->location);
 }
 
 gboolean

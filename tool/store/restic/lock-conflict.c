@@ -4,6 +4,7 @@
 #include "store/restic/lock-conflict.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -62,7 +63,7 @@ vk_lock_holder_is_stale (const VkLockHolder *holder)
 static void
 set_held_error (VkRestic *repo, const VkLockHolder *holder, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "%s is locked%s by %s on %s, process %" G_GUINT64_FORMAT ", since %s: %s",
+  vk_fail (error, VK_ERROR_BUSY, "%s is locked%s by %s on %s, process %" PRIu64 ", since %s: %s",
                vk_restic_backend (repo)->location, holder->exclusive ? " exclusively" : "", holder->username, holder->hostname, holder->pid, holder->time,
                vk_lock_holder_is_stale (holder) ? "it seems to be dead, and `restic unlock' removes its lock" : "wait for it, for example with --retry-lock");
 }
@@ -71,7 +72,7 @@ set_held_error (VkRestic *repo, const VkLockHolder *holder, GError **error)
 static gboolean
 set_unreadable_error (VkRestic *repo, const char *name, const GError *failure, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_BUSY, "%s has a lock that cannot be read, %s: %s: if nobody is at work there, `restic unlock --remove-all' removes it",
+  vk_fail (error, VK_ERROR_BUSY, "%s has a lock that cannot be read, %s: %s: if nobody is at work there, `restic unlock --remove-all' removes it",
                vk_restic_backend (repo)->location, name, failure->message);
   return FALSE;
 }

@@ -356,7 +356,7 @@ vk_restic_lock_check (VkResticLock *lock, GError **error)
     return FALSE;
   if (why == NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "the lock on %s is lost, since %s: nothing more is written there; run the command again",
+  vk_fail (error, VK_ERROR_STORE, "the lock on %s is lost, since %s: nothing more is written there; run the command again",
                vk_restic_backend (lock->repo)->location, why);
   return FALSE;
 }

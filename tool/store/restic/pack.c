@@ -216,7 +216,7 @@ vk_pack_builder_reset (VkPackBuilder *builder)
 static gpointer
 set_damaged_error (GError **error, const char *name, const char *words)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the pack %s is damaged: %s", name, words);
+  vk_fail (error, VK_ERROR_DAMAGED, "the pack %s is damaged: %s", name, words);
   return NULL;
 }
 

@@ -38,7 +38,7 @@ accept_password (char *password, const char *place, GError **error)
   if (length > 0)
     return password;
   vk_restic_password_free (password);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s gives an empty password: restic repositories have none without", place);
+  vk_fail (error, VK_ERROR_USAGE, "%s gives an empty password: restic repositories have none without", place);
   return NULL;
 }
 
@@ -58,9 +58,9 @@ read_standard_input (GError **error)
     }
   while ((got > 0 && length < sizeof buffer) || (got < 0 && errno == EINTR));
   if (got < 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the password cannot be read from standard input: %s", g_strerror (errno));
+    vk_fail (error, VK_ERROR_USAGE, "the password cannot be read from standard input: %s", g_strerror (errno));
   else if (got > 0 || memchr (buffer, 0, length) != NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "what standard input gives is no password: it is longer than any, or holds a NUL byte");
+    vk_fail (error, VK_ERROR_USAGE, "what standard input gives is no password: it is longer than any, or holds a NUL byte");
   else
     password = g_strndup (buffer, length);
   OPENSSL_cleanse (buffer, sizeof buffer);
@@ -88,7 +88,7 @@ run_password_command (const char *command, GCancellable *cancellable, GError **e
 
   if (!g_shell_parse_argv (command, NULL, &argv, &failure))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s cannot be split into words: %s", place, failure->message);
+      vk_fail (error, VK_ERROR_USAGE, "%s cannot be split into words: %s", place, failure->message);
       return NULL;
     }
   if (!vk_process_run_command ((const char *const *) argv, &password, cancellable, error))
@@ -112,7 +112,7 @@ ask_twice (const char *place, GCancellable *cancellable, GError **error)
   again = vk_prompt_secret ("The same password again: ", cancellable, error);
   same = again != NULL && strcmp (password, again) == 0;
   if (again != NULL && !same)
-    g_set_error_literal (error, VK_ERROR, VK_ERROR_USAGE, "the two passwords are not the same: try again");
+    vk_fail (error, VK_ERROR_USAGE, "the two passwords are not the same: try again");
   vk_restic_password_free (again);
   if (same)
     return password;
@@ -166,7 +166,7 @@ vk_restic_password_get (const VkPasswordSource *source, GCancellable *cancellabl
     return g_strdup (password);
   if (source->no_prompt)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "there is no password for the repository %s: set RESTIC_PASSWORD_FILE or give --password-file", source->place);
+      vk_fail (error, VK_ERROR_USAGE, "there is no password for the repository %s: set RESTIC_PASSWORD_FILE or give --password-file", source->place);
       return NULL;
     }
   return ask (source, cancellable, error);

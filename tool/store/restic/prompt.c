@@ -112,7 +112,7 @@ ask_on (int fd, const char *question, GCancellable *cancellable, GError **error)
 
   if (!hide (fd))
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the terminal cannot hide a password: %s", g_strerror (errno));
+      vk_fail (error, VK_ERROR_USAGE, "the terminal cannot hide a password: %s", g_strerror (errno));
       return NULL;
     }
   guard_signals (before);
@@ -139,14 +139,14 @@ vk_prompt_secret (const char *question, GCancellable *cancellable, GError **erro
 
   if (fd < 0)
     {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_USAGE,
+      vk_fail (error, VK_ERROR_USAGE,
                            "there is no password for the repository, and no terminal to ask on: set RESTIC_PASSWORD_FILE, RESTIC_PASSWORD_COMMAND or RESTIC_PASSWORD");
       return NULL;
     }
   answer = ask_on (fd, question, cancellable, &failure);
   close (fd);
   if (answer == NULL && failure == NULL)
-    g_set_error_literal (&failure, VK_ERROR, VK_ERROR_USAGE, "no password was typed");
+    vk_fail (&failure, VK_ERROR_USAGE, "no password was typed");
   if (failure != NULL)
     g_propagate_error (error, g_steal_pointer (&failure));
   return answer;

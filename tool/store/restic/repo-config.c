@@ -3,6 +3,7 @@
 
 #include "store/restic/repo-config.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -12,8 +13,7 @@
 static gboolean
 set_damaged_error (GError **error, const char *words)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the config of the repository is damaged: %s", words);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "the config of the repository is damaged: %s", words);
 }
 
 static gboolean
@@ -22,9 +22,9 @@ check_version (guint64 version, GError **error)
   if (version == 2)
     return TRUE;
   if (version == 1)
-    g_set_error_literal (error, VK_ERROR, VK_ERROR_REFUSED, "the repository has format version 1, and only version 2 is supported: `restic migrate upgrade_repo_v2' turns it into one");
+    vk_fail (error, VK_ERROR_REFUSED, "the repository has format version 1, and only version 2 is supported: `restic migrate upgrade_repo_v2' turns it into one");
   else
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the repository has format version %" G_GUINT64_FORMAT ", and only version 2 is supported", version);
+    vk_fail (error, VK_ERROR_REFUSED, "the repository has format version %" PRIu64 ", and only version 2 is supported", version);
   return FALSE;
 }
 

@@ -3,6 +3,8 @@
 
 #include "store/restic/repo.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "store/restic/blob-cache.h"
 #include "store/restic/host-cache.h"
@@ -82,7 +84,7 @@ check_presence (VkBackend *backend, GCancellable *cancellable, GError **error)
   if (vk_backend_stat (backend, VK_RESTIC_CONFIG, NULL, &size, cancellable, &failure))
     return TRUE;
   if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no restic repository in %s: `virt-keep init' or `restic init' makes one", backend->location);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "there is no restic repository in %s: `virt-keep init' or `restic init' makes one", backend->location);
   else
     g_propagate_error (error, g_steal_pointer (&failure));
   return FALSE;
@@ -132,7 +134,7 @@ check_absence (VkBackend *backend, GCancellable *cancellable, GError **error)
   guint64 size;
 
   if (vk_backend_stat (backend, VK_RESTIC_CONFIG, NULL, &size, cancellable, &failure))
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "there is a restic repository in %s already", backend->location);
+    vk_fail (error, VK_ERROR_REFUSED, "there is a restic repository in %s already", backend->location);
   else if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
     return TRUE;
   else
@@ -259,7 +261,7 @@ set_damaged_error (GError **error, VkBlobType type, const VkResticId *id, const 
 {
   g_autofree char *blob = describe (type, id, location);
 
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "%s is damaged: %s", blob, words);
+  vk_fail (error, VK_ERROR_DAMAGED, "%s is damaged: %s", blob, words);
   return NULL;
 }
 
@@ -276,7 +278,7 @@ explain_failure (VkRestic *repo, VkBlobType type, const VkResticId *id, const Vk
   if (g_error_matches (*error, VK_ERROR, VK_ERROR_NOT_FOUND))
     {
       g_clear_error (error);
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "%s is missing: there is no such pack", blob);
+      vk_fail (error, VK_ERROR_NOT_FOUND, "%s is missing: there is no such pack", blob);
     }
   else if (g_error_matches (*error, VK_ERROR, VK_ERROR_STORE) && vk_backend_stat (repo->backend, VK_RESTIC_DATA, name, &size, cancellable, NULL)
            && size < (guint64) location->offset + location->length)
@@ -285,7 +287,7 @@ explain_failure (VkRestic *repo, VkBlobType type, const VkResticId *id, const Vk
       set_damaged_error (error, type, id, location, "the pack has been cut off");
     }
   else
-    g_prefix_error (error, "%s cannot be read: ", blob);
+    g_prefix_error (error, _("%s cannot be read: "), blob);
 }
 
 /* Returns: (transfer full) the sealed blob. */
@@ -321,8 +323,7 @@ find_blob (VkRestic *repo, VkBlobType type, const VkResticId *id, VkBlobLocation
   if (vk_index_lookup (repo->index, type, id, location))
     return TRUE;
   vk_restic_id_format (id, name);
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the %s blob %s is missing: no index file lists it", vk_blob_type_name (type), name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "the %s blob %s is missing: no index file lists it", vk_blob_type_name (type), name);
 }
 
 /* The same as vk_restic_load_stored(); *location is set on success. */

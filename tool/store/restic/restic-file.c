@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,11 +58,11 @@ vk_restic_find_file (const GPtrArray *nodes, const char *name, guint64 size, GEr
   const VkTreeNode *node = vk_restic_find_node (nodes, name);
 
   if (node == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the snapshot has no file '%s'", name);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "the snapshot has no file '%s'", name);
   else if (strcmp (node->type, "file") != 0)
-    g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "'%s' in the snapshot is no file", name);
+    vk_fail (error, VK_ERROR_DAMAGED, "'%s' in the snapshot is no file", name);
   else if (node->size != size)
-    g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "'%s' in the snapshot has %" G_GUINT64_FORMAT " bytes instead of %" G_GUINT64_FORMAT, name, node->size, size);
+    vk_fail (error, VK_ERROR_DAMAGED, "'%s' in the snapshot has %" PRIu64 " bytes instead of %" PRIu64, name, node->size, size);
   else
     return node;
   return NULL;
@@ -81,13 +82,11 @@ check_chunks (VkRestic *repo, const VkChunks *chunks, const VkContent *content, 
 
       if (id == NULL || (vk_restic_blob_length (repo, VK_BLOB_DATA, id, &length) && length == vk_chunks_length (chunks, index)))
         continue;
-      g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "its chunk at offset %" G_GUINT64_FORMAT " is missing in the repository, see virt-keep verify", index * chunks->chunk_size);
-      return FALSE;
+      return vk_fail (error, VK_ERROR_NOT_FOUND, "its chunk at offset %" PRIu64 " is missing in the repository, see virt-keep verify", index * chunks->chunk_size);
     }
   if (vk_chunk_reader_at_end (&reader) && reader.next == chunks->count)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "its chunks are not of %" G_GUINT64_FORMAT " bytes each", chunks->chunk_size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "its chunks are not of %" PRIu64 " bytes each", chunks->chunk_size);
 }
 
 gboolean
@@ -199,7 +198,7 @@ vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *
 
   if (file->size > limit)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_STORE, "'%s' is larger than %" G_GSIZE_FORMAT " bytes", file->name, limit);
+      vk_fail (error, VK_ERROR_STORE, "'%s' is larger than %zu bytes", file->name, limit);
       return NULL;
     }
   reader = vk_restic_open_file ((VkResticStore *) base, point, file->name, file->size, 0, NULL, error);
@@ -214,8 +213,7 @@ vk_restic_load_file (VkStore *base, const VkPoint *point, const VkManifestFile *
 static gboolean
 set_write_error (const char *path, int number, GError **error)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "cannot write '%s': %s", path, g_strerror (number));
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "cannot write '%s': %s", path, g_strerror (number));
 }
 
 static gboolean

@@ -3,6 +3,8 @@
 
 #include "store/restic/restic-leftovers.h"
 
+#include <inttypes.h>
+
 #include "base/error.h"
 #include "store/restic/lock-conflict.h"
 #include "store/restic/restic-store.h"
@@ -24,7 +26,7 @@ examine (VkRestic *repo, const char *name, GError **error)
   leftover->place = g_strdup (name);
   leftover->can_clear = holder != NULL;
   if (holder != NULL)
-    leftover->text = g_strdup_printf ("%s has a stale lock, %s, of %s on %s, process %" G_GUINT64_FORMAT ", since %s",
+    leftover->text = g_strdup_printf ("%s has a stale lock, %s, of %s on %s, process %" PRIu64 ", since %s",
                                       vk_restic_backend (repo)->location, holder->exclusive ? "an exclusive one" : "a shared one", holder->username, holder->hostname, holder->pid, holder->time);
   else
     leftover->text = g_strdup_printf ("%s has a lock that cannot be read, %s: %s", vk_restic_backend (repo)->location, name, failure->message);

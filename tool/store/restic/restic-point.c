@@ -31,7 +31,7 @@ read_text (VkRestic *repo, const VkTreeNode *node, gsize limit, GCancellable *ca
         return NULL;
       if (g_bytes_get_size (blob) > limit - text->len)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "it is larger than %" G_GSIZE_FORMAT " bytes", limit);
+          vk_fail (error, VK_ERROR_DAMAGED, "it is larger than %zu bytes", limit);
           return NULL;
         }
       g_string_append_len (text, g_bytes_get_data (blob, NULL), (gssize) g_bytes_get_size (blob));

@@ -64,8 +64,7 @@ wait_for_end (GSubprocess *process, const char *command, GCancellable *cancellab
     return FALSE;
   if (g_subprocess_get_successful (process))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "restic %s failed: it has said why", command);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "restic %s failed: it has said why", command);
 }
 
 static gboolean

@@ -35,9 +35,9 @@ add_snapshot (const GPtrArray *points, const VkPoint *wanted, GPtrArray *argumen
   g_autofree char *name = vk_point_name (wanted);
 
   if (point == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
   else if (point->base.is_protected)
-    g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the restore point '%s' is protected: see virt-keep unprotect", name);
+    vk_fail (error, VK_ERROR_REFUSED, "the restore point '%s' is protected: see virt-keep unprotect", name);
   else
     {
       g_ptr_array_add (arguments, vk_restic_id_to_string (&point->snapshot));
@@ -192,10 +192,7 @@ vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const V
   if (target == NULL)
     return FALSE;
   if (target->ops != base->ops)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_REFUSED, "the points of a restic store can be copied to a restic store only, and '%s' is none", url);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_REFUSED, "the points of a restic store can be copied to a restic store only, and '%s' is none", url);
   g_ptr_array_add (arguments, g_strdup ("copy"));
   if (!vk_restic_clear_stale_locks (base, error) || !vk_restic_clear_stale_locks (target, error)
       || !add_what_to_copy ((VkResticStore *) base, points, arguments, cancellable, error))

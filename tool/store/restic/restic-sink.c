@@ -3,6 +3,7 @@
 
 #include "store/restic/restic-sink.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
@@ -150,8 +151,7 @@ check_range (const ResticSink *sink, guint64 length, guint64 offset, GError **er
 
   if (offset <= size && length <= size - offset)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "disk '%s': it has more than its %" G_GUINT64_FORMAT " bytes: was it resized meanwhile?", sink->disk->target, size);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "disk '%s': it has more than its %" PRIu64 " bytes: was it resized meanwhile?", sink->disk->target, size);
 }
 
 static struct request *

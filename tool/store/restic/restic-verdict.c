@@ -222,8 +222,7 @@ is_there (VkResticStore *store, const VkPoint *point, GError **error)
 
   if (there == NULL || g_hash_table_contains (there, key))
     return there != NULL;
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_NOT_FOUND, "the restore point '%s' has been removed meanwhile", name);
 }
 
 gboolean

@@ -94,7 +94,7 @@ check_plain_file (Verify *verify, const GPtrArray *nodes, const VkManifestFile *
   if (found != NULL && strcmp (found, file->sha256) == 0)
     return TRUE;
   if (found != NULL)
-    g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
+    vk_fail (error, VK_ERROR_DAMAGED, "its SHA-256 is not the one in the manifest");
   else if (vk_restic_is_damage (failure))
     return TRUE;
   else
@@ -115,8 +115,7 @@ check_disk (Verify *verify, const GPtrArray *nodes, const VkManifestDisk *disk, 
   digest = vk_content_digest (content);
   if (g_strcmp0 (disk->content_sha256, digest) == 0)
     return check_blobs (verify, node, disk->chunk_size, error);
-  g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "it is not made of the chunks that the manifest says");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "it is not made of the chunks that the manifest says");
 }
 
 /* --- one point ------------------------------------------------------------ */
@@ -162,7 +161,7 @@ read_point (Verify *verify, const VkPoint *point, GError **error)
   VkManifest *manifest;
 
   if (nodes != NULL && node == NULL)
-    g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "it has no " VK_RESTIC_MANIFEST);
+    vk_fail (error, VK_ERROR_DAMAGED, "it has no %s", VK_RESTIC_MANIFEST);
   if (node == NULL)
     return NULL;
   manifest = vk_restic_read_manifest (verify->store, node, tree, point->location, verify->cancellable, error);
@@ -305,6 +304,5 @@ vk_restic_check_disk (VkStore *base, const VkPoint *point, const VkManifestDisk 
   if (damages->len == 0)
     return TRUE;
   damage = g_ptr_array_index (damages, 0);
-  g_set_error (error, VK_ERROR, VK_ERROR_STORE, "disk '%s' is damaged: %s: %s", disk->target, damage->file, damage->message);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "disk '%s' is damaged: %s: %s", disk->target, damage->file, damage->message);
 }

@@ -3,6 +3,7 @@
 
 #include "store/restic/s3-credentials.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -24,7 +25,7 @@ make (const char *where, const char *access_key, const char *secret_key, const c
 
   if (access_key == NULL || secret_key == NULL)
     {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "%s gives no %s for S3", where, access_key ? "secret access key" : "access key ID");
+      vk_fail (error, VK_ERROR_USAGE, access_key ? N_("%s gives no secret access key for S3") : N_("%s gives no access key ID for S3"), where);
       return NULL;
     }
   credentials = g_new0 (VkS3Credentials, 1);
@@ -99,7 +100,7 @@ read_file (const char *path, const char *profile, GError **error)
 
   if (g_file_get_contents (path, &text, NULL, &why))
     return vk_s3_credentials_parse (text, path, profile, error);
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE,
+  vk_fail (error, VK_ERROR_USAGE,
                "there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE to a file that can be read (%s)",
                why->message);
   return NULL;

@@ -244,10 +244,7 @@ choose_style (VkS3 *s3, const VkS3Url *url, GError **error)
   else if (g_str_equal (style, "dns"))
     s3->bucket_in_host = TRUE;
   else if (!g_str_equal (style, "path"))
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "VIRT_KEEP_S3_BUCKET_LOOKUP=%s is none of auto, dns and path", style);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_USAGE, "VIRT_KEEP_S3_BUCKET_LOOKUP=%s is none of auto, dns and path", style);
   return TRUE;
 }
 

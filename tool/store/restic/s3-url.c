@@ -50,8 +50,7 @@ take_http (VkS3Url *url, const char *text, GError **error)
   url->host = g_strdup (http->host);
   if (path != NULL && http->unix_socket == NULL && take_path (url, path + 1))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "s3:%s names no bucket: it must be s3:https://HOST/BUCKET/PREFIX", http->shown);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "s3:%s names no bucket: it must be s3:https://HOST/BUCKET/PREFIX", http->shown);
 }
 
 static gboolean
@@ -64,8 +63,7 @@ take_plain (VkS3Url *url, const char *text, GError **error)
   /* "@" would be a user, who has no place here, and perhaps a password. */
   if (length > 0 && strchr (url->host, '@') == NULL && text[length] == '/' && take_path (url, text + length + 1))
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_USAGE, "the URL of an S3 store must be s3:HOST/BUCKET/PREFIX or s3:https://HOST/BUCKET/PREFIX");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_USAGE, "the URL of an S3 store must be s3:HOST/BUCKET/PREFIX or s3:https://HOST/BUCKET/PREFIX");
 }
 
 VkS3Url *

@@ -3,6 +3,8 @@
 
 #include "store/restic/saver.h"
 
+#include <glib/gi18n.h>
+
 #include "base/error.h"
 #include "store/restic/index-file.h"
 #include "store/restic/saver-private.h"
@@ -141,7 +143,7 @@ vk_restic_saver_free (VkResticSaver *saver)
 {
   if (saver == NULL)
     return;
-  vk_saver_fail (saver, g_error_new_literal (VK_ERROR, VK_ERROR_FAILED, "it was given up"));
+  vk_saver_fail (saver, g_error_new_literal (VK_ERROR, VK_ERROR_FAILED, _("it was given up")));
   g_thread_pool_free (saver->workers, FALSE, TRUE);
   g_thread_pool_free (saver->uploaders, FALSE, TRUE);
   g_cancellable_disconnect (saver->cancellable, saver->cancel_handler);
@@ -192,8 +194,7 @@ check_length (gsize length, GError **error)
 {
   if (length > 0 && length <= VK_BLOB_LIMIT - VK_SEAL_OVERHEAD)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "a blob of %" G_GSIZE_FORMAT " bytes cannot be saved", length);
-  return FALSE;
+  return vk_fail (error, VK_ERROR_FAILED, "a blob of %zu bytes cannot be saved", length);
 }
 
 /* Compresses the blob, if that makes it smaller, and puts it into a pack. */

@@ -3,6 +3,7 @@
 
 #include "store/restic/snapshot.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -74,10 +75,7 @@ get_strings (JsonObject *object, const char *member, char ***strings, GError **e
       JsonNode *element = json_array_get_element (array, i);
 
       if (json_node_get_value_type (element) != G_TYPE_STRING)
-        {
-          g_set_error (error, VK_ERROR, VK_ERROR_STORE, "\"%s\" has something else in it than text", member);
-          return FALSE;
-        }
+        return vk_fail (error, VK_ERROR_STORE, "\"%s\" has something else in it than text", member);
       g_ptr_array_add (list, g_strdup (json_node_get_string (element)));
     }
   g_ptr_array_add (list, NULL);
@@ -104,8 +102,7 @@ get_fields (JsonObject *object, VkSnapshot *snapshot, GError **error)
     return FALSE;
   if (vk_restic_id_parse (tree, &snapshot->tree))
     return TRUE;
-  g_set_error_literal (error, VK_ERROR, VK_ERROR_STORE, "its tree is none");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_STORE, "its tree is none");
 }
 
 static gboolean
@@ -114,10 +111,7 @@ parse_time (VkSnapshot *snapshot, GError **error)
   g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (snapshot->time, NULL);
 
   if (time == NULL)
-    {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_STORE, "its time is none");
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_STORE, "its time is none");
   snapshot->unix_us = g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time);
   return TRUE;
 }
@@ -150,7 +144,7 @@ vk_snapshot_load (VkRestic *repo, const VkResticId *id, GCancellable *cancellabl
   if (snapshot != NULL)
     snapshot->id = *id;
   else
-    g_prefix_error (error, "the snapshot %s is damaged: ", name);
+    g_prefix_error (error, _("the snapshot %s is damaged: "), name);
   return snapshot;
 }
 

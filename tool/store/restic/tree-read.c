@@ -216,8 +216,7 @@ check_source (struct source *source, const char *id, GError **error)
 
   if (strcmp (digest, id) == 0)
     return TRUE;
-  g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "its content has another SHA-256 than its id");
-  return FALSE;
+  return vk_fail (error, VK_ERROR_DAMAGED, "its content has another SHA-256 than its id");
 }
 
 /* Returns: (transfer full). */
@@ -251,7 +250,7 @@ vk_tree_load (VkRestic *repo, const VkResticId *id, GCancellable *cancellable, G
   vk_restic_id_format (id, name);
   nodes = read_stored (stored, raw_length, name, &failure);
   if (nodes == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the tree blob %s is damaged: %s", name, failure->message);
+    vk_fail (error, VK_ERROR_DAMAGED, "the tree blob %s is damaged: %s", name, failure->message);
   return nodes;
 }
 
@@ -270,7 +269,7 @@ take_node (VkRestic *repo, const VkResticId *tree, const char *name, GCancellabl
       if (strcmp (node->name, name) == 0)
         return g_ptr_array_steal_index (nodes, i);
     }
-  g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no '%s' in its directory", name);
+  vk_fail (error, VK_ERROR_NOT_FOUND, "there is no '%s' in its directory", name);
   return NULL;
 }
 
@@ -287,7 +286,7 @@ vk_tree_find (VkRestic *repo, const VkResticId *tree, const char *path, GCancell
         continue;
       if (node != NULL && !node->has_subtree)
         {
-          g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "there is no '%s': '%s' is no directory", path, node->name);
+          vk_fail (error, VK_ERROR_NOT_FOUND, "there is no '%s': '%s' is no directory", path, node->name);
           return NULL;
         }
       g_clear_pointer (&node, vk_tree_node_free);
@@ -297,6 +296,6 @@ vk_tree_find (VkRestic *repo, const VkResticId *tree, const char *path, GCancell
       directory = node->subtree;
     }
   if (node == NULL)
-    g_set_error (error, VK_ERROR, VK_ERROR_NOT_FOUND, "'%s' names no file", path);
+    vk_fail (error, VK_ERROR_NOT_FOUND, "'%s' names no file", path);
   return g_steal_pointer (&node);
 }

@@ -3,6 +3,7 @@
 
 #include "store/restic/tree.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -166,7 +167,7 @@ check_node (const VkTreeWriter *writer, const VkTreeNode *node, guint64 content_
     wrong = "its size is not that of its content";
   if (wrong == NULL)
     return TRUE;
-  g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "'%s' cannot be part of a tree: %s (%" G_GUINT64_FORMAT " bytes, %" G_GUINT64_FORMAT " in blobs)",
+  vk_fail (error, VK_ERROR_FAILED, "'%s' cannot be part of a tree: %s (%" PRIu64 " bytes, %" PRIu64 " in blobs)",
                node->name, wrong, node->size, content_bytes);
   return FALSE;
 }
@@ -199,7 +200,7 @@ static void
 append_optional_number (GString *text, const char *member, guint64 value)
 {
   if (value != 0)
-    g_string_append_printf (text, ",\"%s\":%" G_GUINT64_FORMAT, member, value);
+    g_string_append_printf (text, ",\"%s\":%" PRIu64, member, value);
 }
 
 static void
@@ -235,7 +236,7 @@ append_node (VkTreeWriter *writer, const VkTreeNode *node)
   append_optional_string (text, "mtime", node->mtime);
   append_optional_string (text, "atime", node->atime);
   append_optional_string (text, "ctime", node->ctime);
-  g_string_append_printf (text, ",\"uid\":%" G_GUINT64_FORMAT ",\"gid\":%" G_GUINT64_FORMAT, node->uid, node->gid);
+  g_string_append_printf (text, ",\"uid\":%" PRIu64 ",\"gid\":%" PRIu64, node->uid, node->gid);
   append_optional_string (text, "user", node->user);
   append_optional_string (text, "group", node->group);
   append_optional_number (text, "size", node->size);
@@ -283,9 +284,6 @@ vk_tree_writer_finish (VkTreeWriter *writer, VkResticSaver *saver, VkResticId *i
   digest = vk_digest_finish (writer->digest);
   vk_restic_id_parse (digest, id);
   if (writer->length > VK_BLOB_LIMIT)
-    {
-      g_set_error (error, VK_ERROR, VK_ERROR_FAILED, "a tree of %" G_GUINT64_FORMAT " bytes cannot be saved: larger chunks make it smaller", writer->length);
-      return FALSE;
-    }
+    return vk_fail (error, VK_ERROR_FAILED, "a tree of %" PRIu64 " bytes cannot be saved: larger chunks make it smaller", writer->length);
   return vk_restic_saver_add_compressed (saver, VK_BLOB_TREE, id, (guint32) writer->length, g_steal_pointer (&compressed), error);
 }

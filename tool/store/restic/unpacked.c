@@ -11,7 +11,7 @@
 static GBytes *
 set_damaged_error (GError **error, VkResticType type, const char *name, const char *words)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "the file %s/%s is damaged: %s", vk_restic_type_directory (type), name, words);
+  vk_fail (error, VK_ERROR_DAMAGED, "the file %s/%s is damaged: %s", vk_restic_type_directory (type), name, words);
   return NULL;
 }
 
@@ -47,7 +47,7 @@ vk_unpacked_decode (GBytes *encoded, gsize limit, GError **error)
     return g_bytes_ref (encoded);
   if (length == 0 || data[0] != VK_UNPACKED_ZSTD)
     {
-      g_set_error_literal (error, VK_ERROR, VK_ERROR_DAMAGED, "its content is in no known encoding");
+      vk_fail (error, VK_ERROR_DAMAGED, "its content is in no known encoding");
       return NULL;
     }
   reader = vk_zstd_reader_new (data + 1, length - 1, limit);

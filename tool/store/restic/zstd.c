@@ -62,7 +62,7 @@ must (gsize result)
 static void
 set_damaged_error (GError **error, const char *words)
 {
-  g_set_error (error, VK_ERROR, VK_ERROR_DAMAGED, "it cannot be decompressed: %s", words);
+  vk_fail (error, VK_ERROR_DAMAGED, "it cannot be decompressed: %s", words);
 }
 
 gsize
