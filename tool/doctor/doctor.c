@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-
 #include "base/error.h"
 #include "boot/boot.h"
 #include "doctor/doctor-private.h"
