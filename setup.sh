@@ -5,8 +5,6 @@ set -u
 top=$(cd "$(dirname "$0")" && pwd)
 build=$top/build
 jobs=$(nproc 2>/dev/null || echo 2)
-# Many of the tests wait for something: a guest, a time limit, a flush.
-test_jobs=$((jobs + 1))
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 usage ()
@@ -288,13 +286,14 @@ stage ()
 }
 
 # distcheck builds, tests and removes its own directory, so its results are taken
-# from the summary that automake prints.  The lab tests have run by then.
+# from the summary that automake prints.  All tests have run by then: these are those that
+# find out whether what they need is in the archive.
 distcheck_stage ()
 {
   local start=$SECONDS log=$build/distcheck.log pass skip
   say "make distcheck"
   # shellcheck disable=SC2016  # a make variable
-  if ! quietly "$log" make -C "$build" -j"$jobs" distcheck 'TESTS=$(unit_tests) $(cli_tests)'; then
+  if ! quietly "$log" make -C "$build" -j"$jobs" distcheck 'TESTS=$(unit_tests) tests/cli/docs.sh'; then
     stage_failed "make distcheck"
     return
   fi
@@ -312,12 +311,12 @@ run_checks ()
 {
   say "Building in $build, warnings are errors"
   build_in "$build" --enable-werror || { stage_failed "the build"; return; }
-  stage "Every test" "$build" -j"$test_jobs" check
+  stage "Every test" "$build" -j"$jobs" check
 
   say "Building with AddressSanitizer and UndefinedBehaviorSanitizer"
   if build_in "$build/sanitizers" --enable-werror --enable-sanitizers CFLAGS='-g -O1'; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit and command line tests and some of the others with sanitizers" "$build/sanitizers" -j"$test_jobs" check \
+    stage "Unit and command line tests and some of the others with sanitizers" "$build/sanitizers" -j"$jobs" check \
       'TESTS=$(unit_tests) $(program_cli_tests) tests/restic/core.sh tests/restic/backend-rest.sh tests/restic/backend-s3.sh tests/lab/backup-push.sh tests/lab/backup-pull.sh tests/lab/restic-backup.sh'
   else
     stage_failed "the build with sanitizers"
@@ -327,7 +326,7 @@ run_checks ()
   say "Building without what is optional"
   if build_in "$build/plain" --enable-werror --without-restic --without-openssl; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit and command line tests of that" "$build/plain" -j"$test_jobs" check 'TESTS=$(unit_tests) $(program_cli_tests)'
+    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) $(program_cli_tests)'
   else
     stage_failed "the build without what is optional"
   fi
@@ -336,7 +335,7 @@ run_checks ()
   say "Changed input for each parser"
   VIRT_KEEP_FUZZ_SECONDS=5 quietly "$build/fuzz.log" make -C "$build" -j"$jobs" check-fuzz || stage_failed "make check-fuzz"
 
-  stage "Unit tests and a lab test under valgrind" "$build" -j"$test_jobs" check-valgrind
+  stage "Unit tests and a lab test under valgrind" "$build" -j"$jobs" check-valgrind
   distcheck_stage
 }
 

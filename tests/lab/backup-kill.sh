@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
-kills=${VIRT_KEEP_KILLS:-6}
+kills=${VIRT_KEEP_KILLS:-3}
 RANDOM=$seed
 diag "seed $seed, $kills kills of each kind in each way"
 

@@ -3,7 +3,6 @@
 
 #include <glib/gi18n.h>
 
-
 #include "base/error.h"
 #include "boot/boot.h"
 #include "doctor/doctor-private.h"

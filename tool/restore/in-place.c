@@ -3,7 +3,6 @@
 
 #include "restore/in-place.h"
 
-
 #include "base/error.h"
 #include "host/domains.h"
 

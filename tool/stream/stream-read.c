@@ -37,19 +37,6 @@ reading_clear (Reading *reading)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reading, reading_clear)
 
-/* Returns: FALSE. */
-static gboolean G_GNUC_PRINTF (3, 4)
-refuse (const Reading *reading, GError **error, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (_(format), args);
-  va_end (args);
-  return vk_fail (error, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reading->name, text);
-}
-
 static gboolean
 read_manifest (Reading *reading, GError **error)
 {
@@ -59,9 +46,9 @@ read_manifest (Reading *reading, GError **error)
   if (!vk_tar_reader_next (reading->tar, &member, &size, error))
     return FALSE;
   if (member == NULL)
-    return refuse (reading, error, "it is a tar archive in which there is nothing");
+    return vk_tar_reader_refuse (reading->tar, error, "it is a tar archive in which there is nothing");
   if (strcmp (member, VK_STREAM_MANIFEST) != 0)
-    return refuse (reading, error, "its first member is '%s' instead of %s", member, VK_STREAM_MANIFEST);
+    return vk_tar_reader_refuse (reading->tar, error, "its first member is '%s' instead of %s", member, VK_STREAM_MANIFEST);
   reading->text = vk_tar_reader_text (reading->tar, VK_MANIFEST_LIMIT, error);
   if (reading->text == NULL)
     return FALSE;
@@ -103,14 +90,14 @@ save_member (Reading *reading, const char *name, guint64 size, GError **error)
       if (strcmp (member->name, name) != 0)
         continue;
       if (reading->seen[i])
-        return refuse (reading, error, "its member '%s' is there twice", name);
+        return vk_tar_reader_refuse (reading->tar, error, "its member '%s' is there twice", name);
       if (member->size != size)
-        return refuse (reading, error, "its member '%s' has %" PRIu64 " bytes instead of %" PRIu64, name, size, member->size);
+        return vk_tar_reader_refuse (reading->tar, error, "its member '%s' has %" PRIu64 " bytes instead of %" PRIu64, name, size, member->size);
       reading->seen[i] = TRUE;
       path = g_build_filename (reading->place, member->name, NULL);
       return vk_tar_reader_save (reading->tar, path, member->sha256, error);
     }
-  return refuse (reading, error, "it has a member '%s', of which its manifest does not know", name);
+  return vk_tar_reader_refuse (reading->tar, error, "it has a member '%s', of which its manifest does not know", name);
 }
 
 /* SHA256SUMS, the last member. */
@@ -123,15 +110,15 @@ check_sums (Reading *reading, guint64 size, GError **error)
 
   for (guint i = 0; i < reading->members->len; i++)
     if (!reading->seen[i])
-      return refuse (reading, error, "its member '%s' is missing", g_array_index (reading->members, VkStreamMember, i).name);
+      return vk_tar_reader_refuse (reading->tar, error, "its member '%s' is missing", g_array_index (reading->members, VkStreamMember, i).name);
   found = vk_tar_reader_text (reading->tar, strlen (sums), error);
   if (found == NULL)
     return FALSE;
   if (strcmp (found, sums) != 0)
-    return refuse (reading, error, "%s is not what belongs to its manifest", VK_STREAM_SUMS);
+    return vk_tar_reader_refuse (reading->tar, error, "%s is not what belongs to its manifest", VK_STREAM_SUMS);
   if (!vk_tar_reader_next (reading->tar, &next, &size, error))
     return FALSE;
-  return next == NULL || refuse (reading, error, "its member '%s' stands behind %s, its end", next, VK_STREAM_SUMS);
+  return next == NULL || vk_tar_reader_refuse (reading->tar, error, "its member '%s' stands behind %s, its end", next, VK_STREAM_SUMS);
 }
 
 static gboolean
@@ -145,7 +132,7 @@ read_members (Reading *reading, GError **error)
       if (!vk_tar_reader_next (reading->tar, &member, &size, error))
         return FALSE;
       if (member == NULL)
-        return refuse (reading, error, "it ends before %s, its last member", VK_STREAM_SUMS);
+        return vk_tar_reader_refuse (reading->tar, error, "it ends before %s, its last member", VK_STREAM_SUMS);
       if (strcmp (member, VK_STREAM_SUMS) == 0)
         return check_sums (reading, size, error);
     }

@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -59,11 +60,16 @@ read_block (struct archive *archive, void *user_data, const void **data)
   return got;
 }
 
-/* Returns: FALSE. */
-static gboolean
-refuse (const VkTarReader *reader, GError **error, const char *what)
+gboolean
+vk_tar_reader_refuse (const VkTarReader *reader, GError **error, const char *format, ...)
 {
-  return vk_fail (error, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reader->name, what);
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (_(format), args);
+  va_end (args);
+  return vk_fail (error, VK_ERROR_STORE, "%s is not a whole stream of virt-keep: %s", reader->name, text);
 }
 
 /* Says why libarchive's function has failed.  Returns: FALSE. */
@@ -71,21 +77,17 @@ static gboolean
 fail (VkTarReader *reader, GError **error)
 {
   const char *reason = archive_error_string (reader->archive);
-  g_autofree char *text = NULL;
 
   if (reader->failure != NULL && g_error_matches (reader->failure, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_propagate_error (error, g_error_copy (reader->failure));
   else if (reader->failure != NULL)
     vk_fail (error, VK_ERROR_STORE, "cannot read %s: %s", reader->name, reader->failure->message);
   else if (reader->bytes == 0)
-    refuse (reader, error, "there is nothing in it");
+    vk_tar_reader_refuse (reader, error, "there is nothing in it");
   else if (reader->entry == NULL)
-    refuse (reader, error, "it is no tar archive, or its beginning is damaged");
+    vk_tar_reader_refuse (reader, error, "it is no tar archive, or its beginning is damaged");
   else
-    {
-      text = g_strdup_printf ("it is damaged, or ends too early: %s", reason ? reason : "libarchive does not say why");
-      refuse (reader, error, text);
-    }
+    vk_tar_reader_refuse (reader, error, "it is damaged, or ends too early: %s", reason ? reason : "libarchive does not say why");
   return FALSE;
 }
 
@@ -114,19 +116,17 @@ open_archive (VkTarReader *reader)
 static gboolean
 check_member (const VkTarReader *reader, const char *member, gint64 size, GError **error)
 {
-  g_autofree char *text = NULL;
-
   if (member == NULL || *member == '\0')
-    return refuse (reader, error, "a member has no name that can be read");
+    return vk_tar_reader_refuse (reader, error, "a member has no name that can be read");
   if (archive_entry_hardlink (reader->entry) != NULL || archive_entry_symlink (reader->entry) != NULL)
-    text = g_strdup_printf ("its member '%s' is a link", member);
-  else if (archive_entry_filetype (reader->entry) != AE_IFREG)
-    text = g_strdup_printf ("its member '%s' is no regular file", member);
-  else if (strchr (member, '/') != NULL || member[0] == '.')
-    text = g_strdup_printf ("its member '%s' has no plain name", member);
-  else if (!archive_entry_size_is_set (reader->entry) || size < 0 || archive_entry_sparse_count (reader->entry) > 0)
-    text = g_strdup_printf ("its member '%s' has no plain size", member);
-  return text == NULL || refuse (reader, error, text);
+    return vk_tar_reader_refuse (reader, error, "its member '%s' is a link", member);
+  if (archive_entry_filetype (reader->entry) != AE_IFREG)
+    return vk_tar_reader_refuse (reader, error, "its member '%s' is no regular file", member);
+  if (strchr (member, '/') != NULL || member[0] == '.')
+    return vk_tar_reader_refuse (reader, error, "its member '%s' has no plain name", member);
+  if (!archive_entry_size_is_set (reader->entry) || size < 0 || archive_entry_sparse_count (reader->entry) > 0)
+    return vk_tar_reader_refuse (reader, error, "its member '%s' has no plain size", member);
+  return TRUE;
 }
 
 gboolean
@@ -181,7 +181,7 @@ vk_tar_reader_text (VkTarReader *reader, gsize limit, GError **error)
 
   if (size > limit)
     {
-      refuse (reader, error, "its text is too long");
+      vk_tar_reader_refuse (reader, error, "its text is too long");
       return NULL;
     }
   text = g_malloc0 ((gsize) size + 1);
@@ -193,7 +193,7 @@ vk_tar_reader_text (VkTarReader *reader, gsize limit, GError **error)
     }
   if (strlen (text) == size)
     return g_steal_pointer (&text);
-  refuse (reader, error, "where its text should be are other bytes");
+  vk_tar_reader_refuse (reader, error, "where its text should be are other bytes");
   return NULL;
 }
 
@@ -204,7 +204,6 @@ vk_tar_reader_save (VkTarReader *reader, const char *path, const char *sha256, G
   g_autofree guint8 *buffer = g_malloc (READ_BYTES);
   g_autoptr (VkDigest) digest = vk_digest_new ();
   g_autofree char *found = NULL;
-  g_autofree char *text = NULL;
   gssize got;
 
   if (fd < 0)
@@ -218,8 +217,7 @@ vk_tar_reader_save (VkTarReader *reader, const char *path, const char *sha256, G
   found = vk_digest_finish (digest);
   if (strcmp (found, sha256) == 0)
     return TRUE;
-  text = g_strdup_printf ("its member '%s' is damaged: its SHA-256 is not the one in the manifest", archive_entry_pathname (reader->entry));
-  return refuse (reader, error, text);
+  return vk_tar_reader_refuse (reader, error, "its member '%s' is damaged: its SHA-256 is not the one in the manifest", archive_entry_pathname (reader->entry));
 }
 
 gboolean
@@ -236,9 +234,9 @@ vk_tar_reader_finish (VkTarReader *reader, guint64 *bytes, GError **error)
   if (got < 0)
     return fail (reader, error);
   if (reader->bytes - reader->zeros > end)
-    return refuse (reader, error, "something stands behind its end");
+    return vk_tar_reader_refuse (reader, error, "something stands behind its end");
   if (reader->zeros < reader->padding + END_BYTES)
-    return refuse (reader, error, "the end of the archive is missing");
+    return vk_tar_reader_refuse (reader, error, "the end of the archive is missing");
   *bytes = reader->bytes;
   return TRUE;
 }

@@ -15,6 +15,9 @@ typedef struct VkTarReader VkTarReader;
  * Returns: (transfer full). */
 VkTarReader *vk_tar_reader_new (GInputStream *input, const char *name, const VkStreamListener *listener, GCancellable *cancellable);
 
+/* Says why the archive is none of ours.  Returns: FALSE. */
+gboolean vk_tar_reader_refuse (const VkTarReader *reader, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
 /* The next member, which has to be a regular file with a plain name: *member (transfer none, until the next
  * call) and its *size in bytes.  *member is NULL behind the last one. */
 gboolean vk_tar_reader_next (VkTarReader *reader, const char **member, guint64 *size, GError **error);

@@ -370,9 +370,9 @@ note_place (const VkImageStore *store)
     g_message ("where the store %s lies cannot be noted: %s", store->path, failure->message);
 }
 
-/* create: a store that is missing is made, and place: unless its file system is.  note: where that is. */
+/* create: a store that is missing is made, and place: unless its file system is. */
 static VkStore *
-open_store (const char *path, gboolean create, gboolean place, gboolean note, GError **error)
+open_store (const char *path, gboolean create, gboolean place, GError **error)
 {
   VkImageStore *store = g_new0 (VkImageStore, 1);
   g_autoptr (VkStore) base = &store->base;
@@ -394,24 +394,26 @@ open_store (const char *path, gboolean create, gboolean place, gboolean note, GE
     g_propagate_error (error, g_steal_pointer (&failure));
   if (text == NULL || !parse_store_file (store, text, store_file, error))
     return NULL;
-  if (note)
-    note_place (store);
   return g_steal_pointer (&base);
 }
 
 VkStore *
 vk_image_store_open (const char *path, gboolean create, GError **error)
 {
-  return open_store (path, create, TRUE, create, error);
+  VkStore *store = open_store (path, create, TRUE, error);
+
+  if (store != NULL && create)
+    note_place ((VkImageStore *) store);
+  return store;
 }
 
-static VkStore *
-create_and_open (const char *path, gboolean note, GError **error)
+VkStore *
+vk_image_store_create_transient (const char *path, GError **error)
 {
   g_autofree char *store_file = g_build_filename (path, store_file_name, NULL);
 
   if (!g_file_test (store_file, G_FILE_TEST_EXISTS))
-    return open_store (path, TRUE, FALSE, note, error);
+    return open_store (path, TRUE, FALSE, error);
   vk_fail (error, VK_ERROR_REFUSED, "there is a virt-keep store in '%s' already", path);
   return NULL;
 }
@@ -419,11 +421,9 @@ create_and_open (const char *path, gboolean note, GError **error)
 VkStore *
 vk_image_store_create (const char *path, GError **error)
 {
-  return create_and_open (path, TRUE, error);
-}
+  VkStore *store = vk_image_store_create_transient (path, error);
 
-VkStore *
-vk_image_store_create_transient (const char *path, GError **error)
-{
-  return create_and_open (path, FALSE, error);
+  if (store != NULL)
+    note_place ((VkImageStore *) store);
+  return store;
 }

@@ -147,11 +147,20 @@ vk_pack_builder_count (const VkPackBuilder *builder)
 }
 
 static void
-append_number (GByteArray *array, guint32 number)
+put_number (guint8 *bytes, guint32 number)
 {
   guint32 little_endian = GUINT32_TO_LE (number);
 
-  g_byte_array_append (array, (const guint8 *) &little_endian, sizeof little_endian);
+  memcpy (bytes, &little_endian, sizeof little_endian);
+}
+
+static void
+append_number (GByteArray *array, guint32 number)
+{
+  guint8 bytes[sizeof number];
+
+  put_number (bytes, number);
+  g_byte_array_append (array, bytes, sizeof bytes);
 }
 
 /* Makes the content longer.  Returns: (transfer none) all of it. */
@@ -190,11 +199,10 @@ vk_pack_builder_finish (VkPackBuilder *builder, VkCrypto *crypto, VkResticId *id
   g_autoptr (GByteArray) header = make_header (builder->blobs);
   gsize begin = builder->length;
   gsize sealed = header->len + VK_SEAL_OVERHEAD;
-  guint32 little_endian = GUINT32_TO_LE ((guint32) sealed);
   guint8 *content = extend (builder, sealed + HEADER_LENGTH_BYTES);
 
   vk_crypto_seal (crypto, header->data, header->len, content + begin);
-  memcpy (content + begin + sealed, &little_endian, HEADER_LENGTH_BYTES);
+  put_number (content + begin + sealed, (guint32) sealed);
   vk_restic_id_of (content, builder->length, id);
   *blobs = g_steal_pointer (&builder->blobs);
   return g_bytes_new_static (content, builder->length);
