@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fork-server.h"
 #include "command/command.h"
 #include "command/options.h"
 #include "command/settings.h"
@@ -292,15 +293,40 @@ take_language (void)
 #endif
 }
 
-int
-main (int argc, char **argv)
+/* argv is what is to be done, title where it is shown. */
+static int
+run_program (char **argv, const VkTitle *title)
 {
   VkInvocation invocation = { .result = json_object_new (), .text = g_string_new (NULL) };
   g_auto (GStrv) arguments = g_strdupv (argv);
+  g_auto (GStrv) forked = NULL;
   g_autoptr (GError) error = NULL;
   const VkCommand *command = NULL;
   gboolean version = FALSE;
-  int exit_code;
+  int exit_code = 0;
+
+  g_set_prgname (PACKAGE_NAME);
+  if (parse_global (&invocation, &version, &arguments, &error) && !version)
+    command = find_command (arguments, &error);
+  if (command != NULL && (!command->forks || vk_fork_server_start (title, &forked, &error)) && forked == NULL)
+    run (&invocation, command, &arguments, &error);
+  invocation.json = invocation.json || wants_json (argv);
+  if (version && error == NULL)
+    exit_code = print_version () && fflush (stdout) == 0 ? 0 : 1;
+  else if (forked == NULL)
+    exit_code = report_end (&invocation, command, error);
+  vk_options_free (&invocation, command);
+  g_strfreev (invocation.program);
+  json_object_unref (invocation.result);
+  g_string_free (invocation.text, TRUE);
+  return forked ? run_program (forked, title) : exit_code;
+}
+
+int
+main (int argc, char **argv)
+{
+  VkTitle title = vk_title_find (argv);
+  g_auto (GStrv) words = g_strdupv (argv);
 
   hold_standard_files ();
   keep_memory_private ();
@@ -308,19 +334,5 @@ main (int argc, char **argv)
   take_language ();
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);
-  g_set_prgname (PACKAGE_NAME);
-  if (parse_global (&invocation, &version, &arguments, &error) && !version)
-    command = find_command (arguments, &error);
-  if (command != NULL)
-    run (&invocation, command, &arguments, &error);
-  invocation.json = invocation.json || wants_json (argv);
-  if (version && error == NULL)
-    exit_code = print_version () && fflush (stdout) == 0 ? 0 : 1;
-  else
-    exit_code = report_end (&invocation, command, error);
-  vk_options_free (&invocation, command);
-  g_strfreev (invocation.program);
-  json_object_unref (invocation.result);
-  g_string_free (invocation.text, TRUE);
-  return exit_code;
+  return run_program (words, &title);
 }

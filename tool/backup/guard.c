@@ -5,6 +5,7 @@
 #include "backup/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,8 +13,9 @@
 #include "backup/backup-private.h"
 #include "backup/guard-private.h"
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/fork-server.h"
 #include "base/json.h"
-#include "base/process.h"
 
 struct VkGuard
 {
@@ -53,25 +55,28 @@ tell (VkGuard *guard, const char *words, gsize length)
 VkGuard *
 vk_guard_start (const VkGuardOrder *order, GError **error)
 {
+  static const char *const words[] = { PACKAGE_NAME, "guard", NULL };
   g_autofree char *text = order_to_text (order);
   g_autofree char *line = g_strconcat (text, "\n", NULL);
-  g_autoptr (GSubprocess) process = NULL;
+  g_auto (VkFd) null = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  g_auto (VkFd) ours = -1, theirs = -1;
   VkGuard *guard;
+  VkFork process;
   int pair[2];
 
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+  if (null < 0 || socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     {
       vk_fail (error, VK_ERROR_FAILED, "cannot make a socket: %s", g_strerror (errno));
       return NULL;
     }
-  process = vk_process_start_guard ("guard", pair[1], error);
-  if (process == NULL)
-    {
-      close (pair[0]);
-      return NULL;
-    }
+  ours = pair[0];
+  theirs = pair[1];
+  if (!vk_fork_start (VK_FORK_GUARD, words, (const int[]){ theirs, null, null }, &process, error))
+    return NULL;
+  /* It is not waited for. */
+  close (process.status);
   guard = g_new0 (VkGuard, 1);
-  guard->socket = pair[0];
+  guard->socket = vk_fd_steal (&ours);
   guard->said = g_string_new (NULL);
   tell (guard, line, strlen (line));
   return guard;

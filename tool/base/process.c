@@ -206,67 +206,6 @@ vk_process_start_command (const char *const *argv, const char *const *environmen
   return launch (launcher, argv, error);
 }
 
-/* The path of this program.  The file may have been replaced since it was started: then its
- * name is not that of this program any more. */
-static char *
-find_self (void)
-{
-  static const char self[] = "/proc/self/exe";
-  g_autofree char *path = g_file_read_link (self, NULL);
-
-  return path != NULL && g_file_test (path, G_FILE_TEST_IS_EXECUTABLE) ? g_steal_pointer (&path) : g_strdup (self);
-}
-
-static void
-prepare_self (gpointer parent)
-{
-  setsid ();
-  end_with (parent, SIGTERM);
-}
-
-GSubprocess *
-vk_process_start_self (const char *const *arguments, GError **error)
-{
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
-  g_autofree char *self = find_self ();
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-
-  g_ptr_array_add (argv, self);
-  for (gsize i = 0; arguments[i] != NULL; i++)
-    g_ptr_array_add (argv, (gpointer) arguments[i]);
-  g_ptr_array_add (argv, NULL);
-  g_subprocess_launcher_set_child_setup (launcher, prepare_self, GINT_TO_POINTER (getpid ()), NULL);
-  return launch (launcher, (const char *const *) argv->pdata, error);
-}
-
-static void
-prepare_guard (gpointer unused)
-{
-  static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
-
-  setsid ();
-  for (gsize i = 0; i < G_N_ELEMENTS (ignored); i++)
-    signal (ignored[i], SIG_IGN);
-}
-
-GSubprocess *
-vk_process_start_guard (const char *argument, int socket, GError **error)
-{
-  static const char *const dropped[] = { "RESTIC_PASSWORD", "RESTIC_PASSWORD_FILE", "RESTIC_PASSWORD_COMMAND" };
-  g_autoptr (GSubprocessLauncher) launcher = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE);
-  g_autofree char *self = find_self ();
-  const char *argv[] = { self, argument, NULL };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (dropped); i++)
-    g_subprocess_launcher_unsetenv (launcher, dropped[i]);
-  /* A ssh that asks for a password on the screen asks for one that was given before. */
-  g_subprocess_launcher_setenv (launcher, "SSH_ASKPASS_REQUIRE", "never", TRUE);
-  g_subprocess_launcher_set_child_setup (launcher, prepare_guard, NULL, NULL);
-  g_subprocess_launcher_take_stdin_fd (launcher, socket);
-  g_subprocess_launcher_set_cwd (launcher, "/");
-  return launch (launcher, argv, error);
-}
-
 /* The last non-empty line of text, in place. */
 static const char *
 last_line (char *text)

@@ -47,19 +47,6 @@ GSubprocess *vk_process_start_shown (const char *const *argv, char **environment
  * for it as well.  Otherwise as vk_process_start(). */
 GSubprocess *vk_process_start_command (const char *const *argv, const char *const *environment, GError **error);
 
-/* Starts this program itself once more, with one argument, in a session of its own, and
- * with socket (taken over) as its standard input and nothing else of ours: it does not end
- * when we do, nor by the signals that are meant for us, and is not waited for.
- * Returns: as vk_process_start(). */
-GSubprocess *vk_process_start_guard (const char *argument, int socket, GError **error);
-
-/* Starts this program itself once more, with arguments (NULL-terminated) and with all of our
- * environment, for a part of our work: with pipes as standard input, output and error, and in a
- * session of its own, so that it asks nothing on our terminal and a Ctrl-C there is for us
- * to pass on.  It gets SIGTERM when the thread that started it ends.
- * Returns: as vk_process_start(). */
-GSubprocess *vk_process_start_self (const char *const *arguments, GError **error);
-
 /* Starts a hook: in a process group of its own, which has the process's id, so that it can be
  * ended with all that it has started; with environment in the place of ours, a pipe as standard input,
  * and standard output going where standard error goes.  It is killed when the thread ends. */

@@ -317,5 +317,6 @@ const VkCommand vk_command_backup = {
   .policy_keys = vk_backup_policy_keys,
   .check_options = vk_backup_options_check,
   .option_bytes = sizeof (VkBackupOptions),
+  .forks = TRUE,
   .run = run_backup,
 };

@@ -3,18 +3,28 @@
 
 #include "command/many-job.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixinputstream.h>
+#include <gio/gunixoutputstream.h>
+#include <glib-unix.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/fork-server.h"
 #include "base/json.h"
-#include "base/process.h"
 
 /* A program that a hook has left behind may hold the standard error open for ever. */
 enum { LAST_WORDS_SECONDS = 3 };
 
 struct VkManyJob
 {
-  GSubprocess *process;
+  VkFork process;
+  int status;                 /* of the process when it has ended, as of wait(2); -1: nobody knows it */
+  GOutputStream *input;       /* its standard input */
   GDataInputStream *lines;    /* its standard error */
   GOutputStream *output;      /* collects its standard output */
   GCancellable *reading;
@@ -66,48 +76,89 @@ stop_reading (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-process_ended (GObject *source, GAsyncResult *result, gpointer user_data)
+static gboolean
+process_ended (int fd, GIOCondition condition, gpointer user_data)
 {
   VkManyJob *job = user_data;
 
-  g_subprocess_wait_finish (job->process, result, NULL);
+  job->status = vk_fork_read_status (&job->process);
   job->ended = TRUE;
   if (!vk_many_job_is_over (job))
     job->timer = g_timeout_add_seconds (LAST_WORDS_SECONDS, stop_reading, job);
+  return G_SOURCE_REMOVE;
 }
 
 /* Into the pipe, which has room for any password, and no more after that. */
 static gboolean
 write_password (VkManyJob *job, const char *password, GError **error)
 {
-  GOutputStream *input = g_subprocess_get_stdin_pipe (job->process);
   g_autoptr (GError) failure = NULL;
 
-  if ((password == NULL || g_output_stream_write_all (input, password, strlen (password), NULL, NULL, &failure))
-      && g_output_stream_close (input, NULL, &failure))
+  if ((password == NULL || g_output_stream_write_all (job->input, password, strlen (password), NULL, NULL, &failure))
+      && g_output_stream_close (job->input, NULL, &failure))
     return TRUE;
   return vk_fail (error, VK_ERROR_FAILED, "its process cannot be given the password: %s", failure->message);
+}
+
+/* A pipe for each standard file: ours are the ends that are left to us. */
+static gboolean
+start_process (const char *const *arguments, VkFork *process, int ours[3], GError **error)
+{
+  g_autoptr (GPtrArray) words = g_ptr_array_new ();
+  int theirs[3] = { -1, -1, -1 };
+  gboolean started = TRUE;
+
+  g_ptr_array_add (words, PACKAGE_NAME);
+  for (gsize i = 0; arguments[i] != NULL; i++)
+    g_ptr_array_add (words, (gpointer) arguments[i]);
+  g_ptr_array_add (words, NULL);
+  for (int i = 0; i < 3; i++)
+    {
+      int pair[2];
+
+      if (started && pipe2 (pair, O_CLOEXEC) < 0)
+        started = vk_fail (error, VK_ERROR_FAILED, "cannot make a pipe: %s", g_strerror (errno));
+      else if (started)
+        {
+          gboolean output = i != STDIN_FILENO;
+
+          ours[i] = pair[output ? 0 : 1];
+          theirs[i] = pair[output ? 1 : 0];
+        }
+    }
+  started = started && vk_fork_start (VK_FORK_PART, (const char *const *) words->pdata, theirs, process, error);
+  for (int i = 0; i < 3; i++)
+    {
+      vk_fd_close (&theirs[i]);
+      if (!started)
+        vk_fd_close (&ours[i]);
+    }
+  return started;
 }
 
 VkManyJob *
 vk_many_job_start (const char *const *arguments, const char *password, VkManyLineFunc func, gpointer user_data, GError **error)
 {
-  GSubprocess *process = vk_process_start_self (arguments, error);
+  g_autoptr (GInputStream) output = NULL, lines = NULL;
+  int files[3] = { -1, -1, -1 };
   VkManyJob *job;
+  VkFork process;
 
-  if (process == NULL)
+  if (!start_process (arguments, &process, files, error))
     return NULL;
   job = g_new0 (VkManyJob, 1);
   job->process = process;
   job->func = func;
   job->user_data = user_data;
   job->reading = g_cancellable_new ();
-  job->lines = g_data_input_stream_new (g_subprocess_get_stderr_pipe (process));
+  job->input = g_unix_output_stream_new (files[STDIN_FILENO], TRUE);
+  output = g_unix_input_stream_new (files[STDOUT_FILENO], TRUE);
+  lines = g_unix_input_stream_new (files[STDERR_FILENO], TRUE);
+  job->lines = g_data_input_stream_new (lines);
   job->output = g_memory_output_stream_new_resizable ();
   read_line (job);
-  g_output_stream_splice_async (job->output, g_subprocess_get_stdout_pipe (process), G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, G_PRIORITY_DEFAULT, job->reading, output_read, job);
-  g_subprocess_wait_async (process, NULL, process_ended, job);
+  g_output_stream_splice_async (job->output, output, G_OUTPUT_STREAM_SPLICE_CLOSE_TARGET, G_PRIORITY_DEFAULT, job->reading, output_read, job);
+  g_unix_fd_add (process.status, G_IO_IN | G_IO_HUP, process_ended, job);
   if (write_password (job, password, error))
     return job;
   vk_many_job_free (job);
@@ -117,8 +168,7 @@ vk_many_job_start (const char *const *arguments, const char *password, VkManyLin
 void
 vk_many_job_free (VkManyJob *job)
 {
-  if (!job->ended)
-    g_subprocess_force_exit (job->process);
+  vk_many_job_signal (job, SIGKILL);
   g_cancellable_cancel (job->reading);
   while (!vk_many_job_is_over (job))
     g_main_context_iteration (NULL, TRUE);
@@ -126,7 +176,8 @@ vk_many_job_free (VkManyJob *job)
   g_object_unref (job->lines);
   g_object_unref (job->output);
   g_object_unref (job->reading);
-  g_object_unref (job->process);
+  g_object_unref (job->input);
+  close (job->process.status);
   g_free (job);
 }
 
@@ -140,7 +191,7 @@ void
 vk_many_job_signal (VkManyJob *job, int signal)
 {
   if (!job->ended)
-    g_subprocess_send_signal (job->process, signal);
+    vk_fork_signal (&job->process, signal);
 }
 
 JsonObject *
@@ -152,9 +203,11 @@ vk_many_job_result (VkManyJob *job, GError **error)
   if (result != NULL && json_object_has_member (result, "ok") && json_object_has_member (result, "exit_code"))
     return result;
   g_clear_pointer (&result, json_object_unref);
-  if (g_subprocess_get_if_signaled (job->process))
-    vk_fail (error, VK_ERROR_FAILED, "its process was ended by signal %d, without a result: the next backup of it cleans up", g_subprocess_get_term_sig (job->process));
+  if (job->status >= 0 && WIFSIGNALED (job->status))
+    vk_fail (error, VK_ERROR_FAILED, "its process was ended by signal %d, without a result: the next backup of it cleans up", WTERMSIG (job->status));
+  else if (job->status >= 0)
+    vk_fail (error, VK_ERROR_FAILED, "its process ended with the status %d, without a result: the next backup of it cleans up", WEXITSTATUS (job->status));
   else
-    vk_fail (error, VK_ERROR_FAILED, "its process ended with the status %d, without a result: the next backup of it cleans up", g_subprocess_get_exit_status (job->process));
+    vk_fail (error, VK_ERROR_FAILED, "its process was ended, without a result: the next backup of it cleans up");
   return NULL;
 }

@@ -12,9 +12,9 @@ typedef struct VkManyJob VkManyJob;
  * comes there. */
 typedef void (*VkManyLineFunc) (const char *line, gpointer user_data);
 
-/* Starts this program with arguments (NULL-terminated), which ask for a JSON result; password
+/* Starts a process of this program with arguments (NULL-terminated), which ask for a JSON result; password
  * (may be NULL) goes to its standard input.  What comes from it is taken in by the main
- * context.  Returns: (transfer full), or NULL with the error of vk_process_start(). */
+ * context.  Returns: (transfer full), or NULL with VK_ERROR_FAILED set. */
 VkManyJob *vk_many_job_start (const char *const *arguments, const char *password, VkManyLineFunc func, gpointer user_data, GError **error);
 
 /* Ends the process if it has not ended. */
