@@ -22,6 +22,7 @@ enum
   LOOK_MILLISECONDS = 250,
   POLL_MILLISECONDS = 100,
   BEGUN_MILLISECONDS = 2000, /* as in leftovers.c: not to be aborted before */
+  CONNECT_MILLISECONDS = 2000, /* most jobs of domains where little has changed are over before */
   BEGIN_SECONDS = 30,        /* for a request to begin, whose sender is dead, to be answered */
   RECONNECT_SECONDS = 10,
   GONE_SECONDS = 5,          /* for the end of a process whose socket is closed already */
@@ -45,6 +46,7 @@ typedef struct
   char *scratch_dir;
   guint64 reserve;
   gboolean guest_ran;
+  gint64 connect_time; /* monotonic */
   Stage stage;
   gboolean orphaned; /* the backup died */
   gboolean over;
@@ -68,6 +70,7 @@ parse_order (Guard *guard, const char *line, GError **error)
 {
   g_autoptr (JsonObject) object = vk_json_parse (line, "the order of a guard", error);
   g_autoptr (GPtrArray) files = g_ptr_array_new ();
+  gboolean at_once;
   JsonArray *array;
 
   if (object == NULL
@@ -76,8 +79,10 @@ parse_order (Guard *guard, const char *line, GError **error)
       || !vk_json_get_array (object, "files", &array, error)
       || !vk_json_get_string (object, "scratch_dir", "", &guard->scratch_dir, error)
       || !vk_json_get_uint64 (object, "scratch_reserve", 0, &guard->reserve, error)
-      || !vk_json_get_boolean (object, "guest_ran", FALSE, &guard->guest_ran, error))
+      || !vk_json_get_boolean (object, "guest_ran", FALSE, &guard->guest_ran, error)
+      || !vk_json_get_boolean (object, "at_once", TRUE, &at_once, error))
     return FALSE;
+  guard->connect_time = g_get_monotonic_time () + (at_once ? 0 : CONNECT_MILLISECONDS * 1000);
   for (guint i = 0; i < json_array_get_length (array); i++)
     g_ptr_array_add (files, g_strdup (json_array_get_string_element (array, i)));
   g_ptr_array_add (files, NULL);
@@ -131,9 +136,28 @@ on_word (int fd, GIOCondition condition, gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+/* Nobody sees what a guard prints: the backup is told. */
+static gboolean
+open_domain (Guard *guard, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *words = NULL;
+
+  guard->host = vk_host_open_unattended (*guard->uri ? guard->uri : NULL, &failure);
+  guard->domain = guard->host ? vk_host_find_domain (guard->host, guard->uuid, &failure) : NULL;
+  if (guard->domain != NULL)
+    return TRUE;
+  words = g_strdup_printf ("%c%s", VK_GUARD_FAILED, failure->message);
+  send (STDIN_FILENO, words, strlen (words), MSG_NOSIGNAL);
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
+}
+
 static gboolean
 connect_domain (Guard *guard)
 {
+  if (guard->host == NULL)
+    return open_domain (guard, NULL);
   if (!vk_host_is_lost (guard->host))
     return TRUE;
   g_clear_pointer (&guard->domain, virDomainFree);
@@ -220,15 +244,24 @@ is_short_of_room (const Guard *guard)
   return guard->stage == STAGE_BEGUN && guard->reserve > 0 && vk_room_get (guard->scratch_dir, &room, NULL) && room.left < guard->reserve / 2;
 }
 
+/* When it next has something to do by itself. */
+static gint64
+next_time (const Guard *guard)
+{
+  gint64 next = guard->reserve > 0 ? g_get_monotonic_time () + LOOK_MILLISECONDS * 1000 : G_MAXINT64;
+
+  return guard->host != NULL ? next : MIN (next, guard->connect_time);
+}
+
 /* Until the backup ends, dies, or does nothing about a lack of room. */
-static void
-watch (Guard *guard)
+static gboolean
+watch (Guard *guard, GError **error)
 {
   while (!guard->over)
     {
-      gint64 next = guard->reserve > 0 ? g_get_monotonic_time () + LOOK_MILLISECONDS * 1000 : G_MAXINT64;
-
-      vk_host_run_until (&guard->over, NULL, next, NULL);
+      vk_host_run_until (&guard->over, NULL, next_time (guard), NULL);
+      if (!guard->over && guard->host == NULL && g_get_monotonic_time () >= guard->connect_time && !open_domain (guard, error))
+        return FALSE;
       if (guard->over || !is_short_of_room (guard) || !connect_domain (guard) || !is_our_job (guard))
         continue;
       /* First, so that the backup knows the reason as soon as it hears of the end. */
@@ -237,29 +270,13 @@ watch (Guard *guard)
       guard->over = TRUE;
     }
   if (!guard->orphaned || !connect_domain (guard))
-    return;
+    return TRUE;
   thaw_guest (guard);
   if (guard->stage == STAGE_BEGINNING)
     wait_for_begin (guard);
   if (is_our_job (guard))
     end_job (guard);
-}
-
-/* Nobody sees what a guard prints: the backup is told. */
-static gboolean
-open_domain (Guard *guard, GError **error)
-{
-  g_autoptr (GError) failure = NULL;
-  g_autofree char *words = NULL;
-
-  guard->host = vk_host_open_unattended (*guard->uri ? guard->uri : NULL, &failure);
-  guard->domain = guard->host ? vk_host_find_domain (guard->host, guard->uuid, &failure) : NULL;
-  if (guard->domain != NULL)
-    return TRUE;
-  words = g_strdup_printf ("%c%s", VK_GUARD_FAILED, failure->message);
-  send (STDIN_FILENO, words, strlen (words), MSG_NOSIGNAL);
-  g_propagate_error (error, g_steal_pointer (&failure));
-  return FALSE;
+  return TRUE;
 }
 
 gboolean
@@ -267,9 +284,8 @@ vk_guard_run (GError **error)
 {
   g_auto (Guard) guard = { .stage = STAGE_BEFORE };
 
-  if (!read_order (&guard, error) || !open_domain (&guard, error))
+  if (!read_order (&guard, error))
     return FALSE;
   g_unix_fd_add (STDIN_FILENO, G_IO_IN | G_IO_HUP, on_word, &guard);
-  watch (&guard);
-  return TRUE;
+  return watch (&guard, error);
 }

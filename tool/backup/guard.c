@@ -38,6 +38,7 @@ order_to_text (const VkGuardOrder *order)
     vk_json_set_string (object, "scratch_dir", order->scratch_dir);
   json_object_set_int_member (object, "scratch_reserve", (gint64) order->scratch_reserve);
   json_object_set_boolean_member (object, "guest_ran", order->guest_ran);
+  json_object_set_boolean_member (object, "at_once", order->at_once);
   return vk_json_to_string (object, FALSE);
 }
 
@@ -145,8 +146,10 @@ vk_backup_start_guard (VkBackup *backup)
   g_autofree const char **files = g_new0 (const char *, backup->disks->len + 1);
   /* It does not look at places on another host. */
   gboolean here = vk_host_is_local (backup->host);
+  g_autofree char *uri = vk_host_uri (backup->host);
   VkGuardOrder order = {
     .uri = vk_host_requested_uri (backup->host),
+    .at_once = !here || strchr (uri, '+') != NULL,
     .domain = backup->xml->uuid,
     .files = files,
     .scratch_dir = here ? backup->scratch_dir : NULL,

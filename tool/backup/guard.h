@@ -14,6 +14,7 @@ typedef struct VkGuard VkGuard;
 typedef struct
 {
   const char *uri;              /* as given to libvirt, or NULL */
+  gboolean at_once;             /* it connects to libvirt as it starts: what that takes is not certain to be there later */
   const char *domain;           /* UUID */
   const char *const *files;     /* NULL-terminated: of the job, by which it is told to be ours */
   const char *scratch_dir;      /* pull, or NULL */
