@@ -67,15 +67,15 @@ used ()
     exit ($code != 0)' "$@"
 }
 
-# used_row DESCRIPTION COMMAND...
+# used_row DESCRIPTION DOMAINS COMMAND...
 used_row ()
 {
   local seconds kib
   note "processor and memory: $1"
-  must used "$lab/used" "${@:2}"
+  must used "$lab/used" "${@:3}"
   read -r seconds kib <"$lab/used"
   note
-  printf '  %-60s %8.3f s  %5d MiB\n' "$1" "$(perl -e 'print $ARGV[0] / $ARGV[1]' "$seconds" "$many_domains")" $((kib / 1024))
+  printf '  %-60s %8.3f s  %5d MiB\n' "$1" "$(perl -e 'print $ARGV[0] / $ARGV[1]' "$seconds" "$2")" $((kib / 1024))
 }
 
 # Paused from the first full on, so that nothing changes.
@@ -111,10 +111,10 @@ part_many ()
   note
   compare "virt-keep backup --all --jobs 4, $many_domains domains, nothing changed" keep-all <<<"$rows"
   printf '\n%-62s %10s  %9s\n' "once each, with all that was started" "CPU/domain" "peak"
-  used_row "virt-keep backup --all --jobs 4" "${keep_many[@]}"
-  used_row "the same for one domain" "$VIRT_KEEP" --store "$store" backup small-1 --progress none
+  used_row "virt-keep backup --all --jobs 4" "$many_domains" "${keep_many[@]}"
+  used_row "the same for one domain" 1 "$VIRT_KEEP" --store "$store" backup small-1 --progress none
   if have virtnbdbackup; then
-    used_row "virtnbdbackup -l inc, one after the other" "$BASH" -c "$(declare -f virtnbd_loop virtnbd_options); work=$work lab=$lab many_domains=$many_domains; virtnbd_loop inc"
+    used_row "virtnbdbackup -l inc, one after the other" "$many_domains" "$BASH" -c "$(declare -f virtnbd_loop virtnbd_options); work=$work lab=$lab many_domains=$many_domains; virtnbd_loop inc"
   fi
   for ((n = 1; n <= many_domains; n++)); do
     forget_domain "small-$n"
