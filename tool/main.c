@@ -332,6 +332,8 @@ main (int argc, char **argv)
   keep_memory_private ();
   keep_files_private ();
   take_language ();
+  /* Standard output is the result, also when G_MESSAGES_DEBUG asks libraries to talk. */
+  g_log_writer_default_set_use_stderr (TRUE);
   /* A reader of our output that went away must not kill us amid a backup. */
   signal (SIGPIPE, SIG_IGN);
   return run_program (words, &title);

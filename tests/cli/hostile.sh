@@ -43,7 +43,7 @@ fresh ()
 # LeakSanitizer cannot look at a process that is traced already.
 traced ()
 {
-  ASAN_OPTIONS=detect_leaks=0 timeout 60 strace -f -qq -e trace=open,openat,openat2 -o "$scratch/trace" "$VIRT_KEEP" "$@" >"$out" 2>"$err" </dev/null
+  ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 60 strace -f -qq -e trace=open,openat,openat2 -o "$scratch/trace" "$VIRT_KEEP" "$@" >"$out" 2>"$err" </dev/null
   code=$?
 }
 

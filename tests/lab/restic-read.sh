@@ -97,7 +97,7 @@ virsh -q destroy twin >/dev/null
 virsh -q undefine twin >/dev/null
 dir=$(to one)
 # Others restore at the same time: which directory is ours the system calls tell.
-VG="strace -f -qq -o $lab/made -e trace=mkdir,mkdirat" ASAN_OPTIONS=detect_leaks=0 keep --store "$store" restore guest --disk vdb --to "$dir"
+VG="strace -f -qq -o $lab/made -e trace=mkdir,mkdirat" ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 keep --store "$store" restore guest --disk vdb --to "$dir"
 exits 0 "one disk of the newest point is restored"
 is "$(ls "$dir")" vdb.qcow2 "and nothing else"
 is "$(locks)" 0 "no lock is left in the repository"

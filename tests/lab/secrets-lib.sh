@@ -14,11 +14,11 @@ trace_programs ()
 {
   cat >"$lab/traced" <<END
 #!/bin/bash
-exec strace -f -qq -v -s 65536 -e trace=execve -o "\$(mktemp "$lab/trace.XXXXXX")" "$VIRT_KEEP" "\$@"
+exec strace -f --seccomp-bpf -qq -v -s 65536 -e trace=execve -o "\$(mktemp "$lab/trace.XXXXXX")" "$VIRT_KEEP" "\$@"
 END
   chmod +x "$lab/traced"
   real=$VIRT_KEEP
-  export ASAN_OPTIONS=detect_leaks=0 # LeakSanitizer cannot look at a process that is traced
+  export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 # LeakSanitizer cannot look at a process that is traced
   VIRT_KEEP=$lab/traced
 }
 

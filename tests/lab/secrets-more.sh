@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: a password in the URL of a repository, what a password command prints, the keys of S3 and that of an
 # encrypted disk stand in no program's arguments, only in the environment of programs that log in with them or that
-# the user names, and in nothing that is printed, reported, handed to hooks or written.
+# the user names, and in nothing that is printed, reported, handed to hooks or written,
+# not to systemd's journal and not when libraries tell all that they do.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restic-lib.sh"
 . "$(dirname "$0")/boot-lib.sh"
 . "$(dirname "$0")/secrets-lib.sh"
+. "$(dirname "$0")/journal-lib.sh"
 unset RESTIC_PASSWORD AWS_SESSION_TOKEN AWS_DEFAULT_REGION AWS_REGION AWS_PROFILE
 export VIRT_KEEP_RETRY_SECONDS=1
 
@@ -20,6 +22,7 @@ cat >"$lab/hooks/tell" <<END
 END
 chmod 0755 "$lab/hooks/tell"
 trace_programs
+if start_journal; then journal=yes; else journal=no; fi
 
 # serve PROGRAM DIRECTORY: $port is where it listens, $server its process.
 serve ()
@@ -39,6 +42,33 @@ does ()
   keep "$@"
   exits "$expected" "$what: $*"
   cat "$out" "$err" >>"$lab/said/printed"
+}
+
+# talks CODE COMMAND...: the same with all that virt-keep's libraries can tell of what they do, which virt-keep
+# has no option for.
+talks ()
+{
+  local expected=$1
+  shift
+  G_MESSAGES_DEBUG=all LIBVIRT_DEBUG=1 LIBVIRT_LOG_OUTPUTS=1:stderr LIBNBD_DEBUG=1 keep "$@"
+  exits "$expected" "$what: telling all: $*"
+  holds "$what: and much is told" grep -qE 'libnbd: debug|virObject|GLib(-GIO)?-DEBUG' "$err"
+  cat "$out" "$err" >>"$lab/said/printed"
+}
+
+# tells_journal CODE COMMAND...: the same under systemd.
+tells_journal ()
+{
+  local expected=$1
+  shift
+  if [ $journal = no ]; then
+    skip "$what: under systemd: $*" "no journal can be put into place"
+    return
+  fi
+  logged "$@"
+  is "$code" "$expected" "$what: under systemd: $*"
+  holds "$what: and the journal has it" grep -q "VIRT_KEEP_EXIT_STATUS=$expected" "$lab/journal"
+  cat "$lab/journal" >>"$lab/said/journal"
 }
 
 # written: the files, but those of the test itself, that have the canary.
@@ -70,6 +100,11 @@ does 0 --json doctor guest
 does 0 report --html "$lab/said/report.html"
 does 0 --json verify guest --data
 does 0 --json restore guest --to "$lab/restored"
+talks 0 --json backup guest
+is "$(json .ok)" true "$what: which does not get between its JSON"
+talks 0 restore guest --to "$lab/restored-talking"
+tells_journal 0 backup guest
+tells_journal 0 verify guest --data
 holds "$what: hooks have told" grep -q "^PATH=" "$lab/said/hooks"
 # A door stays, and strace with it.
 VIRT_KEEP=$real does 0 --json boot guest
@@ -87,6 +122,8 @@ cat "$out" "$err" >>"$lab/said/printed"
 keep list
 cat "$out" "$err" >>"$lab/said/printed"
 holds "$what: for people, too" grep -q "http://127\.0\.0\.1:$port/repo" "$err"
+tells_journal "$code" backup guest
+talks "$code" backup guest
 kept_in restic nbdkit cat
 unset VIRT_KEEP_STORE
 
@@ -100,8 +137,13 @@ does 0 --json init
 does 0 --json backup guest --hook-dir "$lab/hooks"
 does 0 --json verify guest --data
 does 0 --json restore guest --to "$lab/from-s3"
+talks 0 backup guest
+tells_journal 0 backup guest
 kill "$server"
 wait "$server" 2>/dev/null
+keep backup guest
+tells_journal "$code" backup guest
+talks "$code" backup guest
 kept_in nbdkit echo
 unset VIRT_KEEP_STORE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 
@@ -138,6 +180,9 @@ is "$(json .level) $(json .synthetic)" "full true" "$what: the last one is a syn
 like "$(qemu-img info "$(point_dir "$(json .point)")/vda.qcow2")" "encrypted: yes" "$what: whose image is encrypted"
 does 0 --store "$store" --json verify guest --data
 does 0 --store "$store" --json restore guest --to "$lab/luks"
+talks 0 --store "$store" backup guest --mode pull --level full
+talks 0 --store "$store" restore guest --to "$lab/luks-talking"
+tells_journal 0 --store "$store" backup guest --mode pull --max-chain 1 --synthetic-full
 kept_in
 
 done_testing

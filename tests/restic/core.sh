@@ -202,7 +202,7 @@ if strace -o /dev/null true 2>"$err"; then
   # core_renaming ARGUMENT...: the core, for which no file can be given a name later.
   core_renaming ()
   {
-    ASAN_OPTIONS=detect_leaks=0 timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:error=EPERM "$tool" "$@" >"$out" 2>"$err" </dev/null
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:error=EPERM "$tool" "$@" >"$out" 2>"$err" </dev/null
   }
   holds "a repository is made by renaming" core_renaming init "$repo"
   holds "it is not made twice" fails_saying "already" core_renaming init "$repo"
@@ -216,7 +216,7 @@ if strace -o /dev/null true 2>"$err"; then
   head -c $((12 * chunk)) /dev/urandom >"$scratch/disk3"
   wrong=
   for n in 1 2 3 4 5; do
-    ASAN_OPTIONS=detect_leaks=0 \
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 \
       timeout 120 strace -f -o /dev/null -e trace=linkat -e inject=linkat:signal=KILL:when=$n "$tool" save "$repo" "$scratch/disk3" $chunk >"$out" 2>"$err" && break
     restic unlock >/dev/null
     core list "$repo" && cmp -s "$out" "$scratch/before" || wrong="$wrong; killed at $n: another list"

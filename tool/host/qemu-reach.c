@@ -19,7 +19,27 @@
 #define SETGROUPS SYS_setgroups
 #endif
 
-enum { GROUPS_LIMIT = 256 };
+enum { GROUPS_LIMIT = 256, ENTRY_LIMIT = 1 << 20 };
+
+/* --- the user ------------------------------------------------------------- */
+
+/* What the user is called, or NULL where nobody has this id.  Other threads may ask, too, and
+ * getpwuid() would give all of them the same place. */
+static char *
+find_user_name (guint uid)
+{
+  g_autofree char *texts = NULL;
+  struct passwd place;
+  struct passwd *entry = NULL;
+  int failure = ERANGE;
+
+  for (gsize size = 1024; failure == ERANGE && size <= ENTRY_LIMIT; size *= 2)
+    {
+      texts = g_realloc (texts, size);
+      failure = getpwuid_r (uid, &place, texts, size, &entry);
+    }
+  return failure == 0 && entry != NULL ? g_strdup (entry->pw_name) : NULL;
+}
 
 /* --- as the user ---------------------------------------------------------- */
 
@@ -39,10 +59,10 @@ become (const Attempt *attempt)
 {
   gid_t groups[GROUPS_LIMIT];
   int count = GROUPS_LIMIT;
-  const struct passwd *entry = getpwuid (attempt->uid);
+  g_autofree char *name = find_user_name (attempt->uid);
 
   groups[0] = attempt->gid;
-  if (entry == NULL || getgrouplist (entry->pw_name, attempt->gid, groups, &count) < 0)
+  if (name == NULL || getgrouplist (name, attempt->gid, groups, &count) < 0)
     count = 1;
   if (attempt->uid != geteuid () && syscall (SETGROUPS, (size_t) count, groups) < 0)
     return FALSE;
@@ -87,14 +107,6 @@ find_closed_directory (const VkQemuReach *reach, const char *path)
   /* The ids go away with the thread. */
   g_thread_join (g_thread_new ("reach", walk, &attempt));
   return attempt.obstacle;
-}
-
-static char *
-describe_user (guint uid)
-{
-  const struct passwd *entry = getpwuid (uid);
-
-  return entry ? g_strdup (entry->pw_name) : g_strdup_printf ("%u", uid);
 }
 
 /* --- in its mount namespace ----------------------------------------------- */
@@ -159,7 +171,8 @@ vk_qemu_describe_obstacle (const VkQemuReach *reach, const char *directory, char
   *advice = NULL;
   if (closed != NULL)
     {
-      g_autofree char *user = describe_user (reach->uid);
+      g_autofree char *name = find_user_name (reach->uid);
+      g_autofree char *user = name ? g_steal_pointer (&name) : g_strdup_printf ("%u", reach->uid);
 
       text = g_strdup_printf ("QEMU runs as the user %s, who cannot pass through '%s'", user, closed);
       *advice = g_strdup_printf ("chmod o+x '%s', or name another place", closed);
