@@ -8,13 +8,14 @@
 for program in xgettext msgen msgfilter msgfmt; do
   type -P $program >/dev/null || skip_all "$program is not installed (Debian: gettext)"
 done
-catalogue=${G_TEST_BUILDDIR:-$source_dir/build/tests}/../po/virt-keep.pot
-make -s -C "$(dirname "$catalogue")/.." pot >"$out" 2>"$err" || bail "no catalogue is made: $(tail -n 3 "$err")"
+builddir=${G_TEST_BUILDDIR:-$source_dir/build/tests}/..
+catalogue=$builddir/po/virt-keep.pot
+make -s -C "$builddir" pot >"$out" 2>"$err" || bail "no catalogue is made: $(tail -n 3 "$err")"
 is "$(cat "$err")" "" "the catalogue is made without a warning"
 
 # What is looked up by others than gettext's own functions.
 for message in "a command is missing: see virt-keep --help" "cannot open '%s'" "Commands:" "No job is running." "beginning the backup job" \
-  "cannot read the XML of the domain '%s'" "Print one JSON document about the result"; do
+  "cannot read the XML of the domain '%s'" "Print the result as JSON"; do
   holds "it has the message \"$message\"" grep -qF "$message" "$catalogue"
 done
 
