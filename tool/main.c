@@ -231,6 +231,37 @@ run (VkInvocation *invocation, const VkCommand *command, char ***arguments, GErr
   return vk_settings_configure (invocation, command, error) && command->run (invocation, error);
 }
 
+/* Whether words ask for an archive on standard output, where nothing else is to stand then. */
+static gboolean
+asks_for_stream (char **words)
+{
+  for (gsize i = 1; words[i] != NULL && strcmp (words[i], "--") != 0; i++)
+    if (strcmp (words[i], "--to=-") == 0 || (strcmp (words[i], "--to") == 0 && g_strcmp0 (words[i + 1], "-") == 0))
+      return TRUE;
+  return FALSE;
+}
+
+/* The command of a line that could not be taken apart, or NULL. */
+static const VkCommand *
+guess_command (char **words)
+{
+  const VkCommand *command = NULL;
+
+  for (gsize i = 1; command == NULL && words[i] != NULL && strcmp (words[i], "--") != 0; i++)
+    command = vk_command_find (words[i]);
+  return command;
+}
+
+/* The command itself gives standard output away; what fails before it has to do that, too. */
+static void
+give_output_away (const VkCommand *command, char **words)
+{
+  const VkCommand *meant = command ? command : guess_command (words);
+
+  if (meant != NULL && meant->streams && asks_for_stream (words))
+    dup2 (STDERR_FILENO, STDOUT_FILENO);
+}
+
 /* A failed parse must still know that --json was asked for.  Behind "--" it is for
  * somebody else. */
 static gboolean
@@ -310,6 +341,8 @@ run_program (char **argv, const VkTitle *title)
     command = find_command (arguments, &error);
   if (command != NULL && (!command->forks || vk_fork_server_start (title, &forked, &error)) && forked == NULL)
     run (&invocation, command, &arguments, &error);
+  if (error != NULL)
+    give_output_away (command, argv);
   invocation.json = invocation.json || wants_json (argv);
   if (version && error == NULL)
     exit_code = print_version () && fflush (stdout) == 0 ? 0 : 1;

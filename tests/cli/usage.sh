@@ -172,6 +172,23 @@ exits 2 "export of two points"
 keep --store "$scratch/store" export -- true --json
 exits 2 "export of a point and one word too many behind --"
 is "$(cat "$out")" "" "and --json behind -- is not for virt-keep"
+# With --to - standard output is an archive: what is wrong stands in standard error, wherever it is found.
+# to_stderr CLAIM ARGUMENT...
+to_stderr ()
+{
+  local claim=$1
+  shift
+  keep "$@"
+  exits 2 "$claim"
+  is "$(stat -c %s "$out") $(sed '/^virt-keep: /d' "$err" | json_get /dev/stdin .error.class)" "0 usage" "the document is on standard error"
+}
+to_stderr "a stream with an option that there is not" --json backup one --to - --no-such-option
+to_stderr "one before the command" --no-such-option --json backup one --to=-
+to_stderr "a stream of several domains" --json backup one two --to -
+to_stderr "one with a configuration that is none" --config "$scratch/none" --json backup one --to -
+keep --json backup one --to file --no-such-option
+exits 2 "a wrong command line with --to FILE"
+is "$(json_get "$out" .error.class)" usage "has its document on standard output"
 keep --store "$scratch/store" show -- -a
 exits 3 "behind -- an argument may begin with a dash"
 keep --store "$scratch/store" -- show -- -a

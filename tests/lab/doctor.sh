@@ -156,6 +156,22 @@ for mode in push pull; do
   exits 0 "$mode: the next backup succeeds"
 done
 
+# ---- tar archives: the directories of commands that were killed --------------------------
+
+mkdir -m 0711 "$lab/streams" "$lab/streams/virt-keep-stream-killed" "$lab/streams/virt-keep-stream-lives" "$lab/streams/other"
+echo image >"$lab/streams/virt-keep-stream-killed/image"
+exec 8<"$lab/streams/virt-keep-stream-lives"
+flock -n 8 || bail "no lock"
+keep --json doctor --scratch-dir "$lab/streams"
+exits 12 "what a stream that was killed has left is a problem"
+is "$(found stream-directory)" problem "it is found, and one that is used is not"
+like "$(says stream-directory)" "'$lab/streams/virt-keep-stream-killed'.*doctor --fix" "it says where, and what to do"
+keep --json doctor --scratch-dir "$lab/streams" --fix
+exits 0 "with --fix"
+is "$(found stream-directory)" "problem fixed" "it is removed"
+is "$(cd "$lab/streams" && echo *)" "other virt-keep-stream-lives" "and nothing else"
+exec 8<&-
+
 # ---- directories that QEMU cannot reach ------------------------------------------------------
 
 keep --store "$store" --json doctor --mode pull --scratch-dir "$lab/missing"

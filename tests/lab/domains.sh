@@ -96,6 +96,15 @@ make_domain ()
   own_nodes["$name"]=$(block_nodes "$name")
 }
 
+# give_tpm DOMAIN: starts it anew, with an emulated TPM.
+give_tpm ()
+{
+  virsh -q destroy "$1"
+  virsh dumpxml "$1" --inactive | sed "s#</devices>#<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>#" >"$lab/with-tpm.xml"
+  virsh -q define "$lab/with-tpm.xml"
+  virsh -q start "$1" >"$lab/define" 2>&1 || bail "a domain with a TPM does not start: $(cat "$lab/define")"
+}
+
 # make_big_domain NAME: one whose backup lasts long enough to be caught: 192 MiB at
 # the beginning, which pull mode has to read, and 4 MiB near the end of 64 GiB,
 # which push mode has to look through.  It takes no more room than its data.

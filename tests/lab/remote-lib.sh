@@ -78,6 +78,38 @@ on_hypervisor ()
   nsenter --mount="/proc/$hypervisor/ns/mnt" --uts="/proc/$hypervisor/ns/uts" "$@"
 }
 
+# make_boot_files: what a domain is booted with, in /var/tmp/boot there, where $boot_os, part of its <os>,
+# names it.  QEMU takes the kernel for one of Linux, which it is not.
+boot_os="<kernel>/var/tmp/boot/the kernel</kernel><initrd>/var/tmp/boot/initrd</initrd><dtb>/var/tmp/boot/dtb</dtb>"
+make_boot_files ()
+{
+  mkdir "$hyper/boot"
+  # Its signature, the version of its header, and the highest address of an initrd.
+  {
+    head -c $((0x202)) /dev/zero
+    printf 'HdrS\x0c\x02'
+    head -c $((0x22c - 0x208)) /dev/zero
+    printf '\xff\xff\xff\x7f'
+    head -c 60000 /dev/urandom
+  } >"$hyper/boot/the kernel"
+  head -c 30000 /dev/urandom >"$hyper/boot/initrd"
+  head -c 5000 /dev/urandom >"$hyper/boot/dtb"
+  chmod 0755 "$hyper/boot"
+  chmod 0644 "$hyper/boot"/*
+}
+
+# has_boot_files DIRECTORY: whether they are there.
+has_boot_files ()
+{
+  cmp "$1/kernel" "$hyper/boot/the kernel" && cmp "$1/initrd" "$hyper/boot/initrd" && cmp "$1/dtb" "$hyper/boot/dtb"
+}
+
+# tpm_state DOMAIN: the digest of what its emulated TPM keeps there.
+tpm_state ()
+{
+  on_hypervisor sha256sum "/var/lib/libvirt/swtpm/$(virsh domuuid "$1" | head -n 1)/tpm2/tpm2-00.permall" | cut -d' ' -f1
+}
+
 # nothing_left DOMAIN WHEN: of a backup, on either host.
 nothing_left ()
 {

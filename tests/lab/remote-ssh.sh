@@ -18,7 +18,8 @@ ssh_prepare
 head -c 131072 /dev/urandom >"$hyper/the guest's vars.fd"
 chmod 0644 "$hyper/code.fd"
 vars=$(digest "$hyper/the guest's vars.fd")
-domain_os="<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/var/tmp/code.fd</loader><nvram>/var/tmp/the guest&apos;s vars.fd</nvram></os>"
+domain_os="<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/var/tmp/code.fd</loader><nvram>/var/tmp/the guest&apos;s vars.fd</nvram>$boot_os</os>"
+make_boot_files
 hypervisor_start "${ssh_start[@]}"
 make_domain guest vda:qcow2:64M vdb:raw:16M
 holds "its disk is no file of this host" test ! -e "$(as_libvirt_sees "${disk_file[guest:vda]}")"
@@ -33,7 +34,7 @@ back_up ()
   for dev in vda vdb; do shadow guest $dev "$lab/$dev.raw"; done
   keep -c "$ssh_uri" --store "$store" --json backup guest "$@"
   exits 0 "$when: a backup"
-  is "$(json .mode) $(json .level) $(json .closed.method) $(json .closed.proven)" "pull $level monitor true" "$when: it is $level, in pull mode, and QEMU says that it is closed"
+  is "$(json .mode) $(json .transport) $(json .level) $(json .closed.method) $(json .closed.proven)" "pull ssh $level monitor true" "$when: it is $level, in pull mode, and QEMU says that it is closed"
   is "$(json .warnings)" "${warnings:-[]}" "$when: with no other warning"
   nothing_left guest "$when:"
   point=$(json .point)
@@ -44,6 +45,7 @@ back_up ()
     holds "$when: $dev has its exact bytes" cmp "$lab/to/$dev.raw" "$lab/$dev.raw"
   done
   is "$(digest "$lab/to/nvram.fd")" "$vars" "$when: the firmware variables were fetched"
+  holds "$when: and so were the kernel, the initrd and the device tree" has_boot_files "$lab/to"
 }
 
 # in_store IMAGE-OR-RESTIC: full, and then an increment.
@@ -56,6 +58,44 @@ in_store ()
 }
 
 in_store image
+
+# ---- what libvirt itself connects with ------------------------------------------
+
+parameters="known_hosts=$lab/known&sshauth=privkey"
+for scheme in libssh2 libssh; do
+  scheme_uri="qemu+$scheme${ssh_uri#qemu+ssh}&$parameters"
+  virsh -q -c "$scheme_uri" list >"$lab/said" 2>&1
+  if grep -q "transport support was not enabled" "$lab/said"; then
+    skip "qemu+$scheme" "this libvirt is built without it"
+    continue
+  fi
+  guest_write guest vda 0x22 4M 1M
+  ssh_uri=$scheme_uri back_up "qemu+$scheme" incremental
+done
+
+# ---- what lies beside the disks, and what is not there ------------------------------
+
+if command -v swtpm_setup >/dev/null; then
+  make_domain chip vda:qcow2:16M
+  give_tpm chip
+  state=$(tpm_state chip)
+  keep -c "$ssh_uri" --store "$store" --json backup chip
+  exits 0 "a domain with an emulated TPM"
+  like "$(json .warnings)" '^\["the state of the emulated TPM was copied while swtpm runs[^"]*"\]$' "the one warning is that its state may be newer than the disks"
+  is "$(digest "$(point_dir "$(json .point)")/swtpm-tpm2-00.permall")" "$state" "its state was fetched"
+  on_hypervisor mount -t tmpfs none "/var/lib/libvirt/swtpm"
+  keep -c "$ssh_uri" --store "$store" --json backup chip
+  exits 0 "without its state"
+  like "$(json .warnings)" "/tpm2' lies on another host and was not stored: .*can't cd to" "a warning says what is not in the point, and why"
+  on_hypervisor umount "/var/lib/libvirt/swtpm"
+else
+  skip "a domain with an emulated TPM" "swtpm is missing"
+fi
+mv "$hyper/boot/initrd" "$hyper/boot/away"
+keep -c "$ssh_uri" --store "$store" --json backup guest
+exits 0 "without the initrd"
+like "$(json .warnings)" "^\\[\"'/var/tmp/boot/initrd' lies on another host and was not stored: .*cannot be read" "a warning names it, and why"
+mv "$hyper/boot/away" "$hyper/boot/initrd"
 
 # ---- a stream, through ssh both ways ---------------------------------------------
 

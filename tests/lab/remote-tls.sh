@@ -51,12 +51,16 @@ mkdir -p /etc/pki
   printf '\xfa\xf4\xeb\xfd'
   head -c 12 /dev/zero
 } >"$hyper/code.fd"
-head -c 131072 /dev/urandom >"$hyper/vars.fd"
 chmod 0644 "$hyper/code.fd"
-vars=$(digest "$hyper/vars.fd")
-domain_os="<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/var/tmp/code.fd</loader><nvram>/var/tmp/vars.fd</nvram></os>"
+mkdir -m 0755 "$hyper/vars"
+make_boot_files
+domain_os="<os><type arch='x86_64' machine='q35'>hvm</type><loader readonly='yes' type='pflash'>/var/tmp/code.fd</loader><nvram>/var/tmp/vars/vars.fd</nvram>$boot_os</os>"
 hypervisor_start bash -e /var/tmp/install
 holds "libvirt is reached over TLS" virsh -q -c "$tls_uri" list || tail -n 3 "$hyper/log"
+# A storage pool that does not know yet what is in its directory.
+virsh -q pool-create-as vars dir --target /var/tmp/vars
+head -c 131072 /dev/urandom >"$hyper/vars/vars.fd"
+vars=$(digest "$hyper/vars/vars.fd")
 make_domain guest vda:qcow2:64M
 domain_os="<os><type arch='x86_64' machine='q35'>hvm</type></os>"
 make_domain other vda:qcow2:64M
@@ -79,12 +83,24 @@ back_up ()
   keep --store "$store" restore "$point" --to "$lab/to" --format raw
   holds "$when: it has its exact bytes" cmp "$lab/to/vda.raw" "$lab/vda.raw"
   is "$(digest "$lab/to/nvram.fd")" "$vars" "$when: the firmware variables came through libvirt"
+  holds "$when: and so did the kernel, the initrd and the device tree" has_boot_files "$lab/to"
 }
 
 back_up "full" full
 guest_write guest vda 0x21 3M 1M
 back_up "incremental" incremental --data-address 127.0.0.1:10907 --scratch-dir /var/tmp
-is "$(virsh pool-list --all --name | xargs)" "" "no storage pool is left"
+is "$(virsh pool-list --all --name | xargs)" vars "no storage pool is left but the one that was there"
+
+if command -v swtpm_setup >/dev/null; then
+  make_domain chip vda:qcow2:16M
+  give_tpm chip
+  state=$(tpm_state chip)
+  keep -c "$tls_uri" --store "$store" --json backup chip --tls-creds "$pki"
+  exits 0 "a domain with an emulated TPM"
+  is "$(digest "$(point_dir "$(json .point)")/swtpm-tpm2-00.permall")" "$state" "its state came through libvirt"
+else
+  skip "a domain with an emulated TPM" "swtpm is missing"
+fi
 
 keep -c "$tls_uri" --store "$store" --json backup guest other --jobs 2 --tls-creds "$pki"
 exits 0 "two domains at once"

@@ -7,10 +7,7 @@ command -v swtpm_setup >/dev/null || skip_all "swtpm is missing"
 [ "$(id -u)" = 0 ] || skip_all "libvirt starts swtpm for an ordinary user only where it keeps its certificates"
 
 make_domain guest vda:qcow2:64M
-virsh -q destroy guest
-virsh dumpxml guest --inactive | sed "s#</devices>#<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm></devices>#" >"$lab/with-tpm.xml"
-virsh -q define "$lab/with-tpm.xml"
-virsh -q start guest >"$lab/start" 2>&1 || bail "a domain with a TPM does not start: $(cat "$lab/start")"
+give_tpm guest
 state=/var/lib/libvirt/swtpm/$(virsh domuuid guest | head -n 1)/tpm2/tpm2-00.permall
 
 keep --store "$store" --json backup guest

@@ -21,7 +21,7 @@ jobs=$(nproc 2>/dev/null || echo 2)
 
 libraries=(
   libc6-dev libgcc-12-dev libglib2.0-dev libvirt-dev libvirt-glib-1.0-dev libxml2-dev libjson-glib-dev
-  libnbd-dev libpng-dev libssl-dev libzstd-dev libcurl4-openssl-dev
+  libarchive-dev libnbd-dev libpng-dev libssl-dev libzstd-dev libcurl4-openssl-dev
 )
 
 # fetch ARCHITECTURE PLACE: the packages of libraries and what they need, unpacked in PLACE/root.

@@ -485,6 +485,35 @@ test_environment (void)
     }
 }
 
+/* Those of killed runs are found, and those of runs that live are not. */
+static void
+test_run_dir_left (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *left = path_in (fixture, "run-left");
+  g_autofree char *file = g_build_filename (left, "image", NULL);
+  g_autofree char *foreign = path_in (fixture, "virt-keep-other");
+  g_autoptr (VkRunDir) running = vk_run_dir_new (fixture->dir, "run-", 0711, NULL, NULL);
+  g_autoptr (GPtrArray) found = NULL;
+  g_autoptr (GPtrArray) none = NULL;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpint (g_mkdir (left, 0700), ==, 0);
+  g_assert_cmpint (g_mkdir (foreign, 0700), ==, 0);
+  g_assert_true (g_file_set_contents (file, "data", -1, NULL));
+  found = vk_run_dir_find_left (fixture->dir, "run-");
+  g_assert_cmpuint (found->len, ==, 1);
+  g_assert_cmpstr (g_ptr_array_index (found, 0), ==, left);
+  g_assert_false (vk_run_dir_remove_left (running->path, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_BUSY);
+  g_clear_error (&error);
+  g_assert_true (g_file_test (running->path, G_FILE_TEST_IS_DIR));
+  g_assert_true (vk_run_dir_remove_left (left, &error));
+  g_assert_no_error (error);
+  g_assert_false (g_file_test (left, G_FILE_TEST_EXISTS));
+  none = vk_run_dir_find_left (fixture->dir, "run-");
+  g_assert_cmpuint (none->len, ==, 0);
+}
+
 /* Those of killed runs go when the next one begins; those of others that run stay. */
 static void
 test_run_dir (Fixture *fixture, gconstpointer data)
@@ -528,6 +557,7 @@ main (int argc, char **argv)
   ADD_WITH_DIRECTORY ("/files/tree-remove-stays-inside", test_tree_remove_stays_inside);
   ADD_WITH_DIRECTORY ("/files/tree-size", test_tree_size);
   ADD_WITH_DIRECTORY ("/files/run-dir", test_run_dir);
+  ADD_WITH_DIRECTORY ("/files/run-dir-left", test_run_dir_left);
   g_test_add_data_func ("/json/refuses/empty", "", test_json_refuses);
   g_test_add_data_func ("/json/refuses/array", "[]", test_json_refuses);
   g_test_add_data_func ("/json/refuses/number", "1", test_json_refuses);

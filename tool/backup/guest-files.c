@@ -162,8 +162,8 @@ list_here (const char *directory, GPtrArray *names)
 }
 
 /* The same on the host of the domain: swtpm's names have no line ends. */
-static void
-list_there (VkBackup *backup, const char *directory, GPtrArray *names)
+static gboolean
+list_there (VkBackup *backup, const char *directory, GPtrArray *names, GError **error)
 {
   static const char script[] = "cd \"$1\" && for f in *; do test ! -f \"$f\" || printf '%s\\n' \"$f\"; done";
   const char *const arguments[] = { directory, NULL };
@@ -171,12 +171,14 @@ list_there (VkBackup *backup, const char *directory, GPtrArray *names)
   g_auto (GStrv) lines = NULL;
 
   if (!vk_backup_has_ssh (backup))
-    vk_storage_list (backup->host, directory, names);
-  else if (vk_backup_connect_host (backup, NULL) && vk_ssh_run (backup->ssh, script, arguments, &output, backup->cancellable, NULL))
-    lines = g_strsplit (output, "\n", -1);
-  for (gsize i = 0; lines != NULL && lines[i] != NULL; i++)
+    return vk_storage_list (backup->host, directory, names, error);
+  if (!vk_backup_connect_host (backup, error) || !vk_ssh_run (backup->ssh, script, arguments, &output, backup->cancellable, error))
+    return FALSE;
+  lines = g_strsplit (output, "\n", -1);
+  for (gsize i = 0; lines[i] != NULL; i++)
     if (*lines[i] != '\0')
       g_ptr_array_add (names, g_strdup (lines[i]));
+  return TRUE;
 }
 
 static gboolean
@@ -184,6 +186,7 @@ add_tpm_state (VkBackup *backup, GError **error)
 {
   g_autofree char *path = NULL;
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  GError *failure = NULL;
   guint files = 0;
 
   if (!backup->xml->has_tpm_emulator)
@@ -191,8 +194,8 @@ add_tpm_state (VkBackup *backup, GError **error)
   path = tpm_state_dir (backup);
   if (vk_host_is_local (backup->host))
     list_here (path, names);
-  else
-    list_there (backup, path, names);
+  else if (!list_there (backup, path, names, &failure))
+    return do_without (backup, path, failure, error);
   for (guint i = 0; i < names->len; i++)
     {
       const char *name = g_ptr_array_index (names, i);

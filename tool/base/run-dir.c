@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/files.h"
 
 /* Opens the directory, which has to be ours, and locks it; -1 when that cannot be: somebody
@@ -27,9 +28,10 @@ lock_directory (const char *path)
   return -1;
 }
 
-static void
-remove_left_ones (const char *parent, const char *prefix)
+GPtrArray *
+vk_run_dir_find_left (const char *parent, const char *prefix)
 {
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GDir) names = g_dir_open (parent, 0, NULL);
   const char *name;
 
@@ -40,9 +42,32 @@ remove_left_ones (const char *parent, const char *prefix)
 
       if (lock < 0)
         continue;
-      vk_tree_remove (path, NULL);
       close (lock);
+      g_ptr_array_add (paths, g_steal_pointer (&path));
     }
+  return paths;
+}
+
+gboolean
+vk_run_dir_remove_left (const char *path, GError **error)
+{
+  int lock = lock_directory (path);
+  gboolean removed;
+
+  if (lock < 0)
+    return vk_fail (error, VK_ERROR_BUSY, "'%s' is in use, or has gone", path);
+  removed = vk_tree_remove (path, error);
+  close (lock);
+  return removed;
+}
+
+static void
+remove_left_ones (const char *parent, const char *prefix)
+{
+  g_autoptr (GPtrArray) paths = vk_run_dir_find_left (parent, prefix);
+
+  for (guint i = 0; i < paths->len; i++)
+    vk_run_dir_remove_left (g_ptr_array_index (paths, i), NULL);
 }
 
 VkRunDir *

@@ -21,6 +21,13 @@ typedef struct
  * Returns: (transfer full), or NULL with VK_ERROR_REFUSED. */
 VkRunDir *vk_run_dir_new (const char *parent, const char *prefix, mode_t mode, const char *hint, GError **error);
 
+/* The directories PARENT/PREFIX... which runs of this user have left that were killed.
+ * Returns: (transfer full) of char *: their paths. */
+GPtrArray *vk_run_dir_find_left (const char *parent, const char *prefix);
+
+/* Removes one of them.  VK_ERROR_BUSY when somebody else has taken it meanwhile. */
+gboolean vk_run_dir_remove_left (const char *path, GError **error);
+
 /* Removes it, with everything in it. */
 void vk_run_dir_free (VkRunDir *dir);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkRunDir, vk_run_dir_free)

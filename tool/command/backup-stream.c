@@ -11,13 +11,13 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "base/run-dir.h"
 #include "command/backup-options.h"
 #include "command/backup-order.h"
 #include "command/backup-result.h"
 #include "command/options.h"
 #include "report/format.h"
 #include "store/image/image-store.h"
+#include "stream/stream-dir.h"
 #include "stream/stream.h"
 
 /* QEMU passes through, on its way to the images that it writes in push mode. */
@@ -163,11 +163,11 @@ write_stream (VkBackupTask *task, Output *output, guint64 *bytes, GCancellable *
   return vk_stream_write (point, stream, &listener, cancellable, bytes, error) && finish_output (output, error);
 }
 
-/* Where the images are put together: on this host. */
+/* Where the images are put together: on this host.  NULL: in the usual place. */
 static const char *
 choose_parent (VkHost *host, const VkBackupOptions *options)
 {
-  return options->scratch_dir != NULL && vk_host_is_local (host) ? options->scratch_dir : VK_RUN_DIR_PARENT;
+  return vk_host_is_local (host) ? options->scratch_dir : NULL;
 }
 
 static gboolean
@@ -218,7 +218,7 @@ run (VkInvocation *invocation, VkBackupTask *task, GArray *tasks, int standard, 
 
   if (!open_output (options->to, standard, &output, error))
     return FALSE;
-  directory = vk_run_dir_new (choose_parent (task->host, options), "virt-keep-stream-", IMAGES_MODE, "name another place with --scratch-dir", error);
+  directory = vk_stream_dir_new (choose_parent (task->host, options), IMAGES_MODE, error);
   if (directory == NULL || !open_task (invocation, directory, order, task, error))
     return FALSE;
   task->stored = vk_backup_run (task, 1, &spread, cancellable, error)

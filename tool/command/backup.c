@@ -314,6 +314,7 @@ const VkCommand vk_command_backup = {
   .summary = N_("Back up domains into a store"),
   .options = vk_backup_options,
   .unconfigurable = unconfigurable,
+  .streams = TRUE,
   .policy_keys = vk_backup_policy_keys,
   .check_options = vk_backup_options_check,
   .option_bytes = sizeof (VkBackupOptions),

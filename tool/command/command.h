@@ -40,7 +40,8 @@ typedef struct
   gboolean hidden;
   const char *const *unconfigurable; /* NULL-terminated, or NULL: options that no configuration file gives */
   gboolean unconfigured; /* it does without the configuration files */
-  gboolean forks; /* it starts processes by vk_fork_start() */
+  gboolean forks;        /* it starts processes by vk_fork_start() */
+  gboolean streams;      /* with --to - standard output is an archive */
   gboolean runs_program; /* what stands behind "--" is one, with its arguments */
   const char *const *policy_keys; /* NULL-terminated, or NULL: options that the policy of a domain may give */
   gboolean (*check_options) (const VkInvocation *invocation, GError **error); /* with policy_keys: whether the values

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "command/options.h"
+#include "stream/stream-dir.h"
 #include "stream/stream.h"
 
 enum { IMAGES_MODE = 0700 };
@@ -95,7 +96,7 @@ vk_restore_read_stream (VkInvocation *invocation, const char *scratch_dir, VkPro
   VkPoint *point = NULL;
   guint64 bytes = 0;
 
-  *directory = input ? vk_run_dir_new (scratch_dir ? scratch_dir : VK_RUN_DIR_PARENT, "virt-keep-stream-", IMAGES_MODE, "name another place with --scratch-dir", error) : NULL;
+  *directory = input ? vk_stream_dir_new (scratch_dir, IMAGES_MODE, error) : NULL;
   if (*directory != NULL)
     {
       vk_use_secrets (invocation);

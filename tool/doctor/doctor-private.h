@@ -46,6 +46,7 @@ void vk_doctor_check_plan (VkDoctor *doctor, VkPatient *patient);
 void vk_doctor_check_reach (VkDoctor *doctor, VkPatient *patient);
 void vk_doctor_check_leftovers (VkDoctor *doctor, VkPatient *patient);
 void vk_doctor_check_store_leftovers (VkDoctor *doctor, const VkPatient *patient);
+void vk_doctor_check_streams (VkDoctor *doctor);
 gboolean vk_doctor_check_strays (VkDoctor *doctor, GError **error);
 
 /* The directory of an image store, or of a restic repository on this machine; else NULL. */

@@ -108,6 +108,7 @@ examine (VkDoctor *doctor, GError **error)
   vk_doctor_check_host (doctor);
   if (!vk_doctor_check_strays (doctor, error))
     return FALSE;
+  vk_doctor_check_streams (doctor);
   vk_doctor_check_store (doctor);
   vk_doctor_check_places (doctor);
   for (guint i = 0; i < patients->len && !g_cancellable_is_cancelled (doctor->cancellable); i++)

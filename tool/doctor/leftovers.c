@@ -14,6 +14,7 @@
 #include "host/checkpoint.h"
 #include "host/freeze-marker.h"
 #include "host/job-info.h"
+#include "stream/stream-dir.h"
 
 static const char next_backup[] = N_("virt-keep doctor --fix mends it, and so does the next backup into this store");
 
@@ -37,6 +38,38 @@ vk_doctor_check_store_leftovers (VkDoctor *doctor, const VkPatient *patient)
       if (doctor->request->fix && leftover->can_clear)
         vk_check_settle (check, vk_store_clear_leftover (store, leftover, &obstacle), obstacle);
     }
+}
+
+/* --- streams ------------------------------------------------------------------------ */
+
+static guint
+check_streams_in (VkDoctor *doctor, const char *parent)
+{
+  g_autoptr (GPtrArray) paths = vk_stream_dir_find_left (parent);
+
+  for (guint i = 0; i < paths->len; i++)
+    {
+      const char *path = g_ptr_array_index (paths, i);
+      VkCheck *check = vk_doctor_add (doctor, "host", NULL, "stream-directory", VK_CHECK_PROBLEM, N_("virt-keep doctor --fix removes it, and so does the next backup --to or restore of an archive"),
+                                      "a backup or a restore of a tar archive that is gone has left its private directory '%s', with images in it", path);
+      g_autoptr (GError) failure = NULL;
+
+      if (doctor->request->fix)
+        vk_check_settle (check, vk_run_dir_remove_left (path, &failure), failure);
+    }
+  return paths->len;
+}
+
+void
+vk_doctor_check_streams (VkDoctor *doctor)
+{
+  const char *chosen = doctor->request->scratch_dir;
+  guint found = check_streams_in (doctor, VK_RUN_DIR_PARENT);
+
+  if (chosen != NULL && strcmp (chosen, VK_RUN_DIR_PARENT) != 0 && vk_host_is_local (doctor->host))
+    found += check_streams_in (doctor, chosen);
+  if (found == 0)
+    vk_doctor_add (doctor, "host", NULL, "stream-directory", VK_CHECK_OK, NULL, "nothing is left of backups and restores of tar archives that are gone");
 }
 
 /* --- the guest ------------------------------------------------------------------------ */

@@ -15,18 +15,26 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStorageVol, virStorageVolFree)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (virStream, virStreamFree)
 
-/* A pool that lives as long as we need it. */
-static void
-end_pool (virStoragePoolPtr pool)
+/* The storage pool of a directory. */
+typedef struct
 {
-  virStoragePoolDestroy (pool);
-  virStoragePoolFree (pool);
+  virStoragePoolPtr pool;
+  gboolean passing; /* lives as long as we need it */
+} Pool;
+
+static void
+pool_clear (Pool *pool)
+{
+  if (pool->pool == NULL)
+    return;
+  if (pool->passing)
+    virStoragePoolDestroy (pool->pool);
+  virStoragePoolFree (pool->pool);
 }
 
-typedef struct _virStoragePool PassingPool;
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (PassingPool, end_pool)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pool, pool_clear)
 
-static PassingPool *
+static virStoragePoolPtr
 make_pool (VkHost *host, const char *directory, GError **error)
 {
   g_autoptr (xmlDoc) doc = xmlNewDoc (BAD_CAST "1.0");
@@ -34,7 +42,7 @@ make_pool (VkHost *host, const char *directory, GError **error)
   g_autofree char *random = g_uuid_string_random ();
   g_autofree char *name = g_strconcat (PACKAGE_NAME "-", random, NULL);
   g_autofree char *xml = NULL;
-  PassingPool *pool;
+  virStoragePoolPtr pool;
 
   xmlDocSetRootElement (doc, root);
   if (!vk_xml_check_value (directory, "the name of the directory", error))
@@ -47,6 +55,24 @@ make_pool (VkHost *host, const char *directory, GError **error)
   if (pool == NULL)
     vk_set_libvirt_error (error, NULL, "libvirt shows no files in '%s'", directory);
   return pool;
+}
+
+/* libvirt takes no second pool for a directory, and one that there is knows the files that were there when
+ * it was started. */
+static gboolean
+open_pool (VkHost *host, const char *directory, Pool *pool, GError **error)
+{
+  pool->pool = virStoragePoolLookupByTargetPath (vk_host_connection (host), directory);
+  if (pool->pool == NULL)
+    {
+      pool->passing = TRUE;
+      pool->pool = make_pool (host, directory, error);
+      return pool->pool != NULL;
+    }
+  if (virStoragePoolRefresh (pool->pool, 0) == 0)
+    return TRUE;
+  vk_set_libvirt_error (error, NULL, "libvirt cannot look into the storage pool '%s'", virStoragePoolGetName (pool->pool));
+  return FALSE;
 }
 
 typedef struct
@@ -92,29 +118,37 @@ vk_storage_fetch (VkHost *host, const char *path, const char *to_path, GCancella
   g_autofree char *directory = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
   g_autoptr (virStorageVol) volume = virStorageVolLookupByPath (vk_host_connection (host), path);
-  g_autoptr (PassingPool) pool = NULL;
+  g_auto (Pool) pool = { 0 };
 
-  if (volume == NULL)
+  if (volume == NULL && open_pool (host, directory, &pool, error))
     {
-      pool = make_pool (host, directory, error);
-      volume = pool ? virStorageVolLookupByName (pool, name) : NULL;
-      if (pool != NULL && volume == NULL)
+      volume = virStorageVolLookupByName (pool.pool, name);
+      if (volume == NULL)
         vk_set_libvirt_error (error, NULL, "libvirt does not find '%s'", path);
     }
   return volume != NULL && download (host, volume, path, to_path, cancellable, error);
 }
 
-void
-vk_storage_list (VkHost *host, const char *directory, GPtrArray *names)
+gboolean
+vk_storage_list (VkHost *host, const char *directory, GPtrArray *names, GError **error)
 {
-  g_autoptr (PassingPool) pool = make_pool (host, directory, NULL);
+  g_auto (Pool) pool = { 0 };
   virStorageVolPtr *volumes = NULL;
-  int count = pool ? virStoragePoolListAllVolumes (pool, &volumes, 0) : 0;
+  int count;
 
+  if (!open_pool (host, directory, &pool, error))
+    return FALSE;
+  count = virStoragePoolListAllVolumes (pool.pool, &volumes, 0);
+  if (count < 0)
+    {
+      vk_set_libvirt_error (error, NULL, "libvirt shows no files in '%s'", directory);
+      return FALSE;
+    }
   for (int i = 0; i < count; i++)
     {
       g_ptr_array_add (names, g_strdup (virStorageVolGetName (volumes[i])));
       virStorageVolFree (volumes[i]);
     }
   free (volumes);
+  return TRUE;
 }

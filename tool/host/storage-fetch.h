@@ -10,6 +10,6 @@
  * to_path, G_IO_ERROR_CANCELLED. */
 gboolean vk_storage_fetch (VkHost *host, const char *path, const char *to_path, GCancellable *cancellable, GError **error);
 
-/* Adds the names (char *, transfer full) of the files in a directory there; none when it cannot be
- * looked into. */
-void vk_storage_list (VkHost *host, const char *directory, GPtrArray *names);
+/* Adds the names (char *, transfer full) of the files in a directory there.  VK_LIBVIRT_ERROR when it
+ * cannot be looked into. */
+gboolean vk_storage_list (VkHost *host, const char *directory, GPtrArray *names, GError **error);

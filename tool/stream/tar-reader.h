@@ -28,7 +28,8 @@ char *vk_tar_reader_text (VkTarReader *reader, gsize limit, GError **error);
 /* Writes it into the new file path, and compares its SHA-256. */
 gboolean vk_tar_reader_save (VkTarReader *reader, const char *path, const char *sha256, GError **error);
 
-/* Behind the last member: reads the input to its end, which has to be that of a whole archive.  *bytes is the
+/* Behind the last member: reads the input to its end, which has to be that of a whole archive; it is
+ * told by the zeros behind the last member, which should not end with zeros of its own.  *bytes is the
  * length of all of it. */
 gboolean vk_tar_reader_finish (VkTarReader *reader, guint64 *bytes, GError **error);
 
