@@ -326,7 +326,7 @@ run_checks ()
   say "Building without what is optional"
   if build_in "$build/plain" --enable-werror --without-restic --without-openssl; then
     # shellcheck disable=SC2016  # a make variable
-    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) $(program_cli_tests)'
+    stage "Unit and command line tests of that" "$build/plain" -j"$jobs" check 'TESTS=$(unit_tests) tests/cli/config.sh tests/cli/usage.sh'
   else
     stage_failed "the build without what is optional"
   fi

@@ -12,14 +12,29 @@ compopt () { offered+=("$*"); }
 . "$source_dir/bash-completion/virt-keep"
 
 # The real program, except that libvirt has the domains that $scratch/domains
-# lists; what it was asked is in $scratch/asked.
+# lists; what it was asked is in $scratch/asked.  What it says of itself, which no store and no
+# libvirt changes, it is asked for once.
 program=$scratch/virt-keep
+mkdir "$scratch/answers"
 cat >"$program" <<END
 #!/bin/bash
 printf '%s\n' "\$*" >>"$scratch/asked"
-for word; do
-  if [ "\$word" = domains ] && [ ! -e "$scratch/no-stub" ]; then exec cat "$scratch/domains"; fi
-done
+case " \$* " in
+  *" domains "*) [ -e "$scratch/no-stub" ] || exec cat "$scratch/domains" ;;
+  *" complete commands "* | *" complete options "* | *" complete argument "* | *" complete choices "* | *" --help "*)
+    answer=$scratch/answers/\${*//\//%}
+    if [ -e "\$answer" ]; then
+      mapfile lines <"\$answer"
+      printf %s "\${lines[@]}"
+      exit
+    fi
+    said=\$("$VIRT_KEEP" "\$@") || exit
+    printf %s "\${said:+\$said
+}"
+    printf %s "\${said:+\$said
+}" >"\$answer.new" && mv "\$answer.new" "\$answer"
+    exit ;;
+esac
 exec "$VIRT_KEEP" "\$@"
 END
 chmod +x "$program"
@@ -45,7 +60,16 @@ lines ()
 
 # ---- commands and options ------------------------------------------------------
 
-commands=$("$VIRT_KEEP" complete commands)
+# Here without the time limit that completion sets, so that it is no matter how busy the machine is.
+"$program" --help >/dev/null
+"$program" complete options >/dev/null
+commands=$("$program" complete commands)
+for command in $commands; do
+  for question in options argument; do
+    "$program" complete $question "$command" >/dev/null
+  done
+  "$program" "$command" --help >/dev/null
+done
 complete_line "virt-keep " ""
 is "$replies" "$(sort <<<"$commands")" "every command is offered where one is missing"
 complete_line "virt-keep sh" sh
@@ -191,7 +215,7 @@ while read -r command option has_value; do
     unlike "$replies" web "$command $option: its value is missing, so no argument is offered"
   elif [ "$command" = policy ]; then
     is "$replies" "$(lines get set unset)" "policy $option: no value is missing, so what it can do is offered"
-  elif [[ $("$VIRT_KEEP" complete argument "$command") != *@(DOMAIN|POINT)* ]]; then
+  elif [[ $("$program" complete argument "$command") != *@(DOMAIN|POINT)* ]]; then
     is "$replies" "$([ "$command" != config ] || echo check)" "$command $option: no point or domain is taken, so none is offered"
   else
     like "$replies" web "$command $option: no value is missing, so an argument is offered"

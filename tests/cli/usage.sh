@@ -10,13 +10,14 @@
 # and, with --json before the command and behind it, for programs.
 fails ()
 {
-  local expected=$1 class=$2 claim=$3 complaint=
+  local expected=$1 class=$2 claim=$3 complaint='' said
   shift 3
   keep "$@"
   [ "$code" = "$expected" ] || complaint="exit code $code instead of $expected"
   [ ! -s "$out" ] || complaint="$complaint; standard output is not empty"
-  [ "$(wc -l <"$err")" = 1 ] || complaint="$complaint; not one line on standard error"
-  grep -q '^virt-keep: .' "$err" || complaint="$complaint; standard error does not say who complains"
+  mapfile said <"$err"
+  [[ ${#said[@]} = 1 && ${said[0]} == *$'\n' ]] || complaint="$complaint; not one line on standard error"
+  [[ ${said[0]:-} == "virt-keep: "?* ]] || complaint="$complaint; standard error does not say who complains"
   keep --json "$@"
   [ "$code" = "$expected" ] || complaint="$complaint; exit code $code with --json"
   is_failure "$expected" "$class" || complaint="$complaint; --json gives no proper failure"
@@ -35,11 +36,13 @@ fails ()
 # The last virt-keep printed one JSON document, about a failure of this class.
 is_failure ()
 {
+  local said
+  mapfile said <"$err"
   [ "$(json_get "$out" .schema .ok .exit_code .error.class .error.message)" = "1
 false
 $1
 $2
-$(sed 's/^virt-keep: //' "$err")" ]
+$(printf %s "${said[@]#virt-keep: }")" ]
 }
 
 # ---- help and version ----------------------------------------------------------
@@ -236,32 +239,48 @@ point=$store/guest.$uuid/$time
 new_store ()
 {
   rm -rf "$store"
-  mkdir -p "$point"
+  mkdir "$store"
   echo '{"format":"virt-keep image store","version":1,"id":"0123abcd"}' >"$store/virt-keep-store.json"
 }
 
-# new_point PERL: a restore point that is in order, but for what PERL does to its
-# manifest $m before it is written.
-new_point ()
+# new_points PERL...: restore points that are in order, but for what each PERL does to the
+# manifest $m before it is written.  The first is $point, the others are a minute apart.
+new_points ()
 {
   new_store
-  printf 'an image' >"$point/vda.qcow2"
-  perl -MJSON::PP -e '
-    my ($change, $id, $uuid, $digest) = @ARGV;
-    my $m = {
-      format => "virt-keep manifest", version => 1, id => $id, store => "0123abcd",
-      domain => { name => "guest", uuid => $uuid }, host => "host", uri => "qemu:///system",
-      times => { started => "2026-01-01T00:00:00.000000Z", instant => "2026-01-01T00:00:00.000000Z", finished => "2026-01-01T00:00:01.000000Z" },
-      mode => "push", level => "full", requested => "auto", reason => undef, checkpoint => undef,
-      versions => { virt_keep => "0.1.0", libvirt => "9.0.0", qemu => "7.2.0" },
-      disks => [ { target => "vda", type => "file", source => "/vda", format => "qcow2", virtual_size => 1048576, level => "full",
-                   bitmap => JSON::PP::false, bytes_moved => 8, image => "vda.qcow2", size => 8, sha256 => $digest } ],
-      left_out => [ { target => "sda", reason => "empty", message => "there is no medium in the drive" } ],
-      files => [ { name => "domain.xml", role => "domain-xml", size => 1, sha256 => $digest } ],
-      closed => { proven => JSON::PP::true, method => "monitor" }, warnings => [] };
-    eval "$change; 1" or die $@;
-    print JSON::PP->new->utf8->canonical->encode ($m)' \
-    "$1" "$time" "$uuid" "$(sha256sum <"$point/vda.qcow2" | cut -d' ' -f1)" >"$point/manifest.json"
+  perl -MJSON::PP -MDigest::SHA=sha256_hex -e '
+    my ($store, $uuid, @changes) = @ARGV;
+    my $image = "an image";
+    my $digest = sha256_hex ($image);
+    my $json = JSON::PP->new->utf8->canonical;
+    mkdir "$store/guest.$uuid" or die;
+    for my $i (0 .. $#changes) {
+      my $id = sprintf "20260101T00%02d00Z", $i;
+      my $m = {
+        format => "virt-keep manifest", version => 1, id => $id, store => "0123abcd",
+        domain => { name => "guest", uuid => $uuid }, host => "host", uri => "qemu:///system",
+        times => { started => "2026-01-01T00:00:00.000000Z", instant => "2026-01-01T00:00:00.000000Z", finished => "2026-01-01T00:00:01.000000Z" },
+        mode => "push", level => "full", requested => "auto", reason => undef, checkpoint => undef,
+        versions => { virt_keep => "0.1.0", libvirt => "9.0.0", qemu => "7.2.0" },
+        disks => [ { target => "vda", type => "file", source => "/vda", format => "qcow2", virtual_size => 1048576, level => "full",
+                     bitmap => JSON::PP::false, bytes_moved => 8, image => "vda.qcow2", size => 8, sha256 => $digest } ],
+        left_out => [ { target => "sda", reason => "empty", message => "there is no medium in the drive" } ],
+        files => [ { name => "domain.xml", role => "domain-xml", size => 1, sha256 => $digest } ],
+        closed => { proven => JSON::PP::true, method => "monitor" }, warnings => [] };
+      eval "$changes[$i]; 1" or die $@;
+      my $dir = "$store/guest.$uuid/$id";
+      mkdir $dir or die;
+      for (["vda.qcow2", $image], ["manifest.json", $json->encode ($m)]) {
+        open my $file, ">:raw", "$dir/$_->[0]" or die;
+        print $file $_->[1];
+        close $file or die;
+      }
+    }' "$store" "$uuid" "$@" || bail "no restore points can be made"
+}
+
+new_point ()
+{
+  new_points "$1"
 }
 
 new_point ''
@@ -283,36 +302,51 @@ is $? 1 "a result that cannot be written: exit code 1"
 "$VIRT_KEEP" --store "$store" list >&- 2>"$err"
 is $? 1 "a standard output that is closed: exit code 1"
 
-# damaged CLAIM: the point is listed as damaged, and cannot be shown or restored.
-damaged ()
+# list_all: what list says of the store, for people and for programs.
+list_all ()
 {
-  local complaint='' command
   keep --store "$store" list
-  [ "$code" = 0 ] || complaint="list ends with $code"
-  grep -q "@$time .*damaged" "$out" || complaint="$complaint; list does not say damaged"
+  cp "$out" "$scratch/list"
+  list_code=$code
   keep --store "$store" --json list
-  [[ $(json_get "$out" '.points[0].state' '.points[0].damage') == damaged?*"$store"* ]] || complaint="$complaint; list --json does not say what is damaged"
+  cp "$out" "$scratch/list.json"
+}
+
+# damaged_point NUMBER CLAIM: list_all has seen the Nth point, from 0, as damaged, and it cannot
+# be shown or restored.
+damaged_point ()
+{
+  local number=$1 complaint='' command id
+  id=$(json_get "$scratch/list.json" ".points[$number].point")
+  [[ $id == *@2026* ]] || complaint="there is no such point"
+  [ "$list_code" = 0 ] || complaint="$complaint; list ends with $list_code"
+  grep -q "${id#guest}.*damaged" "$scratch/list" || complaint="$complaint; list does not say damaged"
+  [[ $(json_get "$scratch/list.json" ".points[$number].state" ".points[$number].damage") == damaged?*"$store"* ]] || complaint="$complaint; list --json does not say what is damaged"
   for command in show "restore --to $dir"; do
     # shellcheck disable=SC2086  # words
-    keep --store "$store" --json $command "guest@$time"
+    keep --store "$store" --json $command "guest@${id#*@}"
     [ "$code" = 9 ] || complaint="$complaint; $command ends with $code"
     is_failure 9 store || complaint="$complaint; $command --json gives no proper failure"
   done
   [ ! -e "$dir" ] || complaint="$complaint; restore has made its directory"
   if [ -z "$complaint" ]; then
-    ok "damaged: $1"
+    ok "damaged: $2"
   else
-    not_ok "damaged: $1"
+    not_ok "damaged: $2"
     diag "${complaint#; }"
     diag "stdout: $(head -c 1000 "$out")"
     diag "stderr: $(head -c 1000 "$err")"
   fi
 }
 
-while IFS='|' read -r claim change; do
-  new_point "$change"
-  damaged "$claim"
-done <<'END'
+# damaged CLAIM: the only point of the store is.
+damaged ()
+{
+  list_all
+  damaged_point 0 "$1"
+}
+
+mapfile -t cases <<'END'
 not of our format|$m->{format} = "something else"
 no version|delete $m->{version}
 version 0|$m->{version} = 0
@@ -361,6 +395,12 @@ a disk left out for no reason|delete $m->{left_out}[0]{reason}
 warnings that are numbers|$m->{warnings} = [1]
 a proof that is a string|$m->{closed} = "yes"
 END
+new_points "${cases[@]#*|}"
+list_all
+is "$(json_get "$scratch/list.json" .points.length)" ${#cases[@]} "points are listed beside others that are damaged"
+for number in "${!cases[@]}"; do
+  damaged_point "$number" "${cases[number]%%|*}"
+done
 
 # raw_manifest CLAIM PERL: a manifest that is what PERL prints.
 raw_manifest ()
@@ -404,9 +444,7 @@ damaged "an image that is a symbolic link"
 
 new_point ''
 mv "$point" "$store/guest.$uuid/20260101T000001Z"
-time=20260101T000001Z
 damaged "a point whose directory was renamed"
-time=20260101T000000Z
 
 new_point ''
 mkdir -p "$store/guest.$uuid/.partial-20260102T000000Z" "$store/guest.$uuid/notes" "$store/lost+found"

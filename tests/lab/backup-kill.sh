@@ -8,6 +8,8 @@
 # VIRT_KEEP_SEED repeats a run; VIRT_KEEP_KILLS says how often each of the five kinds
 # of backup is killed in each of the two ways.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/shadows.sh
+. "$lab_sources/shadows.sh"
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
 kills=${VIRT_KEEP_KILLS:-3}
@@ -21,7 +23,6 @@ monitor_open guest
 cleanup_fn kill "$monitor_pid"
 # The calls that change the store, talk to libvirt, start programs or wait.
 calls=write,pwrite64,poll,fsync,mkdir,rename,renameat2,unlink,unlinkat,chmod,clone,clone3,connect
-declare -A shadows=() # by the time of the point
 
 # change: the guest writes, and $lab/now.DEV.raw are the disks then.
 change ()
@@ -35,32 +36,14 @@ change ()
   done
 }
 
-# look: sets $listed, the names that list shows; a damaged one shows, too.
-look ()
-{
-  listed=$("$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : "\(.*\)".*/DAMAGED: \1/p')
-}
-
-# sound: every listed point has its exact bytes.  One that is new shows the disks
-# as they are.
+# sound: sets $differs; every listed point has its exact bytes.
 sound ()
 {
-  local point dev shadow
+  local points
   look
-  for point in $listed; do
-    shadow=${shadows[${point#*@}]:-$lab/now}
-    for dev in vda vdb; do
-      qemu-img compare -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "$shadow.$dev.raw" && continue
-      echo "$point: $dev differs; "
-    done
-  done
-}
-
-# remember_shadow POINT: the disks as they are belong to it.
-remember_shadow ()
-{
-  shadows[${1#*@}]=$lab/${1#*@}
-  for dev in vda vdb; do cp --sparse=always "$lab/now.$dev.raw" "$lab/${1#*@}.$dev.raw"; done
+  read -ra points <<<"$listed"
+  compare_points "${points[@]}"
+  [[ $listed != *DAMAGED* ]] || differs+="$listed; "
 }
 
 # judge WHEN ARGUMENT...: after a kill; the next backup has those arguments.
@@ -68,12 +51,13 @@ judge ()
 {
   local when=$1 bad point
   shift
-  bad=$(sound)
-  look
+  sound
+  bad=$differs
   for point in "${!shadows[@]}"; do
-    [[ $listed == *"guest@$point"* ]] || bad+="$point is not listed; "
+    is_listed "$point" || bad+="$point is not listed; "
   done
   for point in $listed; do
+    [[ $point == *@* ]] || continue
     [ -n "${shadows[${point#*@}]:-}" ] || remember_shadow "$point"
   done
   [ "$(guest_state guest)" = running ] || bad+="the guest is $(guest_state guest); "
@@ -84,7 +68,8 @@ judge ()
   else
     bad+="the next backup fails: $(cat "$err"); "
   fi
-  bad+=$(sound)
+  sound
+  bad+=$differs
   [ -z "$(find "$store" -name '.?*' -o -name 'manifest-*')" ] || bad+="left over: $(find "$store" -name '.?*' -o -name 'manifest-*'); "
   [ -z "$(find /var/tmp -maxdepth 1 -name "virt-keep-$(json_get "$store/virt-keep-store.json" .id)-*")" ] || bad+="a private directory is left; "
   forget_most
@@ -102,7 +87,7 @@ forget_most ()
   [ "$code" = 0 ] || bail "prune: $(cat "$err")"
   look
   for point in "${!shadows[@]}"; do
-    [[ $listed == *"guest@$point"* ]] && continue
+    is_listed "$point" && continue
     rm -f "$lab/$point".*.raw
     unset "shadows[$point]"
   done

@@ -16,6 +16,8 @@
 # VIRT_KEEP_SEED repeats a run; VIRT_KEEP_KILLS says how often each kind of command
 # meets its loss, half as often on XFS.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/shadows.sh
+. "$lab_sources/shadows.sh"
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
 losses=${VIRT_KEEP_KILLS:-4}
@@ -60,24 +62,16 @@ switch_off ()
 }
 
 calls=write,pwrite64,fsync,mkdir,rename,renameat2,link,unlink,unlinkat,chmod,ioctl,clone,clone3
-declare -A shadows=() # by the time of the point
 
-look ()
-{
-  listed=$("$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : "\(.*\)".*/DAMAGED: \1/p' | tr "\n" " ")
-}
-
-# sound: every listed point has its exact bytes; one that is new shows the disks as they are.
+# sound: adds to $bad every listed point that does not have its exact bytes.
 sound ()
 {
-  local point dev
+  local points
   look
-  for point in $listed; do
-    for dev in vda vdb; do
-      qemu-img compare -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "${shadows[${point#*@}]:-$lab/now}.$dev.raw" && continue
-      echo "$point: $dev differs; "
-    done
-  done
+  read -ra points <<<"$listed"
+  compare_points "${points[@]}"
+  bad+=$differs
+  [[ $listed != *DAMAGED* ]] || bad+="$listed; "
 }
 
 shadow_now ()
@@ -93,12 +87,6 @@ change ()
   shadow_now
 }
 
-remember_shadow ()
-{
-  shadows[${1#*@}]=$lab/${1#*@}
-  for dev in vda vdb; do cp --sparse=always "$lab/now.$dev.raw" "$lab/${1#*@}.$dev.raw"; done
-}
-
 # meet_loss CALL COMMAND...: runs virt-keep until that call, if it comes to it, and then
 # the power is lost; $point is the restore point that it has reported.
 meet_loss ()
@@ -110,6 +98,8 @@ meet_loss ()
   wait $! 2>/dev/null
   code=$?
   lose_power
+  # Whatever was right before may have been lost.
+  forget_compared
   point=
   [ $code != 0 ] || point=$(json .point)
 }
@@ -118,12 +108,10 @@ meet_loss ()
 judge ()
 {
   local wanted
-  bad+=$(sound)
-  look
+  sound
   for wanted; do
-    [[ " $listed" == *"@$wanted "* ]] || bad+="$wanted is not listed; "
+    is_listed "$wanted" || bad+="$wanted is not listed; "
   done
-  [[ $listed != *DAMAGED* ]] || bad+="$listed; "
 }
 
 # ---- commands without a guest -----------------------------------------------------
@@ -153,9 +141,9 @@ sweep_removal ()
     bad=
     judge "$@"
     before=$listed
-    [ $code != 0 ] || [ "$listed" = "$(printf 'guest@%s ' "$@")" ] || bad+="it had succeeded, but listed: $listed; "
+    [ $code != 0 ] || [ "$listed" = "$(printf 'guest@%s\n' "$@" | xargs)" ] || bad+="it had succeeded, but listed: $listed; "
     "$VIRT_KEEP" --store "$store" prune --all --keep-last 100 >"$lab/said" 2>&1 || bad+="no second run: $(cat "$lab/said"); "
-    bad+=$(sound)
+    sound
     [ "$listed" = "$before" ] || bad+="then listed: $listed; "
     [ -z "$(find "$store" -name '.?*' -o -name 'manifest-*')" ] || bad+="left over; "
     "$VIRT_KEEP" --store "$store" verify --all >"$lab/said" 2>&1 || bad+="$(cat "$lab/said"); "
@@ -200,13 +188,13 @@ sweep_backup ()
     else
       bad+="the next backup fails: $(cat "$err"); "
     fi
-    bad+=$(sound)
+    sound
     [ -z "$(find "$store" -name '.?*' -o -name 'manifest-*')" ] || bad+="left over; "
     [ -z "$bad" ] || { failures=$((failures + 1)); diag "$claim, power lost at call $moment of $made: $bad"; }
     keep --store "$store" --json prune guest --keep-last 2
     look
     for point in "${!shadows[@]}"; do
-      [[ $listed == *"guest@$point"* ]] || unset "shadows[$point]"
+      is_listed "$point" || unset "shadows[$point]"
     done
   done
   trials=$((trials + losses))

@@ -7,6 +7,9 @@
 # commits, restarts, kills, backups and removals of restore points.  VIRT_KEEP_SEED repeats one, and
 # VIRT_KEEP_STEPS says how many backups it has (make check-soak: many).
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/shadows.sh
+. "$lab_sources/shadows.sh"
+shadow_disks=(vda)
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
 steps=${VIRT_KEEP_STEPS:-16}
@@ -16,7 +19,6 @@ diag "seed $seed, $steps backups"
 size=64 # MiB
 make_domain guest vda:qcow2:${size}M
 original=${disk_file["guest:vda"]}
-declare -A shadows=()
 
 between () { echo $(($1 + RANDOM % ($2 - $1 + 1))); }
 
@@ -92,7 +94,7 @@ back_up ()
   # The chain is cut now and then, also in the store.
   ((RANDOM % 2)) || chain=(--max-chain 2)
   ((RANDOM % 2)) || chain+=(--synthetic-full)
-  shadow guest vda "$lab/now.raw"
+  shadow guest vda "$lab/now.vda.raw"
   keep --store "$store" --json backup guest --mode "$mode" --level "$level" --allow-full "${chain[@]}"
   point=$(json .point)
   if [ "$code" != 0 ]; then
@@ -101,8 +103,7 @@ back_up ()
     return
   fi
   diag "step $1: $mode, asked for $level ${chain[*]}, got $(json .level) ($(json .reason)) ${point#*@}"
-  shadows[$point]=$lab/shadow.$1
-  cp --sparse=always "$lab/now.raw" "$lab/shadow.$1"
+  remember_shadow "$point"
 }
 
 # Sometimes a random restore point goes, or all but the newest few.
@@ -113,7 +114,7 @@ remove_some ()
   mapfile -t points < <(printf '%s\n' "${!shadows[@]}" | sort)
   case $((RANDOM % 8)) in
     0 | 1)
-      point=${points[RANDOM % ${#points[@]}]}
+      point=guest@${points[RANDOM % ${#points[@]}]}
       diag "step $1: forget ${point#*@}"
       keep --store "$store" --json forget "$point" ;;
     2)
@@ -124,24 +125,20 @@ remove_some ()
   esac
   exits 0 "step $1: removing restore points"
   for point in $(json .removed | tr -d '[]"' | tr ',' ' '); do
-    [ -n "${shadows[$point]:-}" ] || continue
-    rm -f "${shadows[$point]}"
-    unset "shadows[$point]"
+    [ -n "${shadows[${point#*@}]:-}" ] || continue
+    rm -f "${shadows[${point#*@}]}.vda.raw"
+    unset "shadows[${point#*@}]"
   done
 }
 
 # Every listed point against the shadow of its instant.
 compare_all ()
 {
-  local point bad=0
-  "$VIRT_KEEP" --store "$store" --json list >"$lab/list.json"
-  is "$(json_get "$lab/list.json" .points.length)" ${#shadows[@]} "step $1: every point is listed"
-  for point in "${!shadows[@]}"; do
-    same_bytes "$(point_dir "$point")/vda.qcow2" "${shadows[$point]}" >/dev/null && continue
-    diag "$point differs from its shadow"
-    bad=1
-  done
-  is $bad 0 "step $1: every point has its exact bytes (seed $seed)"
+  local times=("${!shadows[@]}")
+  look
+  is "$(wc -w <<<"$listed")" ${#shadows[@]} "step $1: every point is listed"
+  compare_points "${times[@]/#/guest@}"
+  is "$differs" "" "step $1: every point has its exact bytes (seed $seed)"
 }
 
 for ((step = 1; step <= steps; step++)); do

@@ -3,6 +3,8 @@
 # Claim: forget and prune remove restore points wherever they are in a chain, and
 # what stays keeps its exact bytes, for virt-keep and for qemu-img alone.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/shadows.sh
+. "$lab_sources/shadows.sh"
 
 make_domain guest vda:qcow2:64M vdb:qcow2:32M
 
@@ -20,23 +22,19 @@ take ()
   exits 0 "a $1 restore point"
   id=$(json .point)
   points_made+=("$id")
-  for dev in vda vdb; do mv "$lab/now.$dev.raw" "$lab/${id#*@}.$dev.raw"; done
+  remember_shadow "$id"
 }
 
 # left CLAIM POINT...: exactly these are listed, each reads as its shadows through
 # qemu-img and through virt-keep's own door, and nothing is left over.
 left ()
 {
-  local claim=$1 point dev bad=""
+  local claim=$1
   shift
-  "$VIRT_KEEP" --store "$store" --json list >"$lab/list.json"
-  is "$(sed -n 's/.*"point" : "\(.*\)".*/\1/p' "$lab/list.json" | xargs)" "$*" "$claim: what is to stay is listed"
-  for point; do
-    for dev in vda vdb; do
-      same_bytes "$(point_dir "$point")/$dev.qcow2" "$lab/${point#*@}.$dev.raw" >/dev/null || bad+="$point:$dev "
-    done
-  done
-  is "$bad" "" "$claim: with its exact bytes"
+  look
+  is "$listed" "$*" "$claim: what is to stay is listed"
+  compare_points "$@"
+  is "$differs" "" "$claim: with its exact bytes"
   keep --store "$store" verify --all --data
   exits 0 "$claim: and verifies"
   is "$(find "$store" -name '.?*' -o -name 'manifest-*')" "" "$claim: nothing is left over"
@@ -97,7 +95,7 @@ like "$(json .manifest.merged)" "^20" "and it says that others were merged into 
 trial
 names 1 2 3
 keep --store "$store" forget "${chosen[@]}"
-if ! cp --reflink=always "$lab/list.json" "$lab/clone" 2>/dev/null; then
+if ! cp --reflink=always "$out" "$lab/clone" 2>/dev/null; then
   full=$(stat -c %i "$(point_dir "${points_made[0]}")/vda.qcow2")
   keep --store "$store" --json forget "${points_made[0]}"
   is "$(json '.merged[0].method')" in-place "an only successor is merged into the full image in place"

@@ -8,9 +8,13 @@
 # change the store.  VIRT_KEEP_SEED repeats a run; VIRT_KEEP_KILLS says how often
 # a command is killed in each of the two ways.
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/lab/shadows.sh
+. "$lab_sources/shadows.sh"
+# The qemu-img of a merge in place may take a moment to die.
+compare_options=(-U)
 
 seed=${VIRT_KEEP_SEED:-$(($(date +%s) % 32768))}
-kills=${VIRT_KEEP_KILLS:-12}
+kills=${VIRT_KEEP_KILLS:-8}
 RANDOM=$seed
 diag "seed $seed, $kills kills in each way"
 
@@ -29,56 +33,48 @@ for level in full incremental incremental differential incremental; do
   [ $code = 0 ] || bail "no backup: $(cat "$err")"
   id=$(json .point)
   made+=("$id")
-  for dev in vda vdb; do mv "$lab/now.$dev.raw" "$lab/${id#*@}.$dev.raw"; done
+  remember_shadow "$id"
 done
+compare_points "${made[@]}"
+is "$differs" "" "the restore points have their exact bytes to begin with"
 mv "$store" "$lab/made"
 
-listed ()
-{
-  "$VIRT_KEEP" --store "$store" --json list 2>&1 | sed -n 's/.*"point" : "\(.*\)".*/\1/p; s/.*"damage" : /DAMAGED: /p' | xargs
-}
-
-# sound: every listed point has its exact bytes for qemu-img alone (-U: the qemu-img
-# of a merge in place may take a moment to die), and one of them for virt-keep's own
-# door, too, now and then.
+# sound: adds to $bad what is wrong with a listed point: each has its exact bytes for qemu-img
+# alone, and one of them for virt-keep's own door, too, now and then.
 sound ()
 {
-  local point dev id points
-  read -ra points <<<"$(listed)"
-  for point in "${points[@]}"; do
-    id=${point#*@}
-    for dev in vda vdb; do
-      qemu-img compare -U -q -f qcow2 -F raw "$(point_dir "$point")/$dev.qcow2" "$lab/$id.$dev.raw" && continue
-      echo "$point: $dev differs"
-      return 1
-    done
-  done
+  local point points
+  read -ra points <<<"$listed"
+  compare_points "${points[@]}"
+  bad+=$differs
   ((RANDOM % 4 == 0)) || return 0
   point=${points[RANDOM % ${#points[@]}]}
   if ! "$VIRT_KEEP" --store "$store" restore "$point" --to "$lab/out" --format raw >"$lab/said" 2>&1; then
-    echo "$point is not restored: $(cat "$lab/said")"
-    return 1
+    bad+="$point is not restored: $(cat "$lab/said"); "
+  elif ! cmp -s "$lab/out/vda.raw" "$lab/${point#*@}.vda.raw" || ! cmp -s "$lab/out/vdb.raw" "$lab/${point#*@}.vdb.raw"; then
+    bad+="$point is not restored as it was; "
   fi
-  cmp "$lab/out/vda.raw" "$lab/${point#*@}.vda.raw" && cmp "$lab/out/vdb.raw" "$lab/${point#*@}.vdb.raw" || return 1
   rm -rf "$lab/out"
 }
 
 # judge WHEN STAY...: after a kill.
 judge ()
 {
-  local when=$1 now point said bad=""
+  local when=$1 before point now bad=""
   shift
   trials=$((trials + 1))
-  now=$(listed)
+  look
   for point; do
-    [[ " $now " == *" $point "* ]] || bad+="$point is not listed; "
+    [[ " $listed " == *" $point "* ]] || bad+="$point is not listed; "
   done
-  [[ $now != *DAMAGED* ]] || bad+="$now; "
-  said=$(sound) || bad+="$said; "
+  [[ $listed != *DAMAGED* ]] || bad+="$listed; "
+  sound
+  before=$listed
   # Whatever is run next finishes.
   "$VIRT_KEEP" --store "$store" prune --all --keep-last 100 >"$lab/said" 2>&1 || bad+="no second run: $(cat "$lab/said"); "
-  [ "$(listed)" = "$now" ] || bad+="then listed: $(listed); "
-  said=$(sound) || bad+="after the second run: $said; "
+  look
+  [ "$listed" = "$before" ] || bad+="then listed: $listed; "
+  sound
   now=$(find "$store" -name '.?*' -o -name 'manifest-*')
   [ -z "$now" ] || bad+="left over: $now; "
   ((RANDOM % 3)) || "$VIRT_KEEP" --store "$store" verify --all >"$lab/said" 2>&1 || bad+="$(cat "$lab/said"); "

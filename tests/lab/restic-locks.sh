@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Claim: locks of restic are respected both ways, and two writers with a restic prune
 # beside them lose nothing.
-# VIRT_KEEP_SECONDS is how long they run.
+# VIRT_KEEP_SECONDS is how long they run, else until each has done so often enough.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/restic-lib.sh"
 
@@ -66,14 +66,20 @@ exits 0 "the first one goes on"
 
 # ---- all at once ------------------------------------------------------------------
 
-end=$((SECONDS + ${VIRT_KEEP_SECONDS:-45}))
+end=$((SECONDS + ${VIRT_KEEP_SECONDS:-120}))
+
+# enough: each writer has worked beside prunes, and these beside both.
+enough ()
+{
+  [ -z "${VIRT_KEEP_SECONDS:-}" ] && at_least 4 "$lab/count.one" && at_least 4 "$lab/count.two" && at_least 3 "$lab/count.prune"
+}
 
 # writes DOMAIN: one backup after the other, with changes between.
 writes ()
 {
   trap - EXIT
   local n=0
-  while [ $SECONDS -lt $end ]; do
+  while [ $SECONDS -lt $end ] && ! enough; do
     guest_write "$1" vda $((RANDOM % 255 + 1)) $((RANDOM % 180))M $((RANDOM % 3 + 1))M
     "$VIRT_KEEP" --store "$store" --retry-lock 5m backup "$1" >"$lab/writes.$1" 2>&1 </dev/null || return 1
     n=$((n + 1))
@@ -85,7 +91,7 @@ prunes ()
 {
   trap - EXIT
   local n=0
-  while [ $SECONDS -lt $end ]; do
+  while [ $SECONDS -lt $end ] && ! enough; do
     restic -q -r "$repository" forget --tag virt-keep --keep-last 3 >>"$lab/prunes" 2>&1
     if restic -q -r "$repository" prune --max-unused 0 >>"$lab/prunes" 2>&1; then
       n=$((n + 1))

@@ -60,8 +60,13 @@ fails ()
   is "$(stored)" "$before" "$kind: and nothing of it is left"
 }
 
-for kind in s3 rest; do
-  use $kind
+# The one mostly waits, and so does the other: both at once, each with files of its own.
+all_of ()
+{
+  use "$1"
+  mkdir "$scratch/$1.files"
+  scratch=$scratch/$1.files
+  out=$scratch/stdout err=$scratch/stderr
   exercise create
   make_file file 3000000
 
@@ -166,6 +171,17 @@ for kind in s3 rest; do
   EXERCISER_CANCEL_MS=300 seconds exercise load data "$sum"
   holds "$kind: so is a download" awk -v took="$took" 'BEGIN { exit !(took < 3) }'
   : >"$state/fault"
+}
+
+halves=()
+for kind in s3 rest; do
+  (trap - EXIT; all_of $kind; echo "# all of $kind") >"$scratch/$kind.results" &
+  halves+=($!)
+done
+wait "${halves[@]}"
+for kind in s3 rest; do
+  repeat_results "$scratch/$kind.results"
+  is "$(tail -n 1 "$scratch/$kind.results")" "# all of $kind" "$kind: everything was tried"
 done
 
 done_testing
