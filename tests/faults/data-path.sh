@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Claim: a pull backup whose scratch files are full, so that QEMU pauses the guest, whose NBD
+# Claim: a backup whose scratch files are full, so that QEMU pauses the guest, whose NBD
 # server is cut off, or whose QEMU stands still for too long, fails and says why; the guest runs on, its points
 # do not suffer, and the next backup succeeds.
 . "$(dirname "$0")/lib.sh"
@@ -43,7 +43,7 @@ like "$(cat "$lab/said")" '"return":' "$fault_name: QEMU does so"
 held_go
 keep_ends 120
 exits 1 "$fault_name: that ends the backup"
-like "$(json .error.message)" "disk 'vda': the connection to its NBD server was lost" "$fault_name: which says why"
+like "$(json .error.message)" "disk 'vd[ab]': the connection to its NBD server was lost" "$fault_name: which says why"
 after_fault --mode pull
 
 fault "QEMU, and with it the NBD server, stands still for a moment"
@@ -56,18 +56,34 @@ keep_ends 120
 exits 0 "$fault_name: virt-keep waits for it"
 after_fault --mode pull
 
-# For as long as it does, libvirt answers nobody who asks for the job.
-fault "QEMU, and with it the NBD server, stands still for too long"
-export VIRT_KEEP_COPY_STALL_SECONDS=3
-held pull
-unset VIRT_KEEP_COPY_STALL_SECONDS
-kill -STOP "$(qemu_pid)"
-held_go
-sleep 12
-kill -CONT "$(qemu_pid)"
-keep_ends 120
-exits 1 "$fault_name: that ends the backup"
-like "$(json .error.message)" "NBD server has sent nothing for 3 seconds" "$fault_name: which says what it waited for"
-after_fault --mode pull
+# As long as it does, libvirt answers nobody who asks for the job, or to end it; and a push is not
+# let go, which QEMU would have to do.
+for mode in pull push; do
+  fault "QEMU hangs amid a $mode"
+  export VIRT_KEEP_COPY_STALL_SECONDS=3
+  held $mode --quiesce never
+  unset VIRT_KEEP_COPY_STALL_SECONDS
+  kill -STOP "$(qemu_pid)"
+  [ $mode = push ] || held_go
+  keep_ends 120
+  exits 6 "$fault_name: that ends the backup"
+  like "$(json .error.message)" "QEMU of the domain '$victim' does not answer" "$fault_name: which says so"
+  like "$(json .warnings)" "not everything could be cleaned up" "$fault_name: and that its job may go on"
+  kill -CONT "$(qemu_pid)"
+  [ $mode = pull ] || held_go
+  after_fault --mode $mode
+
+  fault "QEMU hangs amid a $mode, which is then told to end"
+  held $mode --quiesce never
+  kill -STOP "$(qemu_pid)"
+  [ $mode = push ] || held_go
+  sleep 4
+  kill -TERM "$keeper"
+  keep_ends 120
+  exits 143 "$fault_name: and does so"
+  kill -CONT "$(qemu_pid)"
+  [ $mode = pull ] || held_go
+  after_fault --mode $mode
+done
 
 faults_done

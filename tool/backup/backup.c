@@ -223,6 +223,7 @@ static void
 undo (VkBackup *backup)
 {
   g_autoptr (GError) failure = NULL;
+  gboolean over = TRUE;
 
   if (backup->job != NULL && vk_host_is_lost (backup->host))
     {
@@ -237,7 +238,12 @@ undo (VkBackup *backup)
       if (backup->job != NULL)
         vk_backup_clean_leftovers (backup, &failure);
     }
+  over = backup->job == NULL || vk_backup_job_stop (backup->job);
   g_clear_pointer (&backup->job, vk_backup_job_free);
+  /* To delete a checkpoint QEMU waits until all that it writes is written: what hangs in the
+   * store would stop the guest. */
+  if (failure == NULL && !over)
+    vk_fail (&failure, VK_ERROR_GUEST, "the backup job of '%s' goes on: end it with virsh domjobabort", backup->xml->name);
   if (failure == NULL)
     vk_backup_close_failed (backup);
   if (failure == NULL && backup->checkpoint != NULL)

@@ -65,6 +65,7 @@ vk_interrupt_new (void)
       g_source_attach (source, interrupt->context);
     }
   interrupt->thread = g_thread_new ("signals", run_loop, interrupt);
+  g_cancellable_push_current (interrupt->cancellable);
   return interrupt;
 }
 
@@ -82,6 +83,7 @@ vk_interrupt_free (VkInterrupt *interrupt)
    * that its thread has not begun to run. */
   g_autoptr (GSource) quit = g_idle_source_new ();
 
+  g_cancellable_pop_current (interrupt->cancellable);
   g_source_set_callback (quit, quit_loop, interrupt->loop, NULL);
   g_source_attach (quit, interrupt->context);
   g_thread_join (interrupt->thread);

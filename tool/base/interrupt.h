@@ -8,7 +8,8 @@
 typedef struct VkInterrupt VkInterrupt;
 
 /* From now on the three signals cancel instead of killing.  A second one
- * changes nothing: cleaning up is bounded in time by itself. */
+ * changes nothing: cleaning up is bounded in time by itself.  The cancellable is the current one
+ * of this thread (g_cancellable_get_current()). */
 VkInterrupt *vk_interrupt_new (void);
 
 /* Gives the signals their default back. */

@@ -10,6 +10,7 @@
 #include "base/environment.h"
 #include "base/error.h"
 #include "host/job-info.h"
+#include "host/question.h"
 
 enum
 {
@@ -38,6 +39,7 @@ struct VkBackupJob
   char *io_error;         /* its reason */
   gboolean lost;          /* the connection broke */
   gboolean stalled;       /* it has written nothing for patience */
+  GError *silence;        /* QEMU does not answer */
   gboolean over;          /* any of the above: nothing to wait for */
   gint64 last_poll;       /* monotonic microseconds */
   guint64 patience;       /* seconds; 0: its progress is not watched */
@@ -70,7 +72,7 @@ on_event (const VkEvent *event, gpointer user_data)
       g_free (job->io_error);
       job->io_error = g_strdup_printf ("%s%s%s", event->word, event->disk ? " on " : "", event->disk ? event->disk : "");
     }
-  job->over = job->completed || job->stopped || job->paused || job->lost || job->stalled;
+  job->over = job->completed || job->stopped || job->paused || job->lost || job->stalled || job->silence != NULL;
   if (job->func != NULL)
     job->func (event, job->user_data);
 }
@@ -103,11 +105,12 @@ vk_backup_job_new (VkHost *host, virDomainPtr domain, VkEventFunc func, gpointer
   return job;
 }
 
-void
+gboolean
 vk_backup_job_stop (VkBackupJob *job)
 {
-  if (job->began && !job->completed && !job->stopped && !vk_host_is_lost (job->host))
-    vk_backup_job_end (job, NULL);
+  if (!job->began || job->completed || job->stopped)
+    return TRUE;
+  return !vk_host_is_lost (job->host) && vk_backup_job_end (job, NULL);
 }
 
 void
@@ -119,6 +122,7 @@ vk_backup_job_free (VkBackupJob *job)
   g_free (job->message);
   g_free (job->stopped_detail);
   g_free (job->io_error);
+  g_clear_error (&job->silence);
   g_free (job);
 }
 
@@ -216,6 +220,7 @@ watch_progress (VkBackupJob *job, const VkJobInfo *info)
 static void
 poll_state (VkBackupJob *job)
 {
+  g_autoptr (GError) failure = NULL;
   VkJobInfo info;
   int state, reason;
 
@@ -225,8 +230,15 @@ poll_state (VkBackupJob *job)
       job->stopped = TRUE;
       job->over = TRUE;
     }
-  else if (!vk_job_info_get (job->domain, &info, NULL))
-    return;
+  else if (!vk_job_info_get (job->domain, &info, &failure))
+    {
+      if (g_error_matches (failure, VK_ERROR, VK_ERROR_GUEST))
+        {
+          g_clear_error (&job->silence);
+          job->silence = g_steal_pointer (&failure);
+          job->over = TRUE;
+        }
+    }
   else if (info.is_backup)
     watch_progress (job, &info);
   else
@@ -264,6 +276,8 @@ set_outcome_error (VkBackupJob *job, GError **error)
     vk_fail (error, VK_ERROR_GUEST, "the domain '%s' stopped during the backup (%s): start it and back it up again", name, describe_stop (job->stopped_detail));
   else if (job->paused)
     vk_fail (error, VK_ERROR_GUEST, "the domain '%s' was paused by an I/O error during the backup (%s): make room for its disks, or in pull mode for --scratch-dir, then virsh resume it", name, job->io_error ? job->io_error : "unknown");
+  else if (job->silence != NULL)
+    g_propagate_error (error, g_error_copy (job->silence));
   else if (job->stalled)
     vk_fail (error, VK_ERROR_STORE, "QEMU has written nothing of the backup of '%s' for %" PRIu64 " seconds: is the store, or the network to it, still there?", name, job->patience);
   else if (strstr (words, "Operation canceled") != NULL || (job->message == NULL && !job->success))
@@ -284,7 +298,7 @@ wait_for_cause (VkBackupJob *job)
 {
   gint64 deadline = g_get_monotonic_time () + EXPLAIN_SECONDS * G_USEC_PER_SEC;
 
-  if (job->stopped || job->lost || job->paused || job->stalled)
+  if (job->stopped || job->lost || job->paused || job->stalled || job->silence != NULL)
     return;
   if (job->message != NULL && strstr (job->message, "Operation canceled") == NULL)
     return;
@@ -354,21 +368,53 @@ has_gone (VkBackupJob *job)
   return TRUE;
 }
 
+static void
+ask_to_abort (virDomainPtr domain, gpointer data)
+{
+  const char *name = virDomainGetName (domain);
+  GError **failure = data;
+
+  if (virDomainAbortJob (domain) < 0)
+    vk_set_libvirt_error (failure, N_("end it with virsh domjobabort"), "cannot end the backup job of '%s'", name);
+}
+
+static void
+failure_free (gpointer data)
+{
+  GError **failure = data;
+
+  g_clear_error (failure);
+  g_free (failure);
+}
+
+static gboolean
+abort_job (virDomainPtr domain, GError **error)
+{
+  GError **failure = g_new0 (GError *, 1);
+  gboolean aborted;
+
+  if (!vk_question_ask (domain, ask_to_abort, failure, failure_free, error))
+    return FALSE;
+  aborted = *failure == NULL;
+  if (!aborted)
+    g_propagate_error (error, g_steal_pointer (failure));
+  failure_free (failure);
+  return aborted;
+}
+
 gboolean
 vk_backup_job_end (VkBackupJob *job, GError **error)
 {
   const char *name = virDomainGetName (job->domain);
   gint64 deadline = g_get_monotonic_time () + END_SECONDS * G_USEC_PER_SEC;
   gboolean was_over = job->over;
+  g_autoptr (GError) failure = NULL;
 
   if (job->completed || job->stopped)
     return TRUE;
   job->over = FALSE;
-  if (virDomainAbortJob (job->domain) < 0)
+  if (!abort_job (job->domain, &failure))
     {
-      g_autoptr (GError) failure = NULL;
-
-      vk_set_libvirt_error (&failure, N_("end it with virsh domjobabort"), "cannot end the backup job of '%s'", name);
       /* Somebody else may have been faster: the guard of a backup that was killed. */
       if (has_gone (job))
         return TRUE;

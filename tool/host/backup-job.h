@@ -22,8 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkBackupJob, vk_backup_job_free)
  * once (libvirt itself would wait for half a minute). */
 gboolean vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error);
 
-/* Ends the job if it still runs, whatever state it is in. */
-void vk_backup_job_stop (VkBackupJob *job);
+/* Ends the job if it still runs, whatever state it is in.  Returns whether none of ours runs any more. */
+gboolean vk_backup_job_stop (VkBackupJob *job);
 
 /* Called a few times a second while a job is waited for.  FALSE with *error set ends the
  * waiting. */

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/xml.h"
+#include "host/question.h"
 
 static const char *
 operation_word (int operation)
@@ -37,23 +38,43 @@ operation_word (int operation)
     }
 }
 
-gboolean
-vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error)
+typedef struct
+{
+  int type;
+  virTypedParameterPtr params;
+  int n_params;
+  GError *error;
+} Stats;
+
+static void
+stats_free (gpointer data)
+{
+  Stats *stats = data;
+
+  virTypedParamsFree (stats->params, stats->n_params);
+  g_clear_error (&stats->error);
+  g_free (stats);
+}
+
+static void
+ask_stats (virDomainPtr domain, gpointer data)
 {
   const char *name = virDomainGetName (domain);
-  virTypedParameterPtr params = NULL;
-  unsigned long long value;
-  int n_params = 0;
-  int type = VIR_DOMAIN_JOB_NONE;
-  int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+  Stats *stats = data;
 
-  memset (info, 0, sizeof *info);
-  if (virDomainGetJobStats (domain, &type, &params, &n_params, 0) < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot ask for the job of '%s'", name);
-      return FALSE;
-    }
-  info->active = type == VIR_DOMAIN_JOB_BOUNDED || type == VIR_DOMAIN_JOB_UNBOUNDED;
+  if (virDomainGetJobStats (domain, &stats->type, &stats->params, &stats->n_params, 0) < 0)
+    vk_set_libvirt_error (&stats->error, NULL, "cannot ask for the job of '%s'", name);
+}
+
+static void
+take_stats (VkJobInfo *info, const Stats *stats)
+{
+  int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+  virTypedParameterPtr params = stats->params;
+  int n_params = stats->n_params;
+  unsigned long long value;
+
+  info->active = stats->type == VIR_DOMAIN_JOB_BOUNDED || stats->type == VIR_DOMAIN_JOB_UNBOUNDED;
   virTypedParamsGetInt (params, n_params, VIR_DOMAIN_JOB_OPERATION, &operation);
   info->operation = operation_word (operation);
   info->is_backup = info->active && operation == VIR_DOMAIN_JOB_OPERATION_BACKUP;
@@ -75,8 +96,25 @@ vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error)
     }
   if (virTypedParamsGetULLong (params, n_params, VIR_DOMAIN_JOB_DISK_TEMP_USED, &value) > 0)
     info->scratch_used = value;
-  virTypedParamsFree (params, n_params);
-  return TRUE;
+}
+
+gboolean
+vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error)
+{
+  Stats *stats = g_new0 (Stats, 1);
+  gboolean known;
+
+  memset (info, 0, sizeof *info);
+  stats->type = VIR_DOMAIN_JOB_NONE;
+  if (!vk_question_ask (domain, ask_stats, stats, stats_free, error))
+    return FALSE;
+  known = stats->error == NULL;
+  if (known)
+    take_stats (info, stats);
+  else
+    g_propagate_error (error, g_steal_pointer (&stats->error));
+  stats_free (stats);
+  return known;
 }
 
 void

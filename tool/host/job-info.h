@@ -16,7 +16,7 @@ typedef struct
   guint64 scratch_used, scratch_total; /* pull backup: bytes of the scratch files */
 } VkJobInfo;
 
-/* Asks libvirt.  FALSE with VK_LIBVIRT_ERROR set. */
+/* Asks libvirt.  FALSE with VK_LIBVIRT_ERROR set; with VK_ERROR_GUEST when QEMU does not answer. */
 gboolean vk_job_info_get (virDomainPtr domain, VkJobInfo *info, GError **error);
 
 /* "pull" or "push", and where it goes, of the backup that runs on domain; both

@@ -8,27 +8,56 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "host/question.h"
+
+typedef struct
+{
+  char *command, *text;
+  char *reply; /* libvirt's */
+  GError *error;
+} Order;
+
+static void
+order_free (gpointer data)
+{
+  Order *order = data;
+
+  g_free (order->command);
+  g_free (order->text);
+  free (order->reply);
+  g_clear_error (&order->error);
+  g_free (order);
+}
+
+static void
+run_order (virDomainPtr domain, gpointer data)
+{
+  Order *order = data;
+
+  if (virDomainQemuMonitorCommand (domain, order->text, &order->reply, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) < 0)
+    vk_set_libvirt_error (&order->error, NULL, "QEMU monitor command %s", order->command);
+}
 
 JsonObject *
 vk_qmp_run (virDomainPtr domain, const char *command, JsonObject *arguments, GError **error)
 {
   g_autoptr (JsonObject) request = json_object_new ();
   g_autoptr (JsonObject) answer = NULL;
-  g_autofree char *text = NULL;
-  char *reply = NULL;
+  Order *order = g_new0 (Order, 1);
   JsonObject *failure;
 
   vk_json_set_string (request, "execute", command);
   if (arguments != NULL)
     json_object_set_object_member (request, "arguments", arguments);
-  text = vk_json_to_string (request, FALSE);
-  if (virDomainQemuMonitorCommand (domain, text, &reply, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "QEMU monitor command %s", command);
-      return NULL;
-    }
-  answer = vk_json_parse (reply, command, error);
-  free (reply);
+  order->command = g_strdup (command);
+  order->text = vk_json_to_string (request, FALSE);
+  if (!vk_question_ask (domain, run_order, order, order_free, error))
+    return NULL;
+  if (order->error != NULL)
+    g_propagate_error (error, g_steal_pointer (&order->error));
+  else
+    answer = vk_json_parse (order->reply, command, error);
+  order_free (order);
   if (answer == NULL || !vk_json_get_object (answer, "error", &failure, error))
     return NULL;
   if (failure != NULL)
