@@ -135,7 +135,7 @@ held_backup ()
   shift 2
   "catch_$mode" "$domain"
   keep_in_background --store "$store" --json backup "$domain" --mode "$mode" --level full "$@"
-  caught || bail "no $mode job was seen"
+  caught || bail "no $mode job was seen: $(tail -c 600 "$out" "$err")"
 }
 
 # let_go DOMAIN: what was caught goes on at full speed.

@@ -13,8 +13,7 @@ start_libvirtd ()
   libvirtd --daemon --pid-file $daemon --config /etc/libvirt/libvirtd.conf
 }
 
-make_domain guest vda:qcow2:512M
-guest_write guest vda 0x42 0 300M
+make_big_domain guest
 for mode in push pull; do
   held_backup $mode guest
   kill -KILL "$(cat $daemon)"

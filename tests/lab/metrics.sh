@@ -94,8 +94,10 @@ make_big_domain big
 catch_push big
 keep_in_background --config "$lab/config" --store "$store" --json backup big web-1
 caught || bail "no job was seen"
-# One domain at a time is the default, so there is one child.
-kill -KILL "$(tr -d ' ' <"/proc/$keeper/task/$keeper/children")"
+# Its child is the server that makes processes for it, of which there is one: one domain at a
+# time is the default.
+server=$(tr -d ' ' <"/proc/$keeper/task/$keeper/children")
+kill -KILL "$(tr -d ' ' <"/proc/$server/task/$server/children")"
 keep_ends 60
 is "$code $(take; of big backup_failures_total failed) $(of web-1 points)" "17 1 4" "the failure of a process that was killed is counted by the one that began it"
 wait_for 60 no_job big
