@@ -147,78 +147,24 @@ at_least ()
 # number of an array's elements.
 json_get ()
 {
-  # A parser of its own: loading JSON::PP takes longer than all the rest of most questions.
-  # Strings are scalars, and numbers, true, false and null references to their text.
-  perl -e '
+  perl -MJSON::PP -e '
     my ($file, @paths) = @ARGV;
-    my $space = qr/[ \t\r\n]*/;
-    my %escapes = (b => "\b", f => "\f", n => "\n", r => "\r", t => "\t");
-    my %letters = reverse %escapes;
-
-    sub string {
-      /\G"((?:[^"\\\x00-\x1f]++|\\(?:["\\\/bfnrt]|u[0-9a-fA-F]{4}))*+)"/gc or die;
-      my $string = $1;
-      $string =~ s{\\(?:u(d[89ab]..)\\u(d[c-f]..)|u(....)|(.))}
-                  {defined $1 ? chr (0x10000 + ((hex ($1) & 0x3ff) << 10) + (hex ($2) & 0x3ff)) : defined $3 ? chr hex $3 : $escapes{$4} // $4}gei;
-      die if $string =~ /[\x{d800}-\x{dfff}]/;
-      return $string;
-    }
-
-    sub value {
-      /\G$space/gc;
-      if (/\G\{$space/gc) {
-        my %object;
-        return \%object if /\G\}/gc;
-        do {
-          my $name = string ();
-          /\G$space:/gc or die;
-          $object{$name} = value ();
-        } while /\G$space,$space/gc;
-        /\G$space\}/gc or die;
-        return \%object;
-      }
-      if (/\G\[$space/gc) {
-        my @array;
-        return \@array if /\G\]/gc;
-        do { push @array, value () } while /\G$space,/gc;
-        /\G$space\]/gc or die;
-        return \@array;
-      }
-      return string () if /\G"/;
-      /\G(-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)|true|false|null)/gc or die;
-      my $text = $2 ? 0 + $1 : $1;
-      return \$text;
-    }
-
-    sub quoted {
-      my $string = shift;
-      $string =~ s/(["\\])/\\$1/g;
-      $string =~ s{([\x00-\x1f\x7f])}{$letters{$1} ? "\\$letters{$1}" : sprintf "\\u%04x", ord $1}ge;
-      return "\"$string\"";
-    }
-
-    sub canonical {
-      my $value = shift;
-      return "{" . join (",", map { quoted ($_) . ":" . canonical ($value->{$_}) } sort keys %$value) . "}" if ref $value eq "HASH";
-      return "[" . join (",", map { canonical ($_) } @$value) . "]" if ref $value eq "ARRAY";
-      return ref $value ? $$value : quoted ($value);
-    }
-
     open my $in, "<:raw", $file or die "$file: $!";
     local $/;
-    $_ = <$in>;
-    my $document;
-    if (!utf8::decode ($_) || !eval { $document = value (); /\G$space\z/gc }) { print "(not JSON)\n"; exit }
+    my $json = JSON::PP->new->utf8->allow_nonref->canonical;
+    my $document = eval { $json->decode (<$in>) };
+    if ($@) { print "(not JSON)\n"; exit }
     PATH: for my $path (@paths) {
       my $value = $document;
       for my $step ($path =~ /(\.[^.\[]+|\[\d+\])/g) {
-        if ($step eq ".length" && ref $value eq "ARRAY") { $value = \(my $length = @$value) }
+        if ($step eq ".length" && ref $value eq "ARRAY") { $value = @$value }
         elsif ($step =~ /^\.(.+)/ && ref $value eq "HASH" && exists $value->{$1}) { $value = $value->{$1} }
         elsif ($step =~ /^\[(\d+)\]/ && ref $value eq "ARRAY" && $1 < @$value) { $value = $value->[$1] }
         else { print "(none)\n"; next PATH }
       }
-      my $text = ref $value ? canonical ($value) : $value;
-      utf8::encode ($text);
-      print "$text\n";
+      if (!defined $value) { print "null\n" }
+      elsif (JSON::PP::is_bool ($value)) { print $value ? "true\n" : "false\n" }
+      elsif (ref $value) { print $json->encode ($value), "\n" }
+      else { utf8::encode ($value); print "$value\n" }
     }' "$@"
 }
