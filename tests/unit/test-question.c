@@ -18,8 +18,8 @@ typedef struct
 
 static virDomainPtr domain;
 
-static void
-answer (virDomainPtr asked, gpointer data)
+static gboolean
+answer (virDomainPtr asked, gpointer data, GError **error)
 {
   Fixture *fixture = data;
 
@@ -29,6 +29,7 @@ answer (virDomainPtr asked, gpointer data)
     g_cond_wait (&fixture->changed, &fixture->lock);
   fixture->answered++;
   g_mutex_unlock (&fixture->lock);
+  return TRUE;
 }
 
 static void
@@ -52,6 +53,23 @@ test_answer (void)
   g_assert_no_error (error);
   g_assert_cmpuint (fixture.answered, ==, 1);
   g_assert_cmpuint (fixture.freed, ==, 0);
+}
+
+static gboolean
+refuse (virDomainPtr asked, gpointer data, GError **error)
+{
+  return vk_fail (error, VK_ERROR_BUSY, "not now");
+}
+
+static void
+test_refusal (void)
+{
+  Fixture fixture = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (vk_question_ask (domain, refuse, &fixture, count_freed, &error));
+  g_assert_error (error, VK_ERROR, VK_ERROR_BUSY);
+  g_assert_cmpuint (fixture.freed, ==, 1);
 }
 
 static void
@@ -98,6 +116,7 @@ main (int argc, char **argv)
   domain = connection ? virDomainLookupByName (connection, "test") : NULL;
   g_assert_nonnull (domain);
   g_test_add_func ("/question/answer", test_answer);
+  g_test_add_func ("/question/refusal", test_refusal);
   g_test_add_func ("/question/silence", test_silence);
   failed = g_test_run ();
   virDomainFree (domain);

@@ -368,38 +368,15 @@ has_gone (VkBackupJob *job)
   return TRUE;
 }
 
-static void
-ask_to_abort (virDomainPtr domain, gpointer data)
+static gboolean
+abort_job (virDomainPtr domain, gpointer unused, GError **error)
 {
   const char *name = virDomainGetName (domain);
-  GError **failure = data;
 
-  if (virDomainAbortJob (domain) < 0)
-    vk_set_libvirt_error (failure, N_("end it with virsh domjobabort"), "cannot end the backup job of '%s'", name);
-}
-
-static void
-failure_free (gpointer data)
-{
-  GError **failure = data;
-
-  g_clear_error (failure);
-  g_free (failure);
-}
-
-static gboolean
-abort_job (virDomainPtr domain, GError **error)
-{
-  GError **failure = g_new0 (GError *, 1);
-  gboolean aborted;
-
-  if (!vk_question_ask (domain, ask_to_abort, failure, failure_free, error))
-    return FALSE;
-  aborted = *failure == NULL;
-  if (!aborted)
-    g_propagate_error (error, g_steal_pointer (failure));
-  failure_free (failure);
-  return aborted;
+  if (virDomainAbortJob (domain) == 0)
+    return TRUE;
+  vk_set_libvirt_error (error, N_("end it with virsh domjobabort"), "cannot end the backup job of '%s'", name);
+  return FALSE;
 }
 
 gboolean
@@ -413,7 +390,7 @@ vk_backup_job_end (VkBackupJob *job, GError **error)
   if (job->completed || job->stopped)
     return TRUE;
   job->over = FALSE;
-  if (!abort_job (job->domain, &failure))
+  if (!vk_question_ask (job->domain, abort_job, NULL, NULL, &failure))
     {
       /* Somebody else may have been faster: the guard of a backup that was killed. */
       if (has_gone (job))

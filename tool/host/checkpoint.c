@@ -51,52 +51,33 @@ vk_checkpoint_list (virDomainPtr domain, const char *store_id, GError **error)
   return names;
 }
 
-typedef struct
+static gboolean
+delete (virDomainPtr domain, gpointer name, GError **error)
 {
-  char *name;
-  GError *error;
-} Deletion;
-
-static void
-deletion_free (gpointer data)
-{
-  Deletion *deletion = data;
-
-  g_free (deletion->name);
-  g_clear_error (&deletion->error);
-  g_free (deletion);
-}
-
-static void
-delete (virDomainPtr domain, gpointer data)
-{
-  Deletion *deletion = data;
   const char *domain_name = virDomainGetName (domain);
-  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, deletion->name, 0);
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
+  g_autoptr (GError) failure = NULL;
 
   if (checkpoint == NULL && virGetLastErrorCode () == VIR_ERR_NO_DOMAIN_CHECKPOINT)
-    return;
+    return TRUE;
   if (checkpoint != NULL && virDomainCheckpointDelete (checkpoint, 0) == 0)
-    return;
-  vk_set_libvirt_error (&deletion->error, NULL, "cannot delete the checkpoint '%s' of '%s'", deletion->name, domain_name);
+    return TRUE;
+  vk_set_libvirt_error (&failure, NULL, "cannot delete the checkpoint '%s' of '%s'", (const char *) name, domain_name);
   if (checkpoint != NULL && virDomainCheckpointDelete (checkpoint, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY) == 0)
-    g_clear_error (&deletion->error);
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&failure));
+  return FALSE;
 }
 
 gboolean
 vk_checkpoint_delete (virDomainPtr domain, const char *name, GError **error)
 {
-  Deletion *deletion = g_new0 (Deletion, 1);
-  gboolean deleted;
+  char *copy = g_strdup (name);
 
-  deletion->name = g_strdup (name);
-  if (!vk_question_ask (domain, delete, deletion, deletion_free, error))
+  if (!vk_question_ask (domain, delete, copy, g_free, error))
     return FALSE;
-  deleted = deletion->error == NULL;
-  if (!deleted)
-    g_propagate_error (error, g_steal_pointer (&deletion->error));
-  deletion_free (deletion);
-  return deleted;
+  g_free (copy);
+  return TRUE;
 }
 
 char *

@@ -14,7 +14,6 @@ typedef struct
 {
   char *command, *text;
   char *reply; /* libvirt's */
-  GError *error;
 } Order;
 
 static void
@@ -25,17 +24,18 @@ order_free (gpointer data)
   g_free (order->command);
   g_free (order->text);
   free (order->reply);
-  g_clear_error (&order->error);
   g_free (order);
 }
 
-static void
-run_order (virDomainPtr domain, gpointer data)
+static gboolean
+run_order (virDomainPtr domain, gpointer data, GError **error)
 {
   Order *order = data;
 
-  if (virDomainQemuMonitorCommand (domain, order->text, &order->reply, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) < 0)
-    vk_set_libvirt_error (&order->error, NULL, "QEMU monitor command %s", order->command);
+  if (virDomainQemuMonitorCommand (domain, order->text, &order->reply, VIR_DOMAIN_QEMU_MONITOR_COMMAND_DEFAULT) == 0)
+    return TRUE;
+  vk_set_libvirt_error (error, NULL, "QEMU monitor command %s", order->command);
+  return FALSE;
 }
 
 JsonObject *
@@ -53,10 +53,7 @@ vk_qmp_run (virDomainPtr domain, const char *command, JsonObject *arguments, GEr
   order->text = vk_json_to_string (request, FALSE);
   if (!vk_question_ask (domain, run_order, order, order_free, error))
     return NULL;
-  if (order->error != NULL)
-    g_propagate_error (error, g_steal_pointer (&order->error));
-  else
-    answer = vk_json_parse (order->reply, command, error);
+  answer = vk_json_parse (order->reply, command, error);
   order_free (order);
   if (answer == NULL || !vk_json_get_object (answer, "error", &failure, error))
     return NULL;

@@ -16,6 +16,7 @@ typedef struct
   VkQuestionFunc func;
   gpointer data;
   GDestroyNotify free_data;
+  GError *error; /* of func */
   gboolean answered;
   gboolean given_up; /* nobody waits for it any more */
 } Question;
@@ -39,9 +40,17 @@ question_new (virDomainPtr domain, VkQuestionFunc func, gpointer data, GDestroyN
 }
 
 static void
+free_data_of (const Question *question)
+{
+  if (question->free_data != NULL)
+    question->free_data (question->data);
+}
+
+static void
 question_free (Question *question)
 {
   virDomainFree (question->domain);
+  g_clear_error (&question->error);
   g_free (question);
 }
 
@@ -51,7 +60,7 @@ run (gpointer user_data)
   Question *question = user_data;
   gboolean given_up;
 
-  question->func (question->domain, question->data);
+  question->func (question->domain, question->data, &question->error);
   g_mutex_lock (&lock);
   question->answered = TRUE;
   given_up = question->given_up;
@@ -61,7 +70,7 @@ run (gpointer user_data)
   g_mutex_unlock (&lock);
   if (given_up)
     {
-      question->free_data (question->data);
+      free_data_of (question);
       question_free (question);
     }
   return NULL;
@@ -112,14 +121,15 @@ vk_question_ask (virDomainPtr domain, VkQuestionFunc func, gpointer data, GDestr
   Question *question;
   GThread *thread;
   guint64 patience;
-  gboolean silent, answered;
+  gboolean silent, answered, done;
 
   g_mutex_lock (&lock);
   silent = is_silent (domain);
   g_mutex_unlock (&lock);
   if (silent || !vk_copy_patience (&patience, error))
     {
-      free_data (data);
+      if (free_data != NULL)
+        free_data (data);
       return silent ? vk_fail (error, VK_ERROR_GUEST, "QEMU of the domain '%s' does not answer", name) : FALSE;
     }
   question = question_new (domain, func, data, free_data);
@@ -140,6 +150,12 @@ vk_question_ask (virDomainPtr domain, VkQuestionFunc func, gpointer data, GDestr
       return vk_fail (error, VK_ERROR_GUEST, "QEMU of the domain '%s' does not answer: it hangs, or a storage that it waits for", name);
     }
   g_thread_join (thread);
+  done = question->error == NULL;
+  if (!done)
+    {
+      g_propagate_error (error, g_steal_pointer (&question->error));
+      free_data_of (question);
+    }
   question_free (question);
-  return TRUE;
+  return done;
 }
