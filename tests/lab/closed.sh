@@ -70,6 +70,40 @@ is "$(checkpoints guest)" "$had_checkpoints" "and no checkpoint"
 qmp guest '{"execute":"device_del","arguments":{"id":"stick"}}' >/dev/null
 virsh -q destroy guest
 
+# A guest that stops when all of it has been copied: there is no QEMU left to be asked.
+virsh -q start guest >/dev/null
+own_nodes[guest]=$(block_nodes guest)
+shadow guest vda "$lab/then.raw"
+held_backup push guest
+kill -STOP "$keeper"
+let_go guest
+wait_for 60 no_job guest || bail "the job does not end"
+virsh -q destroy guest
+kill -CONT "$keeper"
+keep_ends 60
+exits 0 "a guest that stops when its copy is whole does not fail the backup"
+is "$(json .closed.proven) $(json .closed.method)" "true ended" "that its QEMU has ended is the proof"
+holds "the image is whole" same_bytes "$(point_dir "$(json .point)")/vda.qcow2" "$lab/then.raw"
+virsh -q start guest >/dev/null
+own_nodes[guest]=$(block_nodes guest)
+keep --store "$store" --json backup guest
+exits 0 "the next backup succeeds"
+is "$(checkpoints guest | grep -c .)" 1 "and leaves one checkpoint"
+virsh -q destroy guest
+
+# A newer libvirt keeps a guest that shuts itself down until its backup has ended.
+newer=${G_TEST_BUILDDIR:-$(dirname "$VIRT_KEEP")/../tests}/lab/newer-libvirt.so
+[ -e "$newer" ] || bail "$newer is not built"
+make_domain newer vda:qcow2:16M
+for version in 11009000 11010000; do
+  env LD_PRELOAD="$newer" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" VIRT_KEEP_LIBVIRT_VERSION=$version VIRT_KEEP_LIBVIRT_FLAGS="$lab/flags" \
+    "$VIRT_KEEP" --store "$store" --json backup newer >"$out" 2>"$err" </dev/null
+  code=$?
+  exits 0 "a backup with libvirt $version succeeds"
+  is "$(cat "$lab/flags")" $((version < 11010000 ? 1 : 3)) "and asks for what that one has"
+done
+virsh -q destroy newer
+
 # Nothing was written through the monitor here: that alone would taint the domain.
 make_domain quiet vda:qcow2:16M
 tainted ()

@@ -196,13 +196,14 @@ vk_backup_complete_point (VkBackup *backup, GError **error)
 
 /* Each live bitmap costs the guest.  The new point's is the only one that a
  * later backup into this store starts from (a differential, too: see
- * settle_bases()); failing to delete an old one does not undo the backup. */
+ * settle_bases()); failing to delete an old one does not undo the backup.  Of a guest
+ * that has stopped since only the names could be deleted, and not the bitmaps. */
 void
 vk_backup_retire_checkpoints (VkBackup *backup)
 {
   g_autoptr (GPtrArray) names = NULL;
 
-  if (backup->checkpoint == NULL)
+  if (backup->checkpoint == NULL || virDomainIsActive (backup->domain) != 1)
     return;
   names = vk_checkpoint_list (backup->domain, backup->store->id, NULL);
   for (guint i = 0; names != NULL && i < names->len; i++)

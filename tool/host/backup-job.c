@@ -22,6 +22,10 @@ enum
   END_SECONDS = 30,        /* for libvirt to report a job that was told to end */
 };
 
+/* VIR_DOMAIN_BACKUP_BEGIN_PRESERVE_SHUTDOWN_DOMAIN, which the headers need not have yet: a guest that shuts itself
+ * down is paused until its backup has ended. */
+enum { PRESERVE_SHUTDOWN_FLAG = 1 << 1, PRESERVE_SHUTDOWN_SINCE = 11010000 };
+
 struct VkBackupJob
 {
   VkHost *host;
@@ -176,6 +180,16 @@ claim_begin_error (const char *name, gboolean here, gboolean push, GError **erro
   return TRUE;
 }
 
+static unsigned int
+begin_flags (VkBackupJob *job, gboolean reuse)
+{
+  unsigned int flags = reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0;
+
+  if (vk_host_libvirt_is_at_least (job->host, PRESERVE_SHUTDOWN_SINCE))
+    flags |= PRESERVE_SHUTDOWN_FLAG;
+  return flags;
+}
+
 gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
@@ -188,7 +202,7 @@ vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *check
     return FALSE;
   if (info.active)
     return vk_fail (error, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
-  if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, reuse ? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL : 0) < 0)
+  if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, begin_flags (job, reuse)) < 0)
     {
       if (!claim_begin_error (name, here, reuse, error))
         vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
@@ -339,7 +353,10 @@ vk_backup_job_wait (VkBackupJob *job, VkTickFunc tick, gpointer user_data, GCanc
     return FALSE;
   if (!run_while_alive (job, &job->over, tick, user_data, cancellable, error))
     return FALSE;
-  if (job->completed && job->success && !job->stopped)
+  /* The event of a job that has completed comes before that of a guest that stopped after it. */
+  if (job->stopped)
+    vk_host_run_until (&job->completed, NULL, g_get_monotonic_time () + TICK_MILLISECONDS * 1000, NULL);
+  if (job->completed && job->success)
     return TRUE;
   wait_for_cause (job);
   return set_outcome_error (job, error);

@@ -277,6 +277,14 @@ vk_host_libvirt_version (VkHost *host)
   return unpack_version (known, version);
 }
 
+gboolean
+vk_host_libvirt_is_at_least (VkHost *host, unsigned long version)
+{
+  unsigned long there = 0;
+
+  return virConnectGetLibVersion (host->connection, &there) == 0 && there >= version;
+}
+
 char *
 vk_host_qemu_version (VkHost *host)
 {

@@ -46,6 +46,10 @@ virDomainPtr vk_host_find_domain (VkHost *host, const char *word, GError **error
 /* "9.0.0".  Returns: (transfer full); "unknown" when libvirt does not tell. */
 char *vk_host_libvirt_version (VkHost *host);
 
+/* Whether the libvirt of the host, which need not be the one here, is at least that of version, in
+ * the numbers of virConnectGetLibVersion(): 11010000 is 11.10.0. */
+gboolean vk_host_libvirt_is_at_least (VkHost *host, unsigned long version);
+
 /* "7.2.22", of the QEMU that libvirt would start now.  libvirt may have to
  * start one to know, which takes seconds: vk_monitor_qemu_version() asks the
  * running one. */

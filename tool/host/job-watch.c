@@ -33,6 +33,9 @@ vk_event_name (VkEventKind kind)
   g_assert_not_reached ();
 }
 
+/* VIR_DOMAIN_EVENT_SUSPENDED_GUEST_SHUTDOWN, since libvirt 11.10, which the headers need not have yet. */
+enum { SUSPENDED_GUEST_SHUTDOWN = 9 };
+
 static const char *
 lifecycle_word (int event)
 {
@@ -106,6 +109,8 @@ on_lifecycle (virConnectPtr connection, virDomainPtr domain, int event, int deta
       report.paused_by_io_error = TRUE;
       report.detail = "I/O error";
     }
+  if (event == VIR_DOMAIN_EVENT_SUSPENDED && detail == SUSPENDED_GUEST_SHUTDOWN)
+    report.detail = "the guest has shut down, its QEMU waits for the end of the backup";
   watch->func (&report, watch->user_data);
   return 0;
 }

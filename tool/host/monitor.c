@@ -266,6 +266,26 @@ prove_with_locks (const char *const *files, VkClosedProof *proof)
     }
 }
 
+/* libvirt says so only when the process is gone; a transient domain then is, too. */
+static gboolean
+has_stopped (virDomainPtr domain)
+{
+  int active = virDomainIsActive (domain);
+
+  return active == 0 || (active < 0 && virGetLastErrorCode () == VIR_ERR_NO_DOMAIN);
+}
+
+static void
+prove_by_end (VkClosedProof *proof)
+{
+  proof->method = "ended";
+  proof->note = g_strdup ("the domain has stopped since");
+  proof->proven = TRUE;
+  g_ptr_array_set_size (proof->nodes_left, 0);
+  g_ptr_array_set_size (proof->jobs_left, 0);
+  g_ptr_array_set_size (proof->exports_left, 0);
+}
+
 VkClosedProof *
 vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_here, gboolean use_monitor)
 {
@@ -274,6 +294,11 @@ vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_h
 
   if (use_monitor && prove_with_monitor (domain, files, proof, &failure))
     return proof;
+  if (has_stopped (domain))
+    {
+      prove_by_end (proof);
+      return proof;
+    }
   proof->note = g_strdup (failure ? failure->message : "the QEMU monitor was not asked (--monitor never)");
   if (files_here)
     prove_with_locks (files, proof);
@@ -363,6 +388,8 @@ vk_closed_proof_to_text (const VkClosedProof *proof)
     return g_strdup_printf ("whether QEMU has let go of the backup is not known: %s, and its files are on another host", proof->note);
   if (!proof->proven)
     return g_strdup_printf ("QEMU has NOT let go of the backup (asked: %s): block nodes or files still open: %s; jobs: %s", proof->method, *nodes ? nodes : "none", *jobs ? jobs : "none");
+  if (strcmp (proof->method, "ended") == 0)
+    return g_strdup_printf ("QEMU has let go of the backup: it has ended (%s)", proof->note);
   if (strcmp (proof->method, "monitor") != 0)
     return g_strdup_printf ("QEMU has let go of the backup: nobody holds a lock on its images (%s)", proof->note);
   if (proof->removed_nodes->len > 0)

@@ -10,7 +10,7 @@
 typedef struct
 {
   gboolean proven;       /* nothing of the backup is left in QEMU */
-  const char *method;    /* "monitor", "image-lock", or "none" */
+  const char *method;    /* "monitor", "image-lock", "ended": there is no QEMU any more, or "none" */
   char *note;            /* why the method is not "monitor", or why it is not proven; NULL */
   GPtrArray *nodes_left; /* of char *: block nodes on the backup's files */
   GPtrArray *jobs_left;  /* of char *: block jobs of type backup */
@@ -26,7 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkClosedProof, vk_closed_proof_free)
  * more and runs no backup job, waiting for it a few seconds and then deleting
  * (blockdev-del) block nodes that stayed behind.  With use_monitor FALSE, or
  * when passthrough is refused, only the image locks are looked at, if files_here
- * says that they are on this host.
+ * says that they are on this host.  A domain that has stopped has no QEMU that could
+ * have anything open.
  * Returns: (transfer full); what could not be proven is in it, not an error. */
 VkClosedProof *vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_here, gboolean use_monitor);
 
