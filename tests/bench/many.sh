@@ -9,13 +9,25 @@ many_domains=${BENCH_DOMAINS:-50}
 
 keep_many=("$VIRT_KEEP" --store "$store" backup --all --exclude-domain 'apart-*' --jobs 4 --progress none)
 
+# keep_all SUBJECT
 keep_all ()
 {
   clock_start
   must "${keep_many[@]}" --json
-  clock keep-all
+  clock "$1"
   [ "$(json_get "$lab/said" .succeeded)" = "$many_domains" ] || bail "not all were backed up: $(head -c 1000 "$lab/said")"
   [ "$(grep -c '"level" : "incremental"' "$lab/said")" -ge "$many_domains" ] || bail "they are no incrementals: $(head -c 1000 "$lab/said")"
+}
+
+# The same when there is something to copy: each domain has to have a job.
+keep_written ()
+{
+  local n
+  for ((n = 1; n <= many_domains; n++)); do
+    guest_write "small-$n" vda "$((1 + round))" 1M 64k
+  done
+  keep_all keep-written
+  [ "$(grep -c '"method" : "monitor"' "$lab/said")" = "$many_domains" ] || bail "not each domain had a job: $(head -c 1000 "$lab/said")"
 }
 
 # virtnbd_loop LEVEL: one domain after the other, as one scripts it.
@@ -37,11 +49,14 @@ virtnbd_all ()
 
 # used FILE COMMAND...: runs it and writes to FILE: the seconds that the processors spent on it
 # and on what it started, and the greatest sum of the resident KiB of all these at one time.
+# As a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) it also gets what outlives its parent.
 used ()
 {
   perl -MTime::HiRes=sleep -e '
+    require "sys/syscall.ph";
     my ($file, @command) = @ARGV;
     my $peak = 0;
+    syscall (&SYS_prctl, 36, 1, 0, 0, 0) == 0 or die "prctl: $!";
     sub children {
       map { my $in; open ($in, "<", $_) ? split (" ", <$in> // "") : () } glob "/proc/$_[0]/task/*/children";
     }
@@ -61,6 +76,7 @@ used ()
       sleep 0.02;
     }
     my $code = $?;
+    1 while waitpid (-1, 0) > 0;
     my (undef, undef, $user, $system) = times;
     open my $out, ">", $file or die;
     printf $out "%.3f %d\n", $user + $system, $peak;
@@ -94,7 +110,7 @@ many_small () # PREFIX
 # virtnbdbackup suffers no checkpoint but its own, and gets as many domains of the same kind.
 part_many ()
 {
-  local contenders=(keep_all) rows n
+  local contenders=("keep_all keep-all" keep_written) rows written n
   [[ $many_domains =~ ^[1-9][0-9]*$ ]] || bail "BENCH_DOMAINS is not a number of domains: $many_domains"
   many_small small
   if have virtnbdbackup; then
@@ -103,13 +119,16 @@ part_many ()
     must virtnbd_loop full
     contenders+=(virtnbd_all)
     rows='virtnbd-all|virtnbdbackup -l inc, one after the other|five'
+    written='virtnbd-all|virtnbdbackup -l inc, nothing changed, one after the other'
   else
     rows='none|left out: virtnbdbackup is not installed'
+    written=$rows
   fi
   must "${keep_many[@]}"
   rounds "${contenders[@]}"
   note
   compare "virt-keep backup --all --jobs 4, $many_domains domains, nothing changed" keep-all <<<"$rows"
+  compare "virt-keep backup --all --jobs 4, 64 KiB written in each" keep-written <<<"$written"
   printf '\n%-62s %10s  %9s\n' "once each, with all that was started" "CPU/domain" "peak"
   used_row "virt-keep backup --all --jobs 4" "$many_domains" "${keep_many[@]}"
   used_row "the same for one domain" 1 "$VIRT_KEEP" --store "$store" backup small-1 --progress none

@@ -64,6 +64,7 @@ typedef struct
   gboolean still_frozen;  /* it could not be thawed */
   gboolean stored;        /* the point is committed */
   char *checkpoint;       /* name, once libvirt may have made it */
+  gboolean unchanged;     /* nothing has changed since base, and there is no job */
   gboolean may_be_open;   /* libvirt has been asked for the job, and QEMU not yet whether it has let go */
   char *run_dir;          /* private: our sockets */
   char *qemu_dir;         /* private, on the host of QEMU: its socket.  The same where that is this host */
@@ -144,6 +145,11 @@ void vk_backup_hook_end (VkBackup *backup, const GError *reason);
 
 /* Asks the guest what it is, for the manifest. */
 void vk_backup_describe_guest (VkBackup *backup);
+
+/* Whether it looks as if nothing had changed since the base point; and whether that is so at this
+ * instant, which then is the point's: unchanged. */
+gboolean vk_backup_may_be_unchanged (const VkBackup *backup);
+gboolean vk_backup_is_unchanged (VkBackup *backup);
 
 /* Begins the job with the documents that the templates give. */
 gboolean vk_backup_begin_job (VkBackup *backup, GError **error);

@@ -181,7 +181,7 @@ prepare (VkBackup *backup, GError **error)
 static gboolean
 limit_rates (VkBackup *backup, GError **error)
 {
-  return backup->state == VK_STATE_SHUT_OFF || backup->request->mode != VK_MODE_PUSH || vk_backup_set_speeds (backup, error);
+  return backup->state == VK_STATE_SHUT_OFF || backup->unchanged || backup->request->mode != VK_MODE_PUSH || vk_backup_set_speeds (backup, error);
 }
 
 /* Step 6, and 7 where there is a QEMU. */
@@ -190,6 +190,8 @@ copy_disks (VkBackup *backup, GError **error)
 {
   if (backup->state == VK_STATE_SHUT_OFF)
     return vk_backup_direct (backup, error);
+  if (backup->unchanged)
+    return TRUE;
   if (backup->request->mode == VK_MODE_PUSH)
     return vk_backup_push (backup, error) && vk_backup_prove_closed (backup, error);
   return vk_backup_pull (backup, error) && vk_backup_prove_closed (backup, error);

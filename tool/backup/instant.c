@@ -4,11 +4,15 @@
 
 #include "backup/backup-private.h"
 
-/* Without QEMU there is no job: the disks do not change. */
+/* Without QEMU there is no job, and where nothing has changed there need not be one. */
 static gboolean
 begin (VkBackup *backup, GError **error)
 {
-  return backup->state == VK_STATE_SHUT_OFF || vk_backup_begin_job (backup, error);
+  if (backup->state == VK_STATE_SHUT_OFF || vk_backup_is_unchanged (backup))
+    return TRUE;
+  if (backup->guard == NULL && vk_backup_may_be_unchanged (backup))
+    vk_backup_start_guard (backup);
+  return vk_backup_begin_job (backup, error);
 }
 
 static gboolean

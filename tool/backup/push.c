@@ -74,7 +74,8 @@ vk_backup_push_prepare (VkBackup *backup, GError **error)
 {
   if (!vk_backup_run_step (backup, make_images, error))
     return FALSE;
-  vk_backup_start_guard (backup);
+  if (!vk_backup_may_be_unchanged (backup))
+    vk_backup_start_guard (backup);
   return TRUE;
 }
 

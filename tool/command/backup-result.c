@@ -131,6 +131,8 @@ append_closed (GString *text, const VkManifest *manifest)
     return;
   if (g_str_equal (method, "monitor"))
     g_string_append (text, _("QEMU has closed the backup: no backup node, job or export is left in it (asked: query-named-block-nodes, query-block-jobs, query-jobs, query-block-exports).\n"));
+  else if (g_str_equal (method, "no-job"))
+    g_string_append_printf (text, _("Nothing had changed since %s: no backup job was needed, and QEMU had nothing to close.\n"), manifest->base);
   else if (g_str_equal (method, "ended"))
     g_string_append (text, _("QEMU has closed the backup: it has ended, the domain has stopped since.\n"));
   else

@@ -307,6 +307,17 @@ vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_h
   return proof;
 }
 
+VkClosedProof *
+vk_closed_without_job (const char *note)
+{
+  VkClosedProof *proof = proof_new ();
+
+  proof->method = "no-job";
+  proof->note = g_strdup (note);
+  proof->proven = TRUE;
+  return proof;
+}
+
 GPtrArray *
 vk_monitor_open_files (virDomainPtr domain, GError **error)
 {

@@ -10,7 +10,7 @@
 typedef struct
 {
   gboolean proven;       /* nothing of the backup is left in QEMU */
-  const char *method;    /* "monitor", "image-lock", "ended": there is no QEMU any more, or "none" */
+  const char *method;    /* "monitor", "image-lock", "ended": there is no QEMU any more, "no-job", or "none" */
   char *note;            /* why the method is not "monitor", or why it is not proven; NULL */
   GPtrArray *nodes_left; /* of char *: block nodes on the backup's files */
   GPtrArray *jobs_left;  /* of char *: block jobs of type backup */
@@ -30,6 +30,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkClosedProof, vk_closed_proof_free)
  * have anything open.
  * Returns: (transfer full); what could not be proven is in it, not an error. */
 VkClosedProof *vk_prove_closed (virDomainPtr domain, const char *const *files, gboolean files_here, gboolean use_monitor);
+
+/* Where no job was begun, there is nothing to close.  note says why there was none.
+ * Returns: (transfer full). */
+VkClosedProof *vk_closed_without_job (const char *note);
 
 /* What QEMU's block nodes lie on: paths of files, and names of what is none.
  * Returns: (transfer full) of char *, or NULL with *error when it cannot be asked. */
