@@ -88,8 +88,8 @@ begin_once (VkBackup *backup, GError **error)
   instant = vk_time_now ();
   if (!vk_backup_job_begin (backup->job, backup_xml, checkpoint_xml, backup->request->mode == VK_MODE_PUSH, &failure))
     {
-      /* One whose answer was lost on the way may yet begin. */
-      if (strcmp (vk_error_class_name (failure), "connection") != 0 && !vk_host_is_lost (backup->host))
+      /* One whose answer was lost on the way, or has not come, may yet begin. */
+      if (strcmp (vk_error_class_name (failure), "connection") != 0 && !g_error_matches (failure, VK_ERROR, VK_ERROR_GUEST) && !vk_host_is_lost (backup->host))
         vk_guard_tell_refused (backup->guard);
       g_propagate_error (error, g_steal_pointer (&failure));
       return FALSE;

@@ -7,6 +7,7 @@
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "host/block-info.h"
 #include "host/disk-select.h"
 #include "host/domains.h"
 #include "host/secret.h"
@@ -124,11 +125,8 @@ add_disk (VkBackup *backup, const VkDisk *disk, GError **error)
 
   if (backup->state == VK_STATE_SHUT_OFF && only_qemu_reads (backup->xml, disk) != NULL)
     return vk_fail (error, VK_ERROR_REFUSED, "the domain '%s' is shut off and its disk '%s' (%s) %s: back it up with --start-paused, or while it runs", backup->xml->name, disk->target, disk->source, only_qemu_reads (backup->xml, disk));
-  if (virDomainGetBlockInfo (backup->domain, disk->target, &info, 0) < 0)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot ask for the size of the disk '%s' of '%s'", disk->target, backup->xml->name);
-      return FALSE;
-    }
+  if (!vk_block_info_get (backup->domain, disk->target, &info, error))
+    return FALSE;
   taken = g_new0 (VkBackupDisk, 1);
   taken->disk = disk;
   taken->size = info.capacity;

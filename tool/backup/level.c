@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "host/block-info.h"
 #include "host/checkpoint.h"
 #include "view/qemu-img.h"
 
@@ -228,7 +229,7 @@ vk_backup_estimate (VkBackup *backup, const VkBackupDisk *disk)
 
   if (disk->base != NULL)
     return disk->dirty;
-  if (virDomainGetBlockInfo (backup->domain, disk->disk->target, &info, 0) < 0)
+  if (!vk_block_info_get (backup->domain, disk->disk->target, &info, NULL))
     return disk->size;
   return MIN (info.allocation, disk->size);
 }

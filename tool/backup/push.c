@@ -6,6 +6,7 @@
 
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "host/block-info.h"
 #include "host/job-info.h"
 
 /* libvirt tells how far each disk's block job is; where it does not (yet, or
@@ -15,7 +16,7 @@ disk_progress (VkBackup *backup, const VkBackupDisk *disk, VkProgressItem *item)
 {
   virDomainBlockJobInfo info;
 
-  if (virDomainGetBlockJobInfo (backup->domain, disk->disk->target, &info, 0) != 1)
+  if (!vk_block_job_get (backup->domain, disk->disk->target, &info))
     return FALSE;
   item->disk = disk->disk->target;
   item->done = info.cur;

@@ -2,10 +2,9 @@
 /* --max-rate: in push mode QEMU keeps to it, elsewhere our transfers do. */
 #include "config.h"
 
-#include <glib/gi18n.h>
-
 #include "backup/backup-private.h"
 #include "base/error.h"
+#include "host/block-info.h"
 
 static VkBackupDisk *
 find_taken (const VkBackup *backup, const char *target)
@@ -71,7 +70,7 @@ is_copied (const VkBackup *backup, const VkBackupDisk *disk)
 {
   virDomainBlockJobInfo info;
 
-  return virDomainGetBlockJobInfo (backup->domain, disk->disk->target, &info, 0) == 1;
+  return vk_block_job_get (backup->domain, disk->disk->target, &info);
 }
 
 static gboolean
@@ -81,12 +80,11 @@ set_speed (VkBackup *backup, VkBackupDisk *disk, guint64 rate, GError **error)
 
   if (rate == disk->rate)
     return TRUE;
-  if (virDomainBlockJobSetSpeed (backup->domain, disk->disk->target, rate, VIR_DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES) == 0)
+  if (vk_block_job_set_speed (backup->domain, disk->disk->target, rate, &failure))
     {
       disk->rate = rate;
       return TRUE;
     }
-  vk_set_libvirt_error (&failure, N_("leave --max-rate away, or use --mode pull"), "QEMU cannot be held to --max-rate on the disk '%s' of '%s'", disk->disk->target, backup->xml->name);
   /* It may just have come to its end. */
   if (!is_copied (backup, disk))
     return TRUE;

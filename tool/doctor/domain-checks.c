@@ -9,6 +9,7 @@
 
 #include "doctor/doctor-private.h"
 #include "host/agent.h"
+#include "host/block-info.h"
 #include "host/disk-select.h"
 #include "host/job-info.h"
 #include "view/qcow2-header.h"
@@ -84,7 +85,7 @@ check_block_job (VkDoctor *doctor, VkPatient *patient, const VkDisk *disk)
 {
   virDomainBlockJobInfo info = { 0 };
 
-  if (patient->running && virDomainGetBlockJobInfo (patient->domain, disk->target, &info, 0) > 0 && info.type != VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP)
+  if (patient->running && vk_block_job_get (patient->domain, disk->target, &info) && info.type != VIR_DOMAIN_BLOCK_JOB_TYPE_BACKUP)
     vk_doctor_add (doctor, "domain", patient, "block-job", VK_CHECK_PROBLEM, N_("wait for it, or end it with virsh blockjob --abort"), "a block job runs on the disk %s, and libvirt begins no backup meanwhile", disk->target);
 }
 

@@ -190,24 +190,56 @@ begin_flags (VkBackupJob *job, gboolean reuse)
   return flags;
 }
 
+typedef struct
+{
+  char *backup_xml;
+  char *checkpoint_xml; /* or NULL */
+  unsigned int flags;
+  gboolean here; /* the domain runs on this host */
+} Begin;
+
+static void
+begin_free (gpointer data)
+{
+  Begin *begin = data;
+
+  g_free (begin->backup_xml);
+  g_free (begin->checkpoint_xml);
+  g_free (begin);
+}
+
+static gboolean
+begin_job (virDomainPtr domain, gpointer data, GError **error)
+{
+  const char *name = virDomainGetName (domain);
+  const Begin *begin = data;
+
+  if (virDomainBackupBegin (domain, begin->backup_xml, begin->checkpoint_xml, begin->flags) == 0)
+    return TRUE;
+  if (!claim_begin_error (name, begin->here, (begin->flags & VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL) != 0, error))
+    vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
+  return FALSE;
+}
+
 gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
   const char *name = virDomainGetName (job->domain);
-  /* Asked before libvirt's error is there to be forgotten. */
-  gboolean here = vk_host_is_local (job->host);
   VkJobInfo info;
+  Begin *begin;
 
   if (!vk_job_info_get (job->domain, &info, error))
     return FALSE;
   if (info.active)
     return vk_fail (error, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
-  if (virDomainBackupBegin (job->domain, backup_xml, checkpoint_xml, begin_flags (job, reuse)) < 0)
-    {
-      if (!claim_begin_error (name, here, reuse, error))
-        vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
-      return FALSE;
-    }
+  begin = g_new0 (Begin, 1);
+  begin->backup_xml = g_strdup (backup_xml);
+  begin->checkpoint_xml = g_strdup (checkpoint_xml);
+  begin->flags = begin_flags (job, reuse);
+  begin->here = vk_host_is_local (job->host);
+  if (!vk_question_ask (job->domain, begin_job, begin, begin_free, error))
+    return FALSE;
+  begin_free (begin);
   job->began = TRUE;
   job->last_poll = g_get_monotonic_time ();
   return TRUE;

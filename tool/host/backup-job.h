@@ -19,7 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkBackupJob, vk_backup_job_free)
 
 /* virDomainBackupBegin().  checkpoint_xml may be NULL.  reuse: the push
  * targets exist already.  A domain on which any job runs is VK_ERROR_BUSY at
- * once (libvirt itself would wait for half a minute). */
+ * once (libvirt itself would wait for half a minute).  After VK_ERROR_GUEST, QEMU has
+ * not answered, and the job may yet begin. */
 gboolean vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error);
 
 /* Ends the job if it still runs, whatever state it is in.  Returns whether none of ours runs any more. */

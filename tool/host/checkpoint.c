@@ -129,21 +129,49 @@ vk_checkpoint_parse_sizes (const char *text, const char *name, GError **error)
   return sizes;
 }
 
+typedef struct
+{
+  char *name;
+  char *text; /* of libvirt */
+} Document;
+
+static void
+document_free (gpointer data)
+{
+  Document *document = data;
+
+  g_free (document->name);
+  free (document->text);
+  g_free (document);
+}
+
+/* QEMU is asked for what its bitmaps mark. */
+static gboolean
+ask_sizes (virDomainPtr domain, gpointer data, GError **error)
+{
+  const char *domain_name = virDomainGetName (domain);
+  Document *document = data;
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, document->name, 0);
+
+  if (checkpoint != NULL)
+    document->text = virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE);
+  if (document->text != NULL)
+    return TRUE;
+  vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", document->name, domain_name);
+  return FALSE;
+}
+
 GHashTable *
 vk_checkpoint_sizes (virDomainPtr domain, const char *name, GError **error)
 {
-  const char *domain_name = virDomainGetName (domain);
-  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointLookupByName (domain, name, 0);
-  char *text = checkpoint ? virDomainCheckpointGetXMLDesc (checkpoint, VIR_DOMAIN_CHECKPOINT_XML_NO_DOMAIN | VIR_DOMAIN_CHECKPOINT_XML_SIZE) : NULL;
+  Document *document = g_new0 (Document, 1);
   GHashTable *sizes;
 
-  if (text == NULL)
-    {
-      vk_set_libvirt_error (error, NULL, "cannot read the checkpoint '%s' of '%s'", name, domain_name);
-      return NULL;
-    }
-  sizes = vk_checkpoint_parse_sizes (text, name, error);
-  free (text);
+  document->name = g_strdup (name);
+  if (!vk_question_ask (domain, ask_sizes, document, document_free, error))
+    return NULL;
+  sizes = vk_checkpoint_parse_sizes (document->text, name, error);
+  document_free (document);
   return sizes;
 }
 
@@ -169,17 +197,25 @@ vk_checkpoint_prepare_redefine (const char *xml, const char *name, GError **erro
   return vk_xml_to_string (doc);
 }
 
-gboolean
-vk_checkpoint_redefine (virDomainPtr domain, const char *name, const char *xml, GError **error)
+/* QEMU is asked whether it has the bitmaps. */
+static gboolean
+redefine (virDomainPtr domain, gpointer text, GError **error)
 {
-  g_autofree char *text = vk_checkpoint_prepare_redefine (xml, name, error);
-  g_autoptr (virDomainCheckpoint) checkpoint = NULL;
+  g_autoptr (virDomainCheckpoint) checkpoint = virDomainCheckpointCreateXML (domain, text, VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE);
 
-  if (text == NULL)
-    return FALSE;
-  checkpoint = virDomainCheckpointCreateXML (domain, text, VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE | VIR_DOMAIN_CHECKPOINT_CREATE_REDEFINE_VALIDATE);
   if (checkpoint != NULL)
     return TRUE;
   vk_set_libvirt_error (error, NULL, "it could not be defined again");
   return FALSE;
+}
+
+gboolean
+vk_checkpoint_redefine (virDomainPtr domain, const char *name, const char *xml, GError **error)
+{
+  char *text = vk_checkpoint_prepare_redefine (xml, name, error);
+
+  if (text == NULL || !vk_question_ask (domain, redefine, text, g_free, error))
+    return FALSE;
+  g_free (text);
+  return TRUE;
 }
