@@ -96,6 +96,7 @@ newer=${G_TEST_BUILDDIR:-$(dirname "$VIRT_KEEP")/../tests}/lab/newer-libvirt.so
 [ -e "$newer" ] || bail "$newer is not built"
 make_domain newer vda:qcow2:16M
 for version in 11009000 11010000; do
+  guest_write newer vda 0x11 0 $((version / 1000 % 1000))k
   env LD_PRELOAD="$newer" ASAN_OPTIONS="${ASAN_OPTIONS:-}:verify_asan_link_order=0" VIRT_KEEP_LIBVIRT_VERSION=$version VIRT_KEEP_LIBVIRT_FLAGS="$lab/flags" \
     "$VIRT_KEEP" --store "$store" --json backup newer >"$out" 2>"$err" </dev/null
   code=$?

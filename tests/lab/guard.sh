@@ -65,6 +65,7 @@ mkdir "$lab/taken" 2>/dev/null || exit 1
 exec virt-ssh-helper qemu:///system
 END
 chmod +x "$lab/once"
+guest_write guest vda 0x51 1M 64k
 keep --store "$store" --json --connect "qemu+ext:///system?command=$lab/once" backup guest
 exits 0 "a backup whose guard cannot connect succeeds"
 like "$(cat "$out")" "nobody would have ended the job, had virt-keep been killed: .*connect" "and warns of that"

@@ -53,9 +53,9 @@ is "$code $(records VIRT_KEEP_ERROR=some-failed VIRT_KEEP_EXIT_STATUS=17)" "17 1
 is "$(records VIRT_KEEP_EVENT=failed 'VIRT_KEEP_DOMAIN=d&b' VIRT_KEEP_ERROR=refused VIRT_KEEP_EXIT_STATUS=5)" 1 "the one that did has its record"
 is "$(records VIRT_KEEP_EVENT=done VIRT_KEEP_DOMAIN=web "VIRT_KEEP_DOMAIN_UUID=$uuid" VIRT_KEEP_EXIT_STATUS=0)" 1 "and so has the one that did not"
 like "$(field VIRT_KEEP_POINT)" '^web@20' "with its restore point"
-holds "and what was told of them meanwhile has their names" test "$(records VIRT_KEEP_DOMAIN=web "MESSAGE=beginning the backup job")" = 1
+holds "and what was told of them meanwhile has their names" test "$(records VIRT_KEEP_DOMAIN=web "MESSAGE=storing the restore point")" = 1
 
 keep --store "$store" backup web
-is "$code $(grep -c 'beginning the backup job' "$err")" "0 1" "elsewhere messages are lines, as ever"
+is "$code $(grep -c 'storing the restore point' "$err")" "0 1" "elsewhere messages are lines, as ever"
 
 done_testing

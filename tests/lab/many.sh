@@ -73,7 +73,7 @@ keep --config "$lab/config" --store "$store" backup --all --progress lines
 exits 17 "the same for people"
 like "$(cat "$out")" "Backed up 3 of 4 domains:" "with a summary"
 like "$(cat "$out")" "web-2: not backed up \(status [0-9]+\): .*agent" "of each domain"
-like "$(cat "$err")" "web-1: beginning the backup job" "and with the name before each line of progress"
+like "$(cat "$err")" "web-1: storing the restore point" "and with the name before each line of progress"
 unlike "$(cat "$err")" "web-2: virt-keep:" "but no error twice"
 keep --store "$store" --json backup web-1 web-2 --quiesce require
 exits 18 "when none is backed up, the status says so"

@@ -37,7 +37,7 @@ shadows
 job=$(virsh domjobinfo guest --completed --keep-completed)
 keep --store "$store" --json backup guest --progress json
 exits 0 "a guest that has written nothing is backed up"
-is "$(json .level) $(json .base) $(json .checkpoint)" "incremental ${full#*@} null" "as an incremental of the full one, without a checkpoint"
+is "$(json .level) $(json .base) $(json .checkpoint)" "incremental ${full#*@} $had" "as an incremental of the full one, with its checkpoint"
 is "$(json .closed.proven) $(json .closed.method)" "true no-job" "there was nothing to close"
 is "$(grep -c job-completed "$err")" 0 "no job has ended"
 is "$(virsh domjobinfo guest --completed --keep-completed)" "$job" "nor does libvirt know of another one"
@@ -46,7 +46,7 @@ is "$(block_nodes guest)" "${own_nodes[guest]}" "QEMU has its own block nodes"
 holds_disks "nothing written"
 unchanged=$(json .point)
 keep --store "$store" backup guest
-like "$(cat "$out")" "Nothing had changed since ${full#*@}: no backup job was needed" "a person is told"
+like "$(cat "$out")" "Nothing had changed since ${unchanged#*@}: no backup job was needed" "a person is told"
 keep --store "$store" --json verify --data "$unchanged"
 exits 0 "the point verifies"
 
@@ -54,7 +54,7 @@ guest_write guest vdb 0x13 2M 64k
 shadows
 keep --store "$store" --json backup guest
 exits 0 "one disk of two has changed"
-is "$(json .level) $(json .base) $(json .closed.method)" "incremental ${full#*@} monitor" "a job counts from the same checkpoint"
+is "$(json .level) $(json .closed.method)" "incremental monitor" "a job counts from the same checkpoint"
 is "$(checkpoints guest)" "$(json .checkpoint)" "and leaves one of its own"
 holds_disks "one disk written"
 written=$(json .point)
@@ -79,16 +79,30 @@ keep --store "$store" --json backup guest --level full
 is "$(json .level) $(json .closed.method)" "full monitor" "and so does a full backup"
 full=$(json .point)
 
-# What only the base knows stays when that is forgotten.
+# What only the base knows stays when that is forgotten, and so does the checkpoint.
 keep --store "$store" --json backup guest
 exits 0 "another one of which nothing has changed succeeds"
 unchanged=$(json .point)
+keep --store "$store" --json prune guest --keep-last 1
+exits 0 "all but that are removed"
+holds_disks "without its base" "$unchanged"
 guest_write guest vda 0x14 0 8M
 keep --store "$store" --json backup guest
 exits 0 "the guest has changed since"
-keep --store "$store" forget "$full"
-exits 0 "the base is forgotten"
-holds_disks "without its base" "$unchanged"
+is "$(json .level) $(json .base)" "incremental ${unchanged#*@}" "which needs no full backup"
+shadows
+holds_disks "based on it"
+
+# It fails, and the checkpoint is not its own.
+had=$(checkpoints guest)
+cat >"$hooks/write" <<SCRIPT
+#!/bin/bash
+[ "\$1" != thawed ] || mkdir "\$(echo "$store"/*/.partial-*)/manifest.json"
+SCRIPT
+keep --store "$store" --json backup guest --hook-dir "$hooks"
+exits 9 "one that cannot be stored fails"
+is "$(checkpoints guest)" "$had" "and the checkpoint stays"
+is "$(find "$store" -name '.partial-*')" "" "nothing is left over"
 
 # A domain beside it that has changed.
 make_domain other vda:qcow2:16M

@@ -63,7 +63,7 @@ typedef struct
   gboolean hooked;        /* pre-freeze has run, and thawed has not */
   gboolean still_frozen;  /* it could not be thawed */
   gboolean stored;        /* the point is committed */
-  char *checkpoint;       /* name, once libvirt may have made it */
+  char *checkpoint;       /* name, once libvirt may have made it; the base's when unchanged */
   gboolean unchanged;     /* nothing has changed since base, and there is no job */
   gboolean may_be_open;   /* libvirt has been asked for the job, and QEMU not yet whether it has let go */
   char *run_dir;          /* private: our sockets */

@@ -248,7 +248,7 @@ undo (VkBackup *backup)
     vk_fail (&failure, VK_ERROR_GUEST, "the backup job of '%s' goes on: end it with virsh domjobabort", backup->xml->name);
   if (failure == NULL)
     vk_backup_close_failed (backup);
-  if (failure == NULL && backup->checkpoint != NULL)
+  if (failure == NULL && backup->checkpoint != NULL && !backup->unchanged)
     vk_checkpoint_delete (backup->domain, backup->checkpoint, &failure);
   if (failure != NULL)
     vk_backup_warn (backup, "not everything could be cleaned up, the next backup does it: %s", failure->message);

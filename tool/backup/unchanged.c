@@ -61,6 +61,7 @@ vk_backup_is_unchanged (VkBackup *backup)
   backup->manifest->closed = vk_closed_proof_to_json (proof);
   backup->manifest->qemu_version = vk_host_qemu_version (backup->host);
   backup->manifest->instant = g_steal_pointer (&instant);
+  backup->checkpoint = g_strdup (backup->base->manifest->checkpoint);
   backup->unchanged = TRUE;
   return TRUE;
 }
