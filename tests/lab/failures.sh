@@ -142,6 +142,26 @@ virsh -q blockjob guest vda --abort
 no_trace guest "after that"
 next_succeeds guest "after the block job"
 
+# A QEMU that hangs: found so, and while the backup prepares the begin of its job.
+qemu=$(pgrep -f "guest=guest,")
+mkdir -m 0755 "$lab/hooks"
+cat >"$lab/hooks/hang" <<SCRIPT
+#!/bin/sh
+[ "\$1" != pre-freeze ] || kill -STOP $qemu
+SCRIPT
+chmod 0755 "$lab/hooks/hang"
+for moment in before amid; do
+  remember guest
+  guest_write guest vda 0x52 2M 64k
+  [ $moment = amid ] || kill -STOP "$qemu"
+  VIRT_KEEP_COPY_STALL_SECONDS=3 keep --store "$store" --json backup guest --hook-dir "$lab/hooks"
+  exits 6 "a QEMU that hangs ($moment) ends the backup with code 6"
+  like "$(json .error.message)" "does not answer" "and is named as the reason"
+  kill -CONT "$qemu"
+  no_trace guest "hung QEMU, $moment:"
+  next_succeeds guest "hung QEMU, $moment:"
+done
+
 mkdir "$lab/foreign"
 echo mine >"$lab/foreign/file"
 keep --store "$lab/foreign/file" --json backup guest
