@@ -48,6 +48,17 @@ vk_report_age (const VkReport *report, GDateTime *time)
   return g_strdup_printf ("%" PRId64 " d %" PRId64 " h", hours / 24, hours % 24);
 }
 
+/* Of the points whose time is known.  Returns: (transfer full), or NULL. */
+static GDateTime *
+find_first_instant (const VkDomainSummary *summary)
+{
+  GDateTime *instant = NULL;
+
+  for (guint i = 0; instant == NULL && i < summary->points->len; i++)
+    instant = vk_point_instant (g_ptr_array_index (summary->points, i));
+  return instant;
+}
+
 /* From the oldest point of all to now, and never less than what is new enough. */
 static VkTimeSpan
 find_span (const VkReport *report)
@@ -56,8 +67,7 @@ find_span (const VkReport *report)
 
   for (guint i = 0; i < report->summaries->len; i++)
     {
-      const VkDomainSummary *summary = g_ptr_array_index (report->summaries, i);
-      g_autoptr (GDateTime) instant = summary->points->len > 0 ? vk_point_instant (g_ptr_array_index (summary->points, 0)) : NULL;
+      g_autoptr (GDateTime) instant = find_first_instant (g_ptr_array_index (report->summaries, i));
 
       if (instant == NULL || g_date_time_compare (instant, begin) >= 0)
         continue;

@@ -127,7 +127,7 @@ add_point (xmlNode *parent, const VkPoint *point, const VkTimeSpan *span)
 
   if (instant == NULL)
     return;
-  about = g_strdup_printf ("%s: %s, %s%s%s", point->id, point->manifest->level, bytes, point->damage ? ", damaged" : "",
+  about = g_strdup_printf ("%s: %s, %s%s%s", point->id, point->manifest ? point->manifest->level : "?", bytes, point->damage ? ", damaged" : "",
                            !point->verdict ? "" : point->verdict->proven ? ", proven" : ", not proven");
   percent = place_of (span, instant);
   group = vk_page_add (parent, "g", NULL, NULL);
