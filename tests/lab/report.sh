@@ -39,10 +39,15 @@ is "$(of guest verdict) $(of guest proven)" "(none) null" "and was never proven"
 holds "its age is that of its newest point" test "$(of guest age_seconds)" -lt 3600
 
 cp "$page" "$lab/first.html"
+is "$(grep -c '<rect class="protected" x="[0-9.]*%"' "$page")" 0 "no point is protected"
+keep --store "$store" protect "$newest"
+keep --store "$store" note "$newest" "for <later>"
 keep --store "$store" report --max-age 0h --html "$page"
 exits 0 "a report replaces an earlier one"
 like "$(cat "$out")" "3 of 3 domains are not safe" "everything is too old for an age of nothing"
 holds "which the page says too" grep -qF "3 of 3 domains are not safe" "$page"
+is "$(grep -o '<rect class="protected" x="[0-9.]*%"' "$page" | wc -l)" 1 "a protected point has its mark"
+holds "and is called so, with its note" grep -qF '<td>protected; for &lt;later&gt;</td>' "$page"
 is "$(find "$lab" -name '*report.html*' | wc -l)" 1 "and nothing is left beside it"
 is "$(stat -c %a "$page")" 644 "others may read it"
 
