@@ -39,10 +39,15 @@ is "$(of guest verdict) $(of guest proven)" "(none) null" "and was never proven"
 holds "its age is that of its newest point" test "$(of guest age_seconds)" -lt 3600
 
 cp "$page" "$lab/first.html"
+is "$(grep -c '<rect class="protected" x="[0-9.]*%"' "$page")" 0 "no point is protected"
+keep --store "$store" protect "$newest"
+keep --store "$store" note "$newest" "for <later>"
 keep --store "$store" report --max-age 0h --html "$page"
 exits 0 "a report replaces an earlier one"
 like "$(cat "$out")" "3 of 3 domains are not safe" "everything is too old for an age of nothing"
 holds "which the page says too" grep -qF "3 of 3 domains are not safe" "$page"
+is "$(grep -o '<rect class="protected" x="[0-9.]*%"' "$page" | wc -l)" 1 "a protected point has its mark"
+holds "and is called so, with its note" grep -qF '<td>protected; for &lt;later&gt;</td>' "$page"
 is "$(find "$lab" -name '*report.html*' | wc -l)" 1 "and nothing is left beside it"
 is "$(stat -c %a "$page")" 644 "others may read it"
 
@@ -60,9 +65,14 @@ else
 fi
 
 dd if=/dev/zero of="$(point_dir "$newest")/manifest.json" bs=1 seek=40 count=1 conv=notrunc 2>/dev/null
-keep --store "$store" --json report
+keep --store "$store" --json report --html "$page"
 is "$(of guest safe) $(of guest problems)" 'false ["1 restore point is damaged"]' "a damaged point is said"
+is "$(grep -o '<svg class="damaged" x="[0-9.]*%"' "$page" | wc -l)" 1 "and has its mark, although its manifest cannot be read"
 holds "and is not what the domain is safe with" test "$(of guest newest)" != "$newest"
+keep --store "$store" --json backup guest
+later=$(json .point)
+keep --store "$store" report --html "$page"
+is "$(grep -oE "<td>[0-9]{8}T[0-9]{6}Z</td>" "$page" | grep -oE "${later#*@}|${newest#*@}" | xargs)" "${later#*@} ${newest#*@}" "and has its place among the others"
 
 keep --store "$store" -c qemu+unix:///system?socket=/nowhere --json report
 exits 0 "without libvirt there is a report"

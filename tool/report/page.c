@@ -48,6 +48,17 @@ vk_report_age (const VkReport *report, GDateTime *time)
   return g_strdup_printf ("%" PRId64 " d %" PRId64 " h", hours / 24, hours % 24);
 }
 
+/* Of the points whose time is known.  Returns: (transfer full), or NULL. */
+static GDateTime *
+find_first_instant (const VkDomainSummary *summary)
+{
+  GDateTime *instant = NULL;
+
+  for (guint i = 0; instant == NULL && i < summary->points->len; i++)
+    instant = vk_point_instant (g_ptr_array_index (summary->points, i));
+  return instant;
+}
+
 /* From the oldest point of all to now, and never less than what is new enough. */
 static VkTimeSpan
 find_span (const VkReport *report)
@@ -56,8 +67,7 @@ find_span (const VkReport *report)
 
   for (guint i = 0; i < report->summaries->len; i++)
     {
-      const VkDomainSummary *summary = g_ptr_array_index (report->summaries, i);
-      g_autoptr (GDateTime) instant = summary->points->len > 0 ? vk_point_instant (g_ptr_array_index (summary->points, 0)) : NULL;
+      g_autoptr (GDateTime) instant = find_first_instant (g_ptr_array_index (report->summaries, i));
 
       if (instant == NULL || g_date_time_compare (instant, begin) >= 0)
         continue;
@@ -70,37 +80,57 @@ find_span (const VkReport *report)
   return (VkTimeSpan) { .begin = begin, .end = report->now };
 }
 
-static void
+static xmlNode *
 add_fact (xmlNode *list, const char *name, const char *value)
 {
   xmlNode *pair = vk_page_add (list, "div", NULL, NULL);
 
   vk_page_add (pair, "dt", NULL, name);
   vk_page_add (pair, "dd", NULL, value);
+  return pair;
 }
 
-static char *
-describe_newest (const VkReport *report, const VkDomainSummary *summary)
+/* time: UTC. */
+static void
+add_time_fact (xmlNode *list, const char *name, const char *prefix, const VkReport *report, GDateTime *time)
 {
-  g_autofree char *time = summary->instant ? g_date_time_format (summary->instant, "%Y-%m-%d %H:%M UTC") : NULL;
-  g_autofree char *age = summary->instant ? vk_report_age (report, summary->instant) : NULL;
+  g_autofree char *age = vk_report_age (report, time);
+  g_autofree char *value = g_strdup_printf ("%s%s ago", prefix, age);
+  g_autofree char *date = g_date_time_format (time, "%Y-%m-%d %H:%M UTC");
 
-  return time ? g_strdup_printf ("%s, %s ago", time, age) : g_strdup ("none");
+  vk_page_add (add_fact (list, name, value), "dd", "soft", date);
+}
+
+static void
+add_proof_fact (xmlNode *list, const VkReport *report, const VkVerdict *verdict)
+{
+  g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
+  g_autoptr (GDateTime) time = verdict ? g_date_time_new_from_iso8601 (verdict->time, utc) : NULL;
+  const char *prefix = verdict == NULL || verdict->proven ? "" : "failed ";
+
+  if (verdict == NULL)
+    add_fact (list, "Last proof", "never tried");
+  else if (time != NULL)
+    add_time_fact (list, "Last proof", prefix, report, time);
+  else
+    vk_page_add (add_fact (list, "Last proof", verdict->proven ? "proven" : "failed"), "dd", "soft", verdict->time);
 }
 
 static void
 add_facts (xmlNode *section, const VkReport *report, const VkDomainSummary *summary)
 {
   xmlNode *list = vk_page_add (section, "dl", NULL, NULL);
-  g_autofree char *newest = describe_newest (report, summary);
   g_autofree char *bytes = vk_format_bytes (summary->bytes);
-  g_autofree char *size = g_strdup_printf ("%s in %u restore point%s", bytes, summary->points->len, summary->points->len == 1 ? "" : "s");
+  g_autofree char *count = g_strdup_printf ("in %u restore point%s", summary->points->len, summary->points->len == 1 ? "" : "s");
   g_autofree char *chain = g_strdup_printf ("%u restore point%s", summary->chain, summary->chain == 1 ? "" : "s");
 
-  add_fact (list, "Newest that can be used", newest);
-  add_fact (list, "A restore reads", chain);
-  add_fact (list, "Size", size);
-  add_fact (list, "Last proof", !summary->verdict ? "never tried" : summary->verdict->proven ? summary->verdict->time : "failed");
+  if (summary->instant != NULL)
+    add_time_fact (list, "Newest usable", "", report, summary->instant);
+  else
+    add_fact (list, "Newest usable", "none");
+  add_fact (list, "A restore reads", summary->chain > 0 ? chain : "-");
+  vk_page_add (add_fact (list, "Size", bytes), "dd", "soft", count);
+  add_proof_fact (list, report, summary->verdict);
 }
 
 static void
@@ -108,13 +138,23 @@ add_row (xmlNode *body, const VkPoint *point)
 {
   xmlNode *row = vk_page_add (body, "tr", NULL, NULL);
   g_autofree char *bytes = point->manifest ? vk_format_bytes (vk_manifest_image_bytes (point->manifest)) : NULL;
+  const char *parts[] = { NULL, NULL, NULL, NULL };
+  g_autofree char *notes = NULL;
+  gsize n = 0;
 
+  if (point->is_protected)
+    parts[n++] = "protected";
+  if (point->note != NULL)
+    parts[n++] = point->note;
+  if (point->annotation_damage != NULL)
+    parts[n++] = point->annotation_damage;
+  notes = g_strjoinv ("; ", (char **) parts);
   vk_page_add (row, "td", NULL, point->id);
   vk_page_add (row, "td", NULL, point->manifest ? point->manifest->level : "?");
   vk_page_add (row, "td", NULL, bytes ? bytes : "?");
   vk_page_add (row, "td", NULL, point->damage ? point->damage : "ok");
   vk_page_add (row, "td", NULL, !point->verdict ? "-" : point->verdict->proven ? "proven" : point->verdict->reason);
-  vk_page_add (row, "td", NULL, point->note ? point->note : point->is_protected ? "protected" : "");
+  vk_page_add (row, "td", NULL, notes);
 }
 
 /* What the drawing shows, in words. */

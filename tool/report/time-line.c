@@ -7,7 +7,7 @@
 
 /* In CSS pixels.  Places from left to right are percent, so that the marks keep their form
  * on a narrow screen. */
-enum { HEIGHT = 78, BASE_LINE = 58, LABEL_LINE = 74, MOST_BAR = 40, LEAST_BAR = 8, MARK_LINE = 8 };
+enum { HEIGHT = 78, BASE_LINE = 58, LABEL_LINE = 74, MOST_BAR = 40, LEAST_BAR = 8, MARK_LINE = 8, PROTECTED_WIDTH = 10 };
 
 xmlNode *
 vk_page_add (xmlNode *parent, const char *name, const char *class, const char *text)
@@ -110,6 +110,19 @@ add_circle (xmlNode *parent, double percent, const char *class)
   set (circle, "r", "4");
 }
 
+/* A stroke below the base line. */
+static void
+add_protected (xmlNode *parent, double percent)
+{
+  xmlNode *stroke = vk_page_add (parent, "rect", "protected", NULL);
+
+  set_percent (stroke, "x", percent);
+  set (stroke, "y", "%d", BASE_LINE + 1);
+  set (stroke, "width", "%d", PROTECTED_WIDTH);
+  set (stroke, "height", "3");
+  set (stroke, "transform", "translate(-%d 0)", PROTECTED_WIDTH / 2);
+}
+
 static gboolean
 is_full (const VkPoint *point)
 {
@@ -127,8 +140,9 @@ add_point (xmlNode *parent, const VkPoint *point, const VkTimeSpan *span)
 
   if (instant == NULL)
     return;
-  about = g_strdup_printf ("%s: %s, %s%s%s", point->id, point->manifest->level, bytes, point->damage ? ", damaged" : "",
-                           !point->verdict ? "" : point->verdict->proven ? ", proven" : ", not proven");
+  about = g_strdup_printf ("%s: %s, %s%s%s%s", point->id, point->manifest ? point->manifest->level : "?", bytes, point->damage ? ", damaged" : "",
+                           !point->verdict ? "" : point->verdict->proven ? ", proven" : ", not proven",
+                           point->is_protected ? ", protected" : "");
   percent = place_of (span, instant);
   group = vk_page_add (parent, "g", NULL, NULL);
   vk_page_add (group, "title", NULL, about);
@@ -138,6 +152,8 @@ add_point (xmlNode *parent, const VkPoint *point, const VkTimeSpan *span)
     add_bar (group, percent, is_full (point), bar_height (vk_manifest_image_bytes (point->manifest)));
   if (point->verdict != NULL)
     add_circle (group, percent, point->verdict->proven ? "proven" : "failed");
+  if (point->is_protected)
+    add_protected (group, percent);
 }
 
 static void
@@ -150,10 +166,24 @@ add_label (xmlNode *parent, double percent, const char *anchor, const char *text
   set (label, "text-anchor", "%s", anchor);
 }
 
+/* When it begins, the middle and the end.  A narrow screen has no room for more than dates. */
+static void
+add_labels (xmlNode *svg, const VkTimeSpan *span)
+{
+  GTimeSpan whole = g_date_time_difference (span->end, span->begin);
+  const char *format = whole >= 4 * G_TIME_SPAN_DAY ? "%Y-%m-%d" : "%m-%d %H:%M";
+  g_autoptr (GDateTime) middle = g_date_time_add (span->begin, whole / 2);
+  g_autofree char *begin_text = g_date_time_format (span->begin, format);
+  g_autofree char *middle_text = g_date_time_format (middle, format);
+
+  add_label (svg, 0, "start", begin_text);
+  add_label (svg, 50, "middle", middle_text);
+  add_label (svg, 100, "end", "now");
+}
+
 void
 vk_time_line_add (xmlNode *parent, const VkDomainSummary *summary, const VkTimeSpan *span)
 {
-  g_autofree char *begin = g_date_time_format (span->begin, "%Y-%m-%d %H:%M");
   g_autofree char *about = NULL;
   double oldest = MAX (place_of (span, summary->oldest), 0);
   xmlNode *svg = vk_page_add (parent, "svg", NULL, NULL);
@@ -169,11 +199,12 @@ vk_time_line_add (xmlNode *parent, const VkDomainSummary *summary, const VkTimeS
   set (within, "y", "0");
   set_percent (within, "width", 100 - oldest);
   set (within, "height", "%d", BASE_LINE);
+  add_line (svg, "edge", oldest, oldest, 0, BASE_LINE);
   add_line (svg, "axis", 0, 100, BASE_LINE, BASE_LINE);
+  add_line (svg, "axis", 50, 50, BASE_LINE, BASE_LINE + 4);
   for (guint i = 0; i < summary->points->len; i++)
     add_point (svg, g_ptr_array_index (summary->points, i), span);
-  add_label (svg, 0, "start", begin);
-  add_label (svg, 100, "end", "now");
+  add_labels (svg, span);
 }
 
 static xmlNode *
@@ -204,11 +235,15 @@ void
 vk_time_line_add_legend (xmlNode *parent)
 {
   xmlNode *list = vk_page_add (parent, "ul", "legend", NULL);
+  xmlNode *svg;
 
   add_shape (add_legend_item (list, "full"), "rect", "full", (const char *const[]) { "x", "3", "y", "2", "width", "8", "height", "20", NULL });
   add_shape (add_legend_item (list, "incremental or differential; the height is the size"), "rect", "part", (const char *const[]) { "x", "5", "y", "10", "width", "4", "height", "12", NULL });
   add_shape (add_legend_item (list, "damaged"), "path", "damaged", (const char *const[]) { "d", "M2 6L12 16M12 6L2 16", NULL });
   add_shape (add_legend_item (list, "proven"), "circle", "proven", (const char *const[]) { "cx", "7", "cy", "11", "r", "4", NULL });
   add_shape (add_legend_item (list, "a proof failed"), "circle", "failed", (const char *const[]) { "cx", "7", "cy", "11", "r", "4", NULL });
-  add_shape (add_legend_item (list, "new enough"), "rect", "within", (const char *const[]) { "width", "14", "height", "22", NULL });
+  add_shape (add_legend_item (list, "protected"), "rect", "protected", (const char *const[]) { "x", "2", "y", "14", "width", "10", "height", "3", NULL });
+  svg = add_legend_item (list, "new enough");
+  add_shape (svg, "rect", "within", (const char *const[]) { "width", "14", "height", "22", NULL });
+  add_shape (svg, "line", "edge", (const char *const[]) { "y2", "22", NULL });
 }

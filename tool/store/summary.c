@@ -34,7 +34,7 @@ vk_point_instant (const VkPoint *point)
 {
   g_autoptr (GTimeZone) utc = g_time_zone_new_utc ();
 
-  return point->manifest ? g_date_time_new_from_iso8601 (point->manifest->instant, utc) : NULL;
+  return g_date_time_new_from_iso8601 (point->manifest ? point->manifest->instant : point->id, utc);
 }
 
 /* A damaged point may have no manifest, and is called by the name or the UUID of its domain then. */
@@ -83,6 +83,13 @@ find_or_add (GPtrArray *summaries, const VkPoint *point)
   return summary;
 }
 
+/* The id is a time. */
+static int
+compare_ids (gconstpointer left, gconstpointer right)
+{
+  return strcmp ((*(const VkPoint *const *) left)->id, (*(const VkPoint *const *) right)->id);
+}
+
 GPtrArray *
 vk_summarize (const GPtrArray *points, gboolean whole_points)
 {
@@ -101,6 +108,7 @@ vk_summarize (const GPtrArray *points, gboolean whole_points)
     {
       VkDomainSummary *summary = g_ptr_array_index (summaries, i);
 
+      g_ptr_array_sort (summary->points, compare_ids);
       if (summary->newest != NULL)
         summary->chain = whole_points ? 1 : vk_point_chain_length (summary->points, summary->newest);
     }

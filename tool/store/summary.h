@@ -36,6 +36,6 @@ void vk_summary_judge (VkDomainSummary *summary, GDateTime *oldest);
 /* Puts those that are not safe first, each kind by name. */
 void vk_summaries_sort (GPtrArray *summaries);
 
-/* When the disks of the point were as they are in it.  Returns: (transfer full), NULL when that cannot
- * be read. */
+/* When the disks of the point were as they are in it, or where that cannot be read, the time that its id
+ * is.  Returns: (transfer full), or NULL. */
 GDateTime *vk_point_instant (const VkPoint *point);
