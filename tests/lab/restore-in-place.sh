@@ -263,4 +263,34 @@ else
   skip "a domain with a saved state is refused" "$(tail -n 1 "$lab/said")"
 fi
 
+# A qcow2 that keeps its data in a raw file beside it: it has dirty bitmaps, and is written to where it is.
+make_domain data vda:qcow2:16M
+virsh -q destroy data
+image=${disk_file[data:vda]}
+rm "$image"
+qemu-img create -q -f raw "$lab/data.raw" 16M
+qemu-img create -q -f qcow2 -o "data_file=$lab/data.raw,data_file_raw=on" "$image" 16M
+chmod 0666 "$image" "$lab/data.raw"
+virsh -q start data >/dev/null
+guest_write data vda 0x71 0 2M
+keep --store "$store" --json backup data
+exits 0 "a qcow2 with a data file is backed up"
+guest_write data vda 0x72 1M 2M
+keep --store "$store" --json backup data
+is "$code $(json .level)" "0 incremental" "and in increments"
+data=$(json .point)
+shadow data vda "$lab/data-then.raw"
+guest_write data vda 0x73 0 8M
+virsh -q destroy data
+keep --store "$store" --json restore "$data" --in-place
+exits 5 "it is not replaced by an image without one"
+like "$(json .error.message)" "--delta" "and the message says what to do"
+keep --store "$store" --json restore "$data" --in-place --delta
+exits 0 "with --delta it is written to"
+holds "and the data file has the bytes of the point" cmp "$lab/data.raw" "$lab/data-then.raw"
+virsh -q start data >/dev/null
+keep --store "$store" --json backup data
+is "$code $(json .level)" "0 incremental" "the next backup is incremental"
+virsh -q destroy data
+
 done_testing

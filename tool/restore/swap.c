@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "restore/restore-private.h"
+#include "view/qcow2-header.h"
 
 enum { MAX_LINKS = 8 };
 
@@ -73,6 +74,16 @@ resolve (const char *path)
   return g_steal_pointer (&at);
 }
 
+/* A new image would have none, and the domain's XML may name it. */
+static gboolean
+has_data_file (const VkRestoreItem *item)
+{
+  VkQcow2Header header;
+
+  return strcmp (item->form.format, "qcow2") == 0 && vk_qcow2_header_read (item->path, &header, NULL)
+      && (header.incompatible_features & VK_QCOW2_INCOMPATIBLE_DATA_FILE) != 0;
+}
+
 gboolean
 vk_restore_plan_in_place (VkRestore *restore, VkRestoreItem *item, GError **error)
 {
@@ -96,6 +107,8 @@ vk_restore_plan_in_place (VkRestore *restore, VkRestoreItem *item, GError **erro
     return FALSE;
   if (is_block && !item->delta && strcmp (item->form.format, "raw") != 0)
     return refuse (item, "it is a qcow2 on a block device, where only --delta can write", error);
+  if (!item->delta && has_data_file (item))
+    return refuse (item, "it is a qcow2 that keeps its data in another file, where only --delta can write", error);
   if (!is_block && !item->delta)
     item->staged = g_path_get_basename (item->path);
   return TRUE;
