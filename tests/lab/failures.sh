@@ -133,7 +133,6 @@ else
 fi
 
 remember guest
-guest_write guest vda 0x51 1M 64k
 holds "a block job of somebody else begins" virsh -q blockcopy guest vda "$lab/copy.qcow2" --transient-job --bandwidth 1
 keep --store "$store" --json backup guest
 exits 4 "a disk with a block job is busy"

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "backup/backup-private.h"
+#include "host/block-info.h"
 #include "host/checkpoint.h"
+#include "host/job-info.h"
 #include "host/monitor.h"
 
 gboolean
@@ -23,6 +25,21 @@ vk_backup_may_be_unchanged (const VkBackup *backup)
         return FALSE;
     }
   return TRUE;
+}
+
+/* Beside another job a backup is refused, whether it had anything to do or not. */
+static gboolean
+has_job (VkBackup *backup)
+{
+  virDomainBlockJobInfo block_job;
+  VkJobInfo job;
+
+  if (!vk_job_info_get (backup->domain, &job, NULL) || job.active)
+    return TRUE;
+  for (guint i = 0; i < backup->disks->len; i++)
+    if (vk_block_job_get (backup->domain, ((const VkBackupDisk *) g_ptr_array_index (backup->disks, i))->disk->target, &block_job))
+      return TRUE;
+  return FALSE;
 }
 
 /* Whether the bitmaps of the base's checkpoint mark nothing now.  A write that they do not
@@ -50,7 +67,7 @@ vk_backup_is_unchanged (VkBackup *backup)
   g_autofree char *note = NULL;
   g_autofree char *instant = NULL;
 
-  if (!vk_backup_may_be_unchanged (backup))
+  if (!vk_backup_may_be_unchanged (backup) || has_job (backup))
     return FALSE;
   instant = vk_time_now ();
   if (!nothing_is_marked (backup))
