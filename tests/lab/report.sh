@@ -64,6 +64,12 @@ else
   skip "and can be read back" "no xmllint"
 fi
 
+cp "$(point_dir "$newest")/annotations.json" "$lab/annotations" 2>/dev/null
+printf '{"format":"virt-keep annotations","version":1,"verdict":true}' >"$(point_dir "$newest")/annotations.json"
+keep --store "$store" --json report
+is "$(of guest safe) $(of guest problems)" 'false ["whether 1 restore point is protected or proven cannot be read"]' "annotations that cannot be read are a problem"
+mv "$lab/annotations" "$(point_dir "$newest")/annotations.json" 2>/dev/null || rm "$(point_dir "$newest")/annotations.json"
+
 dd if=/dev/zero of="$(point_dir "$newest")/manifest.json" bs=1 seek=40 count=1 conv=notrunc 2>/dev/null
 keep --store "$store" --json report --html "$page"
 is "$(of guest safe) $(of guest problems)" 'false ["1 restore point is damaged"]' "a damaged point is said"

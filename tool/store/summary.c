@@ -53,6 +53,7 @@ add_point (VkDomainSummary *summary, const VkPoint *point)
 
   g_ptr_array_add (summary->points, (gpointer) point);
   summary->damaged += point->damage != NULL;
+  summary->unreadable += point->annotation_damage != NULL;
   if (point->manifest != NULL)
     {
       g_free (summary->name);
@@ -136,6 +137,8 @@ vk_summary_judge (VkDomainSummary *summary, GDateTime *oldest)
     g_ptr_array_add (summary->problems, g_strdup ("the newest restore point is too old"));
   if (summary->damaged > 0)
     g_ptr_array_add (summary->problems, g_strdup_printf ("%u restore point%s damaged", summary->damaged, summary->damaged == 1 ? " is" : "s are"));
+  if (summary->unreadable > 0)
+    g_ptr_array_add (summary->problems, g_strdup_printf ("whether %u restore point%s protected or proven cannot be read", summary->unreadable, summary->unreadable == 1 ? " is" : "s are"));
   if (summary->verdict != NULL && !summary->verdict->proven)
     g_ptr_array_add (summary->problems, g_strdup_printf ("the last proof failed: %s", summary->verdict->reason));
 }

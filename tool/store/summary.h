@@ -13,6 +13,7 @@ typedef struct
   GDateTime *instant;    /* of newest, or NULL */
   guint chain;           /* points that a restore of newest reads; 0 when there is none */
   guint damaged;         /* points */
+  guint unreadable;      /* points whose annotations cannot be read: whether they are protected, or proven */
   guint64 bytes;         /* that the images of all points take */
   const VkVerdict *verdict; /* the last of any of its points, or NULL */
   const VkPoint *proven; /* the newest point that was proven and is not damaged, or NULL */
@@ -29,8 +30,8 @@ GPtrArray *vk_summarize (const GPtrArray *points, gboolean whole_points);
 /* A domain that has no point, which it adds to summaries. */
 void vk_summary_add_missing (GPtrArray *summaries, const char *name);
 
-/* Fills in oldest and problems: no usable point, none since oldest, damaged points, or a verdict that is not
- * "proven". */
+/* Fills in oldest and problems: no usable point, none since oldest, damaged points or annotations, or a verdict that is
+ * not "proven". */
 void vk_summary_judge (VkDomainSummary *summary, GDateTime *oldest);
 
 /* Puts those that are not safe first, each kind by name. */
