@@ -15,7 +15,6 @@
 #include "base/file-digest.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "base/process.h"
 #include "base/run-dir.h"
 #include "base/write-direct.h"
 #include "report/format.h"
@@ -410,26 +409,6 @@ test_format (void)
     }
 }
 
-static void
-test_process (void)
-{
-  const char *const missing[] = { "virt-keep-no-such-program", NULL };
-  const char *const failing[] = { "ls", "/nonexistent/virt-keep", NULL };
-  const char *const odd[] = { "printf", "%s", "a b;$(id)'\"", NULL };
-  g_autoptr (GError) error = NULL;
-  g_autofree char *output = NULL;
-
-  g_assert_false (vk_process_run (missing, NULL, NULL, &error));
-  g_assert_error (error, VK_ERROR, VK_ERROR_REFUSED);
-  g_clear_error (&error);
-  g_assert_false (vk_process_run (failing, NULL, NULL, &error));
-  g_assert_error (error, VK_ERROR, VK_ERROR_FAILED);
-  g_assert_nonnull (strstr (error->message, "/nonexistent/virt-keep"));
-  g_clear_error (&error);
-  g_assert_true (vk_process_run (odd, &output, NULL, &error));
-  g_assert_cmpstr (output, ==, "a b;$(id)'\"");
-}
-
 /* A file with a NUL is no text, and a terminal gets nothing but text. */
 static void
 test_harmless (void)
@@ -452,36 +431,6 @@ test_harmless (void)
       g_autofree char *line = vk_format_harmless (examples[i].text, FALSE);
 
       g_assert_cmpstr (line, ==, examples[i].line);
-    }
-}
-
-/* Which of the variables that open repositories a child sees. */
-static void
-test_environment (void)
-{
-  const char *const names[] = { "RESTIC_PASSWORD", "RESTIC_FROM_PASSWORD_FILE", "RESTIC_REST_PASSWORD", "AWS_SECRET_ACCESS_KEY", "VIRT_KEEP_STORE" };
-  const char *const show[] = { "env", NULL };
-  g_auto (GStrv) server = NULL;
-  g_autofree char *plain = NULL;
-  g_autofree char *whole = NULL;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    g_setenv (names[i], "canary", TRUE);
-  g_assert_true (vk_process_run (show, &plain, NULL, NULL));
-  g_assert_nonnull (strstr (plain, "PATH="));
-  g_assert_null (strstr (plain, "canary"));
-  g_assert_true (vk_process_run_command (show, &whole, NULL, NULL));
-  server = vk_process_environment (VK_PASS_SERVER);
-  g_assert_null (g_environ_getenv (server, "RESTIC_PASSWORD"));
-  g_assert_null (g_environ_getenv (server, "RESTIC_FROM_PASSWORD_FILE"));
-  g_assert_nonnull (g_environ_getenv (server, "RESTIC_REST_PASSWORD"));
-  g_assert_nonnull (g_environ_getenv (server, "AWS_SECRET_ACCESS_KEY"));
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autofree char *line = g_strconcat (names[i], "=canary", NULL);
-
-      g_assert_nonnull (strstr (whole, line));
-      g_unsetenv (names[i]);
     }
 }
 
@@ -568,8 +517,6 @@ main (int argc, char **argv)
   g_test_add_func ("/json/members", test_json_members);
   g_test_add_func ("/error/exit-codes", test_exit_codes);
   g_test_add_func ("/format", test_format);
-  g_test_add_func ("/process", test_process);
   g_test_add_func ("/format/harmless", test_harmless);
-  g_test_add_func ("/process/environment", test_environment);
   return g_test_run ();
 }

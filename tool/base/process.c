@@ -206,6 +206,37 @@ vk_process_start_command (const char *const *argv, const char *const *environmen
   return launch (launcher, argv, error);
 }
 
+static void
+keep_result (GObject *process G_GNUC_UNUSED, GAsyncResult *result, gpointer data)
+{
+  GAsyncResult **kept = data;
+
+  *kept = g_object_ref (result);
+}
+
+/* g_subprocess_communicate_utf8() lets go of its main context before the source that
+ * watches the cancellable is destroyed.  When GLib's worker thread, which has told that the child has
+ * ended, drops the last reference to the context at that moment, the source finds a
+ * freed one: a hang or an abort, seen with GLib 2.74.  Here the context outlives its sources. */
+gboolean
+vk_process_communicate (GSubprocess *process, GCancellable *cancellable, char **output, char **words, GError **error)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  GAsyncResult *result = NULL;
+  gboolean done;
+
+  g_main_context_push_thread_default (context);
+  g_subprocess_communicate_utf8_async (process, NULL, cancellable, keep_result, &result);
+  while (result == NULL)
+    g_main_context_iteration (context, TRUE);
+  done = g_subprocess_communicate_utf8_finish (process, result, output, words, error);
+  g_object_unref (result);
+  g_main_context_pop_thread_default (context);
+  if (!done)
+    g_subprocess_force_exit (process);
+  return done;
+}
+
 /* The last non-empty line of text, in place. */
 static const char *
 last_line (char *text)
@@ -227,11 +258,8 @@ vk_process_run_with (const char *const *argv, const VkProcessSecrets *secrets, c
 
   if (process == NULL)
     return FALSE;
-  if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, &out, &err, error))
-    {
-      g_subprocess_force_exit (process);
-      return FALSE;
-    }
+  if (!vk_process_communicate (process, cancellable, &out, &err, error))
+    return FALSE;
   if (!g_subprocess_get_successful (process))
     {
       vk_fail (error, VK_ERROR_FAILED, "%s failed: %s", argv[0],

@@ -11,8 +11,6 @@
  * package to install when the program is missing, VK_ERROR_FAILED otherwise. */
 GSubprocess *vk_process_start (const char *const *argv, GSubprocessFlags flags, GError **error);
 
-/* What a child gets that must not stand among its arguments, where everybody on
- * the host can read it. */
 /* What of our environment a child gets that opens restic repositories. */
 typedef enum
 {
@@ -21,6 +19,8 @@ typedef enum
   VK_PASS_ALL,     /* as it is: a program that the user named */
 } VkPass;
 
+/* What a child gets that must not stand among its arguments, where everybody on
+ * the host can read it. */
 typedef struct
 {
   const char *const *environment; /* names and values in turn, NULL-terminated; or NULL */
@@ -51,6 +51,12 @@ GSubprocess *vk_process_start_command (const char *const *argv, const char *cons
  * ended with all that it has started; with environment in the place of ours, a pipe as standard input,
  * and standard output going where standard error goes.  It is killed when the thread ends. */
 GSubprocess *vk_process_start_hook (const char *const *argv, char **environment, GError **error);
+
+/* Reads what the process writes into its pipes, and waits for its end.  *output and *words (either
+ * may be NULL; transfer full, NUL-terminated) get what stood on standard output and on standard
+ * error, NULL where that is no pipe.  Any thread may do this, but one at a time for a process.  On
+ * failure, also when it is cancelled, the process is killed. */
+gboolean vk_process_communicate (GSubprocess *process, GCancellable *cancellable, char **output, char **words, GError **error);
 
 /* Runs argv to its end.  Its standard output, if wanted, is given back in
  * *output (transfer full, NUL-terminated).  A non-zero exit is VK_ERROR_FAILED

@@ -206,11 +206,8 @@ vk_qemu_img_check (const char *path, const char *secret, GCancellable *cancellab
   process = vk_process_start_with ((const char *const *) argv->pdata, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &secrets, error);
   if (process == NULL)
     return FALSE;
-  if (!g_subprocess_communicate_utf8 (process, NULL, cancellable, NULL, &words, error))
-    {
-      g_subprocess_force_exit (process);
-      return FALSE;
-    }
+  if (!vk_process_communicate (process, cancellable, NULL, &words, error))
+    return FALSE;
   if (g_subprocess_get_if_exited (process)
       && (g_subprocess_get_exit_status (process) == CHECK_CLEAN || g_subprocess_get_exit_status (process) == CHECK_LEAKS))
     return TRUE;
