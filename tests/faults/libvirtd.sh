@@ -21,7 +21,6 @@ for mode in $modes; do
   exits 8 "$fault_name: that is a failure of its own"
   after_fault --mode "$mode"
 
-  whole || continue
   fault "libvirtd is stopped for good, $mode"
   held "$mode"
   kill -STOP "$(cat $daemon)"
@@ -31,6 +30,7 @@ for mode in $modes; do
   kill -CONT "$(cat $daemon)"
   after_fault --mode "$mode"
 
+  whole || continue
   fault "libvirtd is stopped for a moment, $mode"
   held "$mode"
   kill -STOP "$(cat $daemon)"

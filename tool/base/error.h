@@ -45,7 +45,7 @@ GQuark vk_libvirt_error_quark (void);
 
 /* Sets *error (which may be NULL) from libvirt's last error on this thread:
  * "CONTEXT: libvirt's words", followed by ": HINT" when hint is not NULL; both are looked
- * up as in vk_fail().
+ * up as in vk_fail().  A call in which the connection broke is VK_ERROR_CONNECTION.
  * Call it directly after the libvirt call that failed: any other one, even
  * virDomainGetName() among the arguments, makes libvirt forget its error. */
 void vk_set_libvirt_error (GError **error, const char *hint, const char *context_format, ...) G_GNUC_PRINTF (3, 4);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "host/keepalive.h"
 
 /* A libvirtd that does not answer for this long counts as lost. */
 enum { KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 3 };
@@ -22,6 +23,7 @@ struct VkHost
   char *requested_uri; /* NULL: libvirt's choice */
   gboolean unattended;
   virConnectPtr connection;
+  VkKeepalive *keepalive;
   gboolean lost;
   VkHostLostFunc lost_func;
   gpointer lost_data;
@@ -159,6 +161,7 @@ open_host (const char *uri, gboolean unattended, GError **error)
   host->requested_uri = g_strdup (uri ? uri : (virsh_uri && *virsh_uri ? virsh_uri : NULL));
   if (!connect_host (host, OPEN_SECONDS * G_USEC_PER_SEC, error))
     return NULL;
+  host->keepalive = vk_keepalive_start ();
   return g_steal_pointer (&host);
 }
 
@@ -188,6 +191,7 @@ void
 vk_host_free (VkHost *host)
 {
   disconnect_host (host);
+  vk_keepalive_stop (host->keepalive);
   g_free (host->requested_uri);
   g_free (host);
 }
