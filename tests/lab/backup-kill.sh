@@ -121,7 +121,7 @@ sweep ()
     return
   fi
   change
-  strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" --json backup guest "${arguments[@]}" >"$out" 2>/dev/null
+  traced -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" --json backup guest "${arguments[@]}" >"$out" 2>/dev/null
   remember_shadow "$(json .point)"
   # The number of calls varies a little.
   calls_made=$(($(grep -c '^[a-z]' "$lab/trace") * 97 / 100))
@@ -129,7 +129,7 @@ sweep ()
   for ((i = 0; i < kills; i++)); do
     change
     moment=$((calls_made * i / kills + RANDOM % (calls_made / kills) + 1))
-    strace -o "$lab/trace" -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
+    traced -o "$lab/trace" -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
       "$VIRT_KEEP" --store "$store" backup guest "${arguments[@]}" >/dev/null 2>&1 </dev/null &
     wait $! 2>/dev/null
     grep -q 'killed by SIGKILL' "$lab/trace" && tried=$((tried + 1))

@@ -48,6 +48,12 @@ keep ()
   code=$?
 }
 
+# traced ARGUMENT...: strace; LeakSanitizer sees leaks that are none in what is traced.
+traced ()
+{
+  ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace "$@"
+}
+
 # keep_in_background ARGUMENT...: the same, going on beside the test; $keeper is
 # its process.  SIGINT has its default action, as in a terminal.
 keep_in_background ()

@@ -93,7 +93,7 @@ meet_loss ()
 {
   local moment=$1
   shift
-  strace -o "$lab/trace" -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
+  traced -o "$lab/trace" -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
     "$VIRT_KEEP" --store "$store" --json "$@" >"$out" 2>"$err" </dev/null &
   wait $! 2>/dev/null
   code=$?
@@ -125,7 +125,7 @@ sweep_removal ()
   shift
   cp --sparse=always "$lab/made.disk" "$disk"
   switch_on "$fs"
-  strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
+  traced -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
   made=$(grep -c '^[a-z]' "$lab/trace")
   switch_off
   failures=0
@@ -162,7 +162,7 @@ sweep_backup ()
   local fs=$1 claim=$2 made i moment known
   shift 2
   change
-  strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" --json backup guest "$@" >"$out" 2>"$err" || bail "$claim: $(cat "$err")"
+  traced -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" --json backup guest "$@" >"$out" 2>"$err" || bail "$claim: $(cat "$err")"
   made=$(grep -c '^[a-z]' "$lab/trace")
   remember_shadow "$(json .point)"
   failures=0

@@ -134,12 +134,12 @@ kill_at_changes ()
   local claim=$1 calls=rename,renameat2,link,unlink,unlinkat,fsync took moment
   shift
   fresh
-  strace -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
+  traced -o "$lab/trace" -e "trace=$calls" "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1
   took=$(grep -c '^[a-z]' "$lab/trace")
   trials=0 failures=0
   for moment in $(moments "$took"); do
     fresh
-    strace -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
+    traced -o /dev/null -e "trace=$calls" -e "inject=$calls:signal=KILL:when=$moment" \
       "$VIRT_KEEP" --store "$store" "${command[@]}" >/dev/null 2>&1 &
     wait $! 2>/dev/null
     judge "$claim, killed at change $moment of $took" "$@"

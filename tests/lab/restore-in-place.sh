@@ -165,7 +165,7 @@ killed_at ()
 {
   local n=$1
   shift
-  { ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2,rename:signal=KILL:when="$n" "$VIRT_KEEP" --store "$store" --json restore "$point" --in-place "$@" >"$out" 2>"$err"; } 2>/dev/null
+  { traced -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2,rename:signal=KILL:when="$n" "$VIRT_KEEP" --store "$store" --json restore "$point" --in-place "$@" >"$out" 2>"$err"; } 2>/dev/null
   [ $? = 137 ]
 }
 

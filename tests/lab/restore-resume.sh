@@ -79,7 +79,7 @@ rm -r "$dir"
 n=0
 while :; do
   n=$((n + 1))
-  ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2:signal=KILL:when=$n "$VIRT_KEEP" --store "$store" restore guest --to "$dir" --disk vda >"$out" 2>"$err"
+  traced -f -qq -o /dev/null -e trace=renameat2,rename -e inject=renameat2:signal=KILL:when=$n "$VIRT_KEEP" --store "$store" restore guest --to "$dir" --disk vda >"$out" 2>"$err"
   code=$?
   [ $code != 0 ] || break
   if [ -e "$dir/vda.qcow2" ]; then
