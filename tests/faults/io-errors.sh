@@ -267,6 +267,7 @@ prepare_init ()
 judge_init ()
 {
   if [ "$code" != 0 ]; then
+    [ "$kind" = image ] || [ -e "$failing/config" ] || [ -z "$(ls -A "$failing/keys" 2>/dev/null)" ] || bad+="a key without a repository is left; "
     keep --store "$store" --json init
     # A store is there, or it is made now.
     [ "$code" = 0 ] || keep --store "$store" --json list
@@ -307,6 +308,10 @@ for kind in image restic; do
   failing=$store
   [ "$kind" = image ] || store=restic:$failing
   rm -f "$lab"/shadow.*
+  # Those of the other kind are none of this store's.
+  for checkpoint in $(checkpoints guest); do
+    virsh -q checkpoint-delete guest "$checkpoint"
+  done
   if [ "$kind" = restic ] && ! { command -v restic >/dev/null && "$VIRT_KEEP" --help | grep -c '^  mount ' >"$lab/said"; }; then
     skip "the restic store" "it is not built, or restic is not installed"
     continue

@@ -155,6 +155,25 @@ test_create (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (vk_restic_repo_id (created), ==, vk_restic_repo_id (opened));
 }
 
+/* What was begun and not finished is finished with the key that is there: of two keys for one
+ * password the wrong one may be tried first. */
+static void
+test_create_again (Fixture *fixture, gconstpointer data)
+{
+  g_autofree char *config = g_build_filename (fixture->path, "config", NULL);
+  g_autoptr (VkRestic) created = NULL;
+  g_autoptr (VkRestic) opened = NULL;
+  g_autoptr (GPtrArray) keys = NULL;
+
+  g_assert_cmpint (g_unlink (config), ==, 0);
+  created = vk_restic_create (vk_backend_local_new (fixture->path, NULL), "secret", NULL, NULL, NULL);
+  g_assert_nonnull (created);
+  keys = files (fixture, VK_RESTIC_KEY);
+  g_assert_cmpuint (keys->len, ==, 1);
+  opened = open_repository (fixture);
+  g_assert_cmpstr (vk_restic_repo_id (created), ==, vk_restic_repo_id (opened));
+}
+
 /* --- saving --------------------------------------------------------------- */
 
 enum { PUSHERS = 4, PUSHED_BLOBS = 300 };
@@ -511,6 +530,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add ("a new one can be opened", test_create);
+  add ("what was begun is finished", test_create_again);
   add ("only the password opens it", test_open);
   add ("many threads may save the same", test_threads);
   add ("what is there is not stored again", test_deduplication);

@@ -301,15 +301,16 @@ vk_restic_key_find (VkBackend *backend, const char *password, VkResticKey *maste
 }
 
 gboolean
-vk_restic_key_add (VkBackend *backend, const VkResticKey *master, const char *password, GCancellable *cancellable, GError **error)
+vk_restic_key_add (VkBackend *backend, const VkResticKey *master, const char *password, char **name, GCancellable *cancellable, GError **error)
 {
   g_autoptr (GBytes) text = vk_key_file_make (master, password, &vk_scrypt_cost_default, error);
-  char name[VK_RESTIC_ID_DIGITS + 1];
   VkResticId id;
 
+  *name = NULL;
   if (text == NULL)
     return FALSE;
   vk_restic_id_of (g_bytes_get_data (text, NULL), g_bytes_get_size (text), &id);
-  vk_restic_id_format (&id, name);
-  return vk_backend_save (backend, VK_RESTIC_KEY, name, text, cancellable, error);
+  *name = g_malloc (VK_RESTIC_ID_DIGITS + 1);
+  vk_restic_id_format (&id, *name);
+  return vk_backend_save (backend, VK_RESTIC_KEY, *name, text, cancellable, error);
 }

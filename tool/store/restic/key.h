@@ -35,5 +35,6 @@ GBytes *vk_key_file_make (const VkResticKey *master, const char *password, const
  * key file, VK_ERROR_REFUSED when the password opens none. */
 gboolean vk_restic_key_find (VkBackend *backend, const char *password, VkResticKey *master, GCancellable *cancellable, GError **error);
 
-/* Adds a key file for password. */
-gboolean vk_restic_key_add (VkBackend *backend, const VkResticKey *master, const char *password, GCancellable *cancellable, GError **error);
+/* Adds a key file for password.  *name (transfer full) is how the file is called; also after a
+ * failure, when it may have been stored all the same, or is NULL. */
+gboolean vk_restic_key_add (VkBackend *backend, const VkResticKey *master, const char *password, char **name, GCancellable *cancellable, GError **error);

@@ -142,21 +142,62 @@ check_absence (VkBackend *backend, GCancellable *cancellable, GError **error)
   return FALSE;
 }
 
+/* A new master key, unless there is the key of a repository that was begun and not finished, which
+ * has no config yet: a second key for the same password would not open what the first one is
+ * tried for. */
+static gboolean
+choose_master (VkBackend *backend, const char *password, VkResticKey *master, gboolean *has_key, GCancellable *cancellable, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+
+  *has_key = vk_restic_key_find (backend, password, master, cancellable, &failure);
+  if (*has_key)
+    return TRUE;
+  if (!g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND) && !g_error_matches (failure, VK_ERROR, VK_ERROR_REFUSED) && !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+  vk_restic_random (master, sizeof *master);
+  return TRUE;
+}
+
+/* After a failure: without a config, or beside that of somebody who was faster, our key opens
+ * nothing, and would only be in the way of others. */
+static void
+take_back_key (VkBackend *backend, VkCrypto *crypto, const char *name)
+{
+  g_autoptr (GError) failure = NULL;
+  VkRepoConfig found;
+
+  if (vk_repo_config_load (backend, crypto, &found, NULL, &failure))
+    return;
+  if (g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND) || g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
+    vk_backend_remove (backend, VK_RESTIC_KEY, name, NULL, NULL);
+}
+
 VkRestic *
 vk_restic_create (VkBackend *backend, const char *password, const VkResticOptions *options, GCancellable *cancellable, GError **error)
 {
   g_autoptr (VkRestic) repo = restic_new (backend);
   g_auto (VkResticKey) master = { 0 };
+  g_autofree char *key_name = NULL;
+  gboolean has_key;
 
-  if (!check_absence (backend, cancellable, error) || !vk_backend_create (backend, cancellable, error))
+  if (!check_absence (backend, cancellable, error)
+      || !vk_backend_create (backend, cancellable, error)
+      || !choose_master (backend, password, &master, &has_key, cancellable, error))
     return NULL;
-  vk_restic_random (&master, sizeof master);
   repo->crypto = vk_crypto_new (&master);
   vk_repo_config_make (&repo->config);
   /* The config comes last: with it the repository is there. */
-  if (!vk_restic_key_add (backend, &master, password, cancellable, error)
+  if ((!has_key && !vk_restic_key_add (backend, &master, password, &key_name, cancellable, error))
       || !vk_repo_config_save (backend, repo->crypto, &repo->config, cancellable, error))
-    return NULL;
+    {
+      if (key_name != NULL)
+        take_back_key (backend, repo->crypto, key_name);
+      return NULL;
+    }
   prepare (repo, options);
   return g_steal_pointer (&repo);
 }
