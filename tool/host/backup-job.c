@@ -9,6 +9,7 @@
 
 #include "base/environment.h"
 #include "base/error.h"
+#include "host/backup-begin.h"
 #include "host/job-info.h"
 #include "host/question.h"
 
@@ -130,56 +131,6 @@ vk_backup_job_free (VkBackupJob *job)
   g_free (job);
 }
 
-/* What a person can do about a failed virDomainBackupBegin(), or NULL. */
-static const char *
-begin_hint (void)
-{
-  const char *words = virGetLastErrorMessage ();
-
-  switch (virGetLastErrorCode ())
-    {
-    case VIR_ERR_OPERATION_TIMEOUT:
-      return "another job holds the domain, see virsh domjobinfo";
-    case VIR_ERR_CHECKPOINT_INCONSISTENT:
-      return "its dirty bitmap is gone, a full backup starts a new one";
-    case VIR_ERR_NO_SUPPORT:
-      return "backups of running domains need libvirt 7.2 and QEMU 4.2 or newer on the host";
-    default:
-      break;
-    }
-  if (strstr (words, "Permission denied") != NULL)
-    return "QEMU runs as a user of its own, which has to be able to reach that directory (chmod o+x on it and on those above it), and AppArmor or SELinux must allow it";
-  if (strstr (words, "Unable to access credentials") != NULL)
-    return "QEMU on that host has no certificates, see virt-keep-remote(7)";
-  if (strstr (words, "Cannot assign requested address") != NULL)
-    return "QEMU can listen only at an address of its own host: name that with --data-address";
-  if (strstr (words, "Address already in use") != NULL)
-    return "another program listens there, name another port with --data-address";
-  if (strstr (words, "No such file or directory") != NULL)
-    return "QEMU has its own view of mounted file systems: one mounted after the domain was started is not in it";
-  return NULL;
-}
-
-/* Failures that are none of libvirt's own have a class of their own, which only
- * the words tell. */
-static gboolean
-claim_begin_error (const char *name, gboolean here, gboolean push, GError **error)
-{
-  const char *words = virGetLastErrorMessage ();
-  const char *hint = here ? begin_hint ()
-    : "in push mode QEMU writes on its own host, where the store has to be under the same path, as on shared storage, and open to QEMU: use --mode pull, which needs nothing there";
-
-  if (strstr (words, "blockjob") != NULL || strstr (words, "block job") != NULL)
-    vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
-  else if (strstr (words, "NBD server already running") != NULL)
-    vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: something else exports its disks; wait for that, or use --mode push", name, words);
-  else if (push && (strstr (words, "Permission denied") != NULL || strstr (words, "No such file or directory") != NULL))
-    vk_fail (error, VK_ERROR_STORE, "libvirt did not begin the backup of '%s': %s: %s", name, words, hint);
-  else
-    return FALSE;
-  return TRUE;
-}
-
 static unsigned int
 begin_flags (VkBackupJob *job, gboolean reuse)
 {
@@ -190,56 +141,18 @@ begin_flags (VkBackupJob *job, gboolean reuse)
   return flags;
 }
 
-typedef struct
-{
-  char *backup_xml;
-  char *checkpoint_xml; /* or NULL */
-  unsigned int flags;
-  gboolean here; /* the domain runs on this host */
-} Begin;
-
-static void
-begin_free (gpointer data)
-{
-  Begin *begin = data;
-
-  g_free (begin->backup_xml);
-  g_free (begin->checkpoint_xml);
-  g_free (begin);
-}
-
-static gboolean
-begin_job (virDomainPtr domain, gpointer data, GError **error)
-{
-  const char *name = virDomainGetName (domain);
-  const Begin *begin = data;
-
-  if (virDomainBackupBegin (domain, begin->backup_xml, begin->checkpoint_xml, begin->flags) == 0)
-    return TRUE;
-  if (!claim_begin_error (name, begin->here, (begin->flags & VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL) != 0, error))
-    vk_set_libvirt_error (error, begin_hint (), "libvirt did not begin the backup of '%s'", name);
-  return FALSE;
-}
-
 gboolean
 vk_backup_job_begin (VkBackupJob *job, const char *backup_xml, const char *checkpoint_xml, gboolean reuse, GError **error)
 {
   const char *name = virDomainGetName (job->domain);
   VkJobInfo info;
-  Begin *begin;
 
   if (!vk_job_info_get (job->domain, &info, error))
     return FALSE;
   if (info.active)
     return vk_fail (error, VK_ERROR_BUSY, "a job (%s) is already running on '%s': wait for it or end it, see virt-keep status", info.operation, name);
-  begin = g_new0 (Begin, 1);
-  begin->backup_xml = g_strdup (backup_xml);
-  begin->checkpoint_xml = g_strdup (checkpoint_xml);
-  begin->flags = begin_flags (job, reuse);
-  begin->here = vk_host_is_local (job->host);
-  if (!vk_question_ask (job->domain, begin_job, begin, begin_free, error))
+  if (!vk_backup_begin (job->domain, backup_xml, checkpoint_xml, begin_flags (job, reuse), vk_host_is_local (job->host), error))
     return FALSE;
-  begin_free (begin);
   job->began = TRUE;
   job->last_poll = g_get_monotonic_time ();
   return TRUE;
