@@ -38,8 +38,9 @@ static const struct error_class error_classes[] = {
   [VK_ERROR_HUNG_UP] = { "hung-up", 129 },
 };
 
+/* In parentheses, as it may be a macro, too. */
 gboolean
-vk_fail (GError **error, VkError code, const char *format, ...)
+(vk_fail) (GError **error, VkError code, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;

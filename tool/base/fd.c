@@ -26,8 +26,9 @@ vk_fd_steal (VkFd *fd)
   return stolen;
 }
 
+/* In parentheses, as it may be a macro, too. */
 gboolean
-vk_fail_errno (GError **error, const char *format, ...)
+(vk_fail_errno) (GError **error, const char *format, ...)
 {
   int number = errno;
   g_autofree char *text = NULL;

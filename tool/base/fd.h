@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (VkDir, closedir)
 /* As vk_fail(), with the words for errno behind a colon; VK_ERROR_NOT_FOUND when there is no
  * such file, VK_ERROR_STORE otherwise. */
 gboolean vk_fail_errno (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+#ifdef __clang_analyzer__
+#define vk_fail_errno(...) (vk_fail_errno (__VA_ARGS__), FALSE)
+#endif
 
 /* Opens a regular file for reading and fills *status; what is not one is not waited
  * for, and a symbolic link not followed.  Returns: -1 with VK_ERROR_STORE or

@@ -53,7 +53,7 @@ claim_begin_error (const char *name, gboolean here, gboolean push, GError **erro
     vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: wait for that job, or end it with virsh blockjob --abort", name, words);
   else if (strstr (words, "NBD server already running") != NULL)
     vk_fail (error, VK_ERROR_BUSY, "libvirt did not begin the backup of '%s': %s: something else exports its disks; wait for that, or use --mode push", name, words);
-  else if (push && (strstr (words, "Permission denied") != NULL || strstr (words, "No such file or directory") != NULL))
+  else if (push && hint != NULL && (strstr (words, "Permission denied") != NULL || strstr (words, "No such file or directory") != NULL))
     vk_fail (error, VK_ERROR_STORE, "libvirt did not begin the backup of '%s': %s: %s", name, words, _(hint));
   else
     return FALSE;

@@ -40,7 +40,8 @@ take_manifest (VkMetrics *metrics, const char *owner, const VkManifest *manifest
 void
 vk_metrics_take_backup (VkMetrics *metrics, const char *owner, const VkManifest *stored, const char *failure)
 {
-  double now = (double) (g_get_real_time () / G_USEC_PER_SEC);
+  gint64 seconds = g_get_real_time () / G_USEC_PER_SEC;
+  double now = (double) seconds;
 
   vk_metrics_set (metrics, VK_METRIC_LAST_ATTEMPT, owner, NULL, now);
   vk_metrics_set (metrics, VK_METRIC_LAST_ATTEMPT_SUCCESS, owner, NULL, failure == NULL);

@@ -287,7 +287,7 @@ vk_restore_run (VkStore *store, const VkPoint *point, VkStoragePool *pool, VkInP
   done = vk_restore_plan (&restore, error) && make_directories (&restore, error) && run_steps (&restore, error);
   if (done)
     results = take_results (&restore);
-  else if (restore.items != NULL)
+  else
     vk_restore_show_untouched (&restore, error);
   release (&restore, done);
   /* libvirt sees the volumes as they are now, and no hidden directory any more. */

@@ -78,6 +78,7 @@ check_volume (VkRestore *restore, const VkRestoreItem *item, guint64 *planned, G
 
   if (item->volume == NULL || vk_storage_pool_has_files (restore->pool))
     return TRUE;
+  g_assert (item->disk != NULL);
   *planned += item->disk->virtual_size;
   return vk_storage_pool_available (restore->pool, &available, error)
       && compare (restore->request->pool, available, *planned, error);

@@ -20,7 +20,7 @@ enum { LOOK_ATTEMPTS = 5, LOOK_MILLISECONDS = 10 };
 struct VkDomainLock
 {
   char *directory;
-  mode_t mode; /* of the directory, if it has to be made */
+  int mode; /* of the directory, if it has to be made */
   char *path;
   int fd;
 };
@@ -112,7 +112,7 @@ lock_free (VkDomainLock *lock)
 }
 
 VkDomainLock *
-vk_domain_lock_take (const char *directory, mode_t mode, const char *domain_name, GError **error)
+vk_domain_lock_take (const char *directory, int mode, const char *domain_name, GError **error)
 {
   VkDomainLock *lock = g_new0 (VkDomainLock, 1);
   /* The process id is for people; what holds the lock is the open file, so

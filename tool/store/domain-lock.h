@@ -14,7 +14,7 @@ typedef struct VkDomainLock VkDomainLock;
 /* Locks the domain whose directory this is; it is made, with mode, if it is missing.
  * domain_name is for messages.
  * Returns: (transfer full), or NULL with VK_ERROR_BUSY, VK_ERROR_STORE. */
-VkDomainLock *vk_domain_lock_take (const char *directory, mode_t mode, const char *domain_name, GError **error);
+VkDomainLock *vk_domain_lock_take (const char *directory, int mode, const char *domain_name, GError **error);
 
 /* Whether somebody holds the lock there, without taking it or making anything; *holder
  * (transfer full) is then "process 4711", or "another process". */

@@ -18,7 +18,7 @@
 static const char *
 after_scheme (const char *url, const char *scheme)
 {
-  return g_str_has_prefix (url, scheme) ? url + strlen (scheme) : NULL;
+  return strncmp (url, scheme, strlen (scheme)) == 0 ? url + strlen (scheme) : NULL;
 }
 
 static VkStore *

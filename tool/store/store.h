@@ -122,7 +122,7 @@ typedef struct
   /* Where the lock of a domain lies, which whoever changes its points holds, or NULL with
    * *error set; and the mode of that directory, if it has to be made. */
   char *(*lock_directory) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);
-  mode_t lock_mode;
+  int lock_mode;
 
   /* See vk_store_domain_directory(); NULL where there are none. */
   char *(*domain_directory) (VkStore *store, const char *domain_name, const char *domain_uuid, GError **error);

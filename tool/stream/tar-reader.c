@@ -60,8 +60,9 @@ read_block (struct archive *archive, void *user_data, const void **data)
   return got;
 }
 
+/* In parentheses, as it may be a macro, too. */
 gboolean
-vk_tar_reader_refuse (const VkTarReader *reader, GError **error, const char *format, ...)
+(vk_tar_reader_refuse) (const VkTarReader *reader, GError **error, const char *format, ...)
 {
   g_autofree char *text = NULL;
   va_list args;

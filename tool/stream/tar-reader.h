@@ -17,6 +17,9 @@ VkTarReader *vk_tar_reader_new (GInputStream *input, const char *name, const VkS
 
 /* Says why the archive is none of ours.  Returns: FALSE. */
 gboolean vk_tar_reader_refuse (const VkTarReader *reader, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+#ifdef __clang_analyzer__
+#define vk_tar_reader_refuse(...) (vk_tar_reader_refuse (__VA_ARGS__), FALSE)
+#endif
 
 /* The next member, which has to be a regular file with a plain name: *member (transfer none, until the next
  * call) and its *size in bytes.  *member is NULL behind the last one. */

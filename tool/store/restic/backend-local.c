@@ -30,7 +30,7 @@ static char *
 directory_of (VkBackend *backend, VkResticType type, const char *name)
 {
   const char *directory = vk_restic_type_directory (type);
-  const char prefix[] = { name ? name[0] : '\0', name ? name[1] : '\0', '\0' };
+  g_autofree char *prefix = g_strndup (name ? name : "", 2);
 
   if (type == VK_RESTIC_CONFIG)
     return g_strdup (backend->restic_url);

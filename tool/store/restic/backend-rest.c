@@ -268,7 +268,7 @@ look (VkUpload *upload, gboolean last_chance, VkStored *stored, GCancellable *ca
   gboolean read_back = upload->type != VK_RESTIC_DATA;
   g_autoptr (GError) why = NULL;
   g_autoptr (GBytes) back = NULL;
-  guint64 size;
+  guint64 size = 0;
   gboolean found = head (upload->backend, upload->type, upload->name, last_chance, &size, cancellable, &why);
 
   *stored = VK_STORED_NOTHING;

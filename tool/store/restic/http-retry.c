@@ -73,7 +73,7 @@ static gint64
 pause_after (const VkHttpExchange *exchange, guint attempt)
 {
   gint64 limit_ms = MIN (MAX_PAUSE_MS, FIRST_PAUSE_MS << MIN (attempt - 1, 10));
-  gint64 pause_us = (gint64) (limit_ms * 1000 * g_random_double_range (0.5, 1.0));
+  gint64 pause_us = (gint64) ((double) (limit_ms * 1000) * g_random_double_range (0.5, 1.0));
   const char *asked = exchange->code == CURLE_OK ? g_hash_table_lookup (exchange->headers, "retry-after") : NULL;
   guint64 seconds;
 
