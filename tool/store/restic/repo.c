@@ -424,7 +424,7 @@ read_blob (VkRestic *repo, VkBlobType type, const VkResticId *id, GCancellable *
   if (stored == NULL)
     return NULL;
   content = decompress (stored, location.raw_length, &failure);
-  if (content == NULL)
+  if (failure != NULL)
     return set_damaged_error (error, type, id, &location, failure->message);
   vk_restic_id_of (g_bytes_get_data (content, NULL), g_bytes_get_size (content), &actual);
   if (!vk_restic_id_equal (&actual, id))

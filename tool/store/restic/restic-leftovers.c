@@ -17,9 +17,13 @@ examine (VkRestic *repo, const char *name, GError **error)
   g_autoptr (VkLockHolder) holder = vk_lock_holder_load (repo, name, NULL, &failure);
   VkStoreLeftover *leftover;
 
-  if (holder == NULL && !g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND) && !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
-    g_propagate_error (error, g_steal_pointer (&failure));
-  if (holder != NULL ? !vk_lock_holder_is_stale (holder) : !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
+  if (holder == NULL && !g_error_matches (failure, VK_ERROR, VK_ERROR_DAMAGED))
+    {
+      if (!g_error_matches (failure, VK_ERROR, VK_ERROR_NOT_FOUND))
+        g_propagate_error (error, g_steal_pointer (&failure));
+      return NULL;
+    }
+  if (holder != NULL && !vk_lock_holder_is_stale (holder))
     return NULL;
   leftover = g_new0 (VkStoreLeftover, 1);
   leftover->kind = "lock";

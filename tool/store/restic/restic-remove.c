@@ -204,7 +204,7 @@ vk_restic_copy (VkStore *base, const GPtrArray *points, const char *url, const V
 gboolean
 vk_restic_mount (VkStore *base, const char *directory, GCancellable *cancellable, GError **error)
 {
-  const char *arguments[] = { "mount", "--tag=" VK_RESTIC_TAG, "--", directory, NULL };
+  const char *arguments[] = { "mount", ("--tag=" VK_RESTIC_TAG), "--", directory, NULL };
 
   return vk_restic_clear_stale_locks (base, error) && vk_restic_program_run ((VkResticStore *) base, arguments, cancellable, error);
 }
