@@ -349,10 +349,13 @@ for kind in image restic; do
     ids+=("$(json .point)")
   done
   cp -a "$failing" "$lab/made"
-  stay=("${ids[0]}" "${ids[2]}")
-  sweep "$kind: forget" prepare_store judge_store forget "${ids[1]}"
-  stay=("${ids[2]}")
-  sweep "$kind: prune" prepare_store judge_store prune guest --keep-last 1
+  # In a restic store both are restic's work, which makes its calls without a C library.
+  if [ "$kind" = image ]; then
+    stay=("${ids[0]}" "${ids[2]}")
+    sweep "$kind: forget" prepare_store judge_store forget "${ids[1]}"
+    stay=("${ids[2]}")
+    sweep "$kind: prune" prepare_store judge_store prune guest --keep-last 1
+  fi
   stay=("${ids[@]}")
   if [ "$faults" = all ]; then
     sweep "$kind: note" prepare_store judge_store note "${ids[2]}" "said later"
