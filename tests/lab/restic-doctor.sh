@@ -56,7 +56,7 @@ exits 0 "a backup of other bytes"
 mkdir "$lab/bin"
 cat >"$lab/bin/restic" <<END
 #!/bin/sh
-[ "\$1" != prune ] || (until ls $repository/locks | grep -q .; do :; done; kill -KILL \$\$ \$PPID) &
+[ "\$1" != prune ] || (until ls $repository/locks | grep -qx '[0-9a-f]\{64\}'; do :; done; kill -KILL \$\$ \$PPID) &
 exec $(command -v restic) "\$@"
 END
 chmod +x "$lab/bin/restic"
