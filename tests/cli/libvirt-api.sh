@@ -51,7 +51,7 @@ like "$needed" '^[0-9]+\.[0-9]+\.[0-9]+$' "configure asks for a version of libvi
 is "$(newer_than "$needed" "${apis[*]}" "${sources[@]}" 2>&1)" "" "nothing is used that came after $needed"
 
 # That it would be found.
-like "$(newer_than 5.9.0 "${apis[*]}" "${sources[@]}")" "/backup-job.c:[0-9]+: virDomainBackupBegin 6.0.0" "what came after another one is found"
+like "$(newer_than 5.9.0 "${apis[*]}" "${sources[@]}")" "/backup-begin.c:[0-9]+: virDomainBackupBegin 6.0.0" "what came after another one is found"
 cat >"$scratch/guarded.c" <<'END'
 /* virDomainBackupBegin */
 #if LIBVIR_CHECK_VERSION (6, 0, 0)
