@@ -310,7 +310,6 @@ vk_restic_key_add (VkBackend *backend, const VkResticKey *master, const char *pa
   if (text == NULL)
     return FALSE;
   vk_restic_id_of (g_bytes_get_data (text, NULL), g_bytes_get_size (text), &id);
-  *name = g_malloc (VK_RESTIC_ID_DIGITS + 1);
-  vk_restic_id_format (&id, *name);
+  *name = vk_restic_id_to_string (&id);
   return vk_backend_save (backend, VK_RESTIC_KEY, *name, text, cancellable, error);
 }
