@@ -3,6 +3,7 @@
  * open. */
 #include "config.h"
 
+#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -112,6 +113,29 @@ test_scrypt (void)
       g_assert_true (vk_restic_key_derive (scrypt_vectors[i].password, &scrypt_vectors[i].cost, scrypt_vectors[i].salt, strlen (scrypt_vectors[i].salt), &key, &error));
       g_assert_no_error (error);
       g_assert_cmpmem (&key, sizeof key, expected, sizeof expected);
+    }
+}
+
+/* Lanes of every number, with and without room for several of them at a time, against
+ * libcrypto, which works on them one after the other. */
+static void
+test_scrypt_lanes (void)
+{
+  for (guint i = 0; i < 60; i++)
+    {
+      VkScryptCost cost = { (guint64) 2 << g_test_rand_int_range (0, 9), (guint64) g_test_rand_int_range (1, 20), (guint64) g_test_rand_int_range (1, 20) };
+      g_autofree char *password = g_strdup_printf ("%*d", g_test_rand_int_range (1, 100), g_test_rand_int ());
+      gsize length = (gsize) g_test_rand_int_range (1, 200);
+      g_autofree guint8 *key = g_malloc (length);
+      g_autofree guint8 *expected = g_malloc (length);
+      guint8 salt[64];
+      g_autoptr (GError) error = NULL;
+
+      vk_restic_random (salt, sizeof salt);
+      g_assert_cmpint (EVP_PBE_scrypt (password, strlen (password), salt, sizeof salt, cost.n, cost.r, cost.p, 64 << 20, expected, length), ==, 1);
+      g_assert_true (vk_scrypt (password, salt, sizeof salt, &cost, i % 3 == 0 ? 0 : 64 << 20, key, length, &error));
+      g_assert_no_error (error);
+      g_assert_cmpmem (key, length, expected, length);
     }
 }
 
@@ -321,6 +345,7 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/crypto/AES-256-CTR is NIST's", test_aes_ctr);
   g_test_add_func ("/restic/crypto/Poly1305-AES is Bernstein's", test_poly1305);
   g_test_add_func ("/restic/crypto/scrypt is RFC 7914's", test_scrypt);
+  g_test_add_func ("/restic/crypto/scrypt is libcrypto's, whatever the lanes", test_scrypt_lanes);
   g_test_add_func ("/restic/crypto/scrypt is not run at any cost", test_scrypt_costs);
   g_test_add_func ("/restic/crypto/what is sealed can be unsealed, also in place", test_round_trip);
   g_test_add_func ("/restic/crypto/what has changed cannot", test_tampering);

@@ -18,6 +18,7 @@
 /* An attacker who can write to the store can write any number into a key file.
  * restic itself calibrates to 60 MiB and half a second. */
 static const guint64 scrypt_memory_limit = 256 << 20; /* bytes */
+static const guint64 scrypt_table_limit = 128 << 20;  /* bytes, of several lanes at once */
 static const guint64 scrypt_work_limit = 1 << 24;     /* N x r x p: 16 times restic's usual */
 
 const VkScryptCost vk_scrypt_cost_default = { .n = 32768, .r = 8, .p = 6 };
@@ -228,10 +229,7 @@ vk_restic_key_derive (const char *password, const VkScryptCost *cost, const void
                    cost->n, cost->r, cost->p);
       return FALSE;
     }
-  /* libcrypto wants a little more than the blocks themselves. */
-  if (EVP_PBE_scrypt (password, strlen (password), salt, salt_length, cost->n, cost->r, cost->p, 3 * scrypt_memory_limit, (guint8 *) key, sizeof *key) != 1)
-    return vk_fail (error, VK_ERROR_FAILED, "libcrypto cannot derive a key with scrypt");
-  return TRUE;
+  return vk_scrypt (password, salt, salt_length, cost, scrypt_table_limit, key, sizeof *key, error);
 }
 
 const VkResticKey *

@@ -4,7 +4,7 @@
  * MAC". */
 #pragma once
 
-#include <glib.h>
+#include "store/restic/scrypt.h"
 
 /* What sealing adds to the length, in bytes: an IV before and a tag behind. */
 enum { VK_SEAL_OVERHEAD = 32, VK_SEAL_IV_BYTES = 16, VK_SEAL_TAG_BYTES = 16 };
@@ -51,14 +51,6 @@ void vk_crypto_seal_with_iv (VkCrypto *crypto, const guint8 iv[VK_SEAL_IV_BYTES]
  * VK_SEAL_IV_BYTES (decrypts in place) or does not overlap with it.  FALSE when
  * it was not sealed with this key or has changed since: plain is untouched. */
 gboolean vk_crypto_unseal (VkCrypto *crypto, const guint8 *sealed, gsize length, guint8 *plain);
-
-/* The costs of scrypt in a key file. */
-typedef struct
-{
-  guint64 n;
-  guint64 r;
-  guint64 p;
-} VkScryptCost;
 
 /* What new keys get: half a second and 32 MiB, restic's usual. */
 extern const VkScryptCost vk_scrypt_cost_default;
