@@ -322,6 +322,62 @@ test_early (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (names, ==, "");
 }
 
+typedef struct
+{
+  Fixture *fixture;
+  gint *holders; /* atomic */
+  guint taken;
+} Rival;
+
+/* Takes the lock as often as it can be had. */
+static gpointer
+compete (gpointer user_data)
+{
+  static const VkResticLockTimes at_once = { .settle_ms = 0, .refresh_ms = 60000, .retry_ms = 60000, .expiry_ms = 120000 };
+  Rival *rival = user_data;
+  gint64 deadline = g_get_monotonic_time () + 2 * G_USEC_PER_SEC;
+
+  while (g_get_monotonic_time () < deadline)
+    {
+      g_autoptr (GError) error = NULL;
+      VkResticLock *lock = vk_restic_lock_take_timed (rival->fixture->repo, TRUE, FALSE, 0, &at_once, NULL, &error);
+
+      if (lock == NULL)
+        {
+          g_assert_error (error, VK_ERROR, VK_ERROR_BUSY);
+          continue;
+        }
+      g_assert_cmpint (g_atomic_int_add (rival->holders, 1), ==, 0);
+      rival->taken++;
+      g_usleep (5000);
+      g_atomic_int_add (rival->holders, -1);
+      vk_restic_lock_free (lock);
+    }
+  return NULL;
+}
+
+/* Where everybody sees at once what is there, nobody needs to wait for others to see theirs. */
+static void
+test_at_once (Fixture *fixture, gconstpointer data)
+{
+  gint holders = 0;
+  Rival rivals[3];
+  GThread *threads[G_N_ELEMENTS (rivals)];
+  guint taken = 0;
+
+  for (guint i = 0; i < G_N_ELEMENTS (rivals); i++)
+    {
+      rivals[i] = (Rival) { .fixture = fixture, .holders = &holders };
+      threads[i] = g_thread_new ("rival", compete, &rivals[i]);
+    }
+  for (guint i = 0; i < G_N_ELEMENTS (rivals); i++)
+    {
+      g_thread_join (threads[i]);
+      taken += rivals[i].taken;
+    }
+  g_assert_cmpuint (taken, >, 0);
+}
+
 static gpointer
 free_soon (gpointer lock)
 {
@@ -377,6 +433,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   add ("shared ones go together, exclusive ones with none", test_kinds);
+  add ("nobody else has an exclusive one, however many want it at once", test_at_once);
   add ("it is refreshed", test_refresh);
   add ("nothing is written once somebody has removed it", test_removed);
   add ("it is lost when it cannot be refreshed", test_expiry);

@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -299,6 +301,30 @@ local_stat (VkBackend *backend, VkResticType type, const char *name, guint64 *si
   return TRUE;
 }
 
+/* Those of this host alone, which everybody reaches through the same kernel or through a
+ * server on it.  What a network's client knows of a directory may be old. */
+static gboolean
+local_lists_at_once (VkBackend *backend)
+{
+  static const guint32 zfs_magic = 0x2fc12fc1; /* not in linux/magic.h: it is not part of Linux */
+  struct statfs status;
+
+  if (statfs (backend->restic_url, &status) < 0)
+    return FALSE;
+  switch ((guint32) status.f_type)
+    {
+    case EXT4_SUPER_MAGIC: /* and ext2, ext3 */
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case OVERLAYFS_SUPER_MAGIC:
+      return TRUE;
+    default:
+      return (guint32) status.f_type == zfs_magic;
+    }
+}
+
 static gboolean
 local_remove (VkBackend *backend, VkResticType type, const char *name, GCancellable *cancellable, GError **error)
 {
@@ -326,6 +352,7 @@ static const VkBackendOps local_ops = {
   .load = local_load,
   .save = local_save,
   .stat = local_stat,
+  .lists_at_once = local_lists_at_once,
   .remove = local_remove,
   .free = local_free,
 };

@@ -93,6 +93,12 @@ vk_backend_stat (VkBackend *backend, VkResticType type, const char *name, guint6
 }
 
 gboolean
+vk_backend_lists_at_once (VkBackend *backend)
+{
+  return backend->ops->lists_at_once != NULL && backend->ops->lists_at_once (backend);
+}
+
+gboolean
 vk_backend_remove (VkBackend *backend, VkResticType type, const char *name, GCancellable *cancellable, GError **error)
 {
   return backend->ops->remove (backend, type, name, cancellable, error);

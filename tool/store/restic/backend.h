@@ -60,6 +60,10 @@ typedef struct
   /* Size in bytes; VK_ERROR_NOT_FOUND when there is no such file. */
   gboolean (*stat) (VkBackend *backend, VkResticType type, const char *name, guint64 *size, GCancellable *cancellable, GError **error);
 
+  /* Whether list shows whatever anybody has stored before it was called, however lately.
+   * NULL where nobody can know. */
+  gboolean (*lists_at_once) (VkBackend *backend);
+
   /* No such file is a success. */
   gboolean (*remove) (VkBackend *backend, VkResticType type, const char *name, GCancellable *cancellable, GError **error);
 
@@ -91,6 +95,7 @@ GPtrArray *vk_backend_list (VkBackend *backend, VkResticType type, GCancellable 
 GBytes *vk_backend_load (VkBackend *backend, VkResticType type, const char *name, guint64 offset, gsize length, GCancellable *cancellable, GError **error);
 gboolean vk_backend_save (VkBackend *backend, VkResticType type, const char *name, GBytes *content, GCancellable *cancellable, GError **error);
 gboolean vk_backend_stat (VkBackend *backend, VkResticType type, const char *name, guint64 *size, GCancellable *cancellable, GError **error);
+gboolean vk_backend_lists_at_once (VkBackend *backend);
 gboolean vk_backend_remove (VkBackend *backend, VkResticType type, const char *name, GCancellable *cancellable, GError **error);
 
 /* The parts of vk_backend_open(), one a file. */

@@ -26,7 +26,8 @@ typedef struct
   guint expiry_ms;  /* then the lock is lost */
 } VkResticLockTimes;
 
-/* As restic: a fifth of a second, 5 minutes, and 22.5 minutes. */
+/* As restic: a fifth of a second, 5 minutes, and 22.5 minutes.  Where locks are listed at
+ * once (see VkBackendOps) the fifth of a second is not waited for. */
 extern const VkResticLockTimes vk_restic_lock_times_default;
 
 /* Takes a shared lock, and comes back before others have had the time to see it, which
