@@ -62,20 +62,34 @@ note_pack (VkResticSaver *saver, const VkResticId *id, GArray *blobs, gsize size
   return packs == NULL || write_index (saver, packs, error);
 }
 
-static gboolean
-upload (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
+/* A pack that is complete, on its way to the backend. */
+struct upload
 {
-  g_autoptr (GBytes) content = NULL;
-  g_autoptr (GArray) blobs = NULL;
-  char name[VK_RESTIC_ID_DIGITS + 1];
+  VkPackBuilder *builder;
+  GBytes *content; /* in its memory */
+  GArray *blobs;
   VkResticId id;
+};
+
+static void
+upload_free (struct upload *upload)
+{
+  g_bytes_unref (upload->content);
+  g_clear_pointer (&upload->blobs, g_array_unref);
+  vk_pack_builder_free (upload->builder);
+  g_free (upload);
+}
+
+static gboolean
+run_upload (VkResticSaver *saver, struct upload *upload, GError **error)
+{
+  char name[VK_RESTIC_ID_DIGITS + 1];
 
   if (!vk_restic_saver_check (saver, error) || (saver->options.lock != NULL && !vk_restic_lock_check (saver->options.lock, error)))
     return FALSE;
-  content = vk_pack_builder_finish (builder, vk_restic_crypto (saver->repo), &id, &blobs);
-  vk_restic_id_format (&id, name);
-  return vk_backend_save (vk_restic_backend (saver->repo), VK_RESTIC_DATA, name, content, saver->cancellable, error)
-      && note_pack (saver, &id, g_steal_pointer (&blobs), g_bytes_get_size (content), error);
+  vk_restic_id_format (&upload->id, name);
+  return vk_backend_save (vk_restic_backend (saver->repo), VK_RESTIC_DATA, name, upload->content, saver->cancellable, error)
+      && note_pack (saver, &upload->id, g_steal_pointer (&upload->blobs), g_bytes_get_size (upload->content), error);
 }
 
 /* A pack's memory is kept for the next one: new memory costs more time, a fault for each
@@ -83,12 +97,14 @@ upload (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
 void
 vk_saver_run_upload (gpointer data, gpointer user_data)
 {
-  VkPackBuilder *builder = data; /* taken over */
+  struct upload *upload = data; /* taken over */
   VkResticSaver *saver = user_data;
+  VkPackBuilder *builder = g_steal_pointer (&upload->builder);
   GError *failure = NULL;
 
-  if (!upload (saver, builder, &failure))
+  if (!run_upload (saver, upload, &failure))
     vk_saver_fail (saver, failure);
+  upload_free (upload);
   vk_pack_builder_reset (builder);
   g_mutex_lock (&saver->lock);
   g_ptr_array_add (saver->idle, builder);
@@ -97,21 +113,25 @@ vk_saver_run_upload (gpointer data, gpointer user_data)
   g_mutex_unlock (&saver->lock);
 }
 
-/* Takes over the pack; waits while enough of them are on their way. */
+/* Takes over the pack; waits while enough of them are on their way.  It is hashed here, so
+ * that uploads have only the backend to wait for, and the processors are busy meanwhile. */
 static gboolean
 dispatch (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
 {
+  struct upload *upload = g_new0 (struct upload, 1);
   gboolean ok;
 
+  upload->builder = builder;
+  upload->content = vk_pack_builder_finish (builder, vk_restic_crypto (saver->repo), &upload->id, &upload->blobs);
   g_mutex_lock (&saver->lock);
   ok = vk_saver_wait_below (saver, &saver->uploading, saver->options.uploads, error);
   if (ok)
     saver->uploading++;
   g_mutex_unlock (&saver->lock);
   if (ok)
-    g_thread_pool_push (saver->uploaders, builder, NULL);
+    g_thread_pool_push (saver->uploaders, upload, NULL);
   else
-    vk_pack_builder_free (builder);
+    upload_free (upload);
   return ok;
 }
 

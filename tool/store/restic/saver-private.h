@@ -42,7 +42,7 @@ gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const void *co
 gboolean vk_saver_append_array (VkResticSaver *saver, VkPackBlob *blob, GByteArray *sealed, GError **error);
 
 /* Runs on the threads of the pool of uploaders. */
-void vk_saver_run_upload (gpointer builder, gpointer saver);
+void vk_saver_run_upload (gpointer upload, gpointer saver);
 
 /* Stores the open packs and lists everything in index files. */
 gboolean vk_saver_flush_packs (VkResticSaver *saver, GError **error);
