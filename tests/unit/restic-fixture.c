@@ -58,36 +58,6 @@ is_zero (const guint8 *data, gsize length)
   return data[0] == 0 && memcmp (data, data + 1, length - 1) == 0;
 }
 
-struct saved
-{
-  VkResticId *ids;
-  gsize index;
-};
-
-/* Called on a thread of the saver's. */
-static void
-note_id (const VkResticId *id, gboolean is_new, gpointer user_data)
-{
-  g_autofree struct saved *saved = user_data;
-
-  saved->ids[saved->index] = *id;
-}
-
-/* Gives the chunk to the threads, which fill in its id. */
-static gboolean
-push_chunk (VkResticSaver *saver, const guint8 *data, gsize length, VkResticId *ids, gsize index, GError **error)
-{
-  g_autoptr (GBytes) content = g_bytes_new (data, length);
-  struct saved *saved = g_new (struct saved, 1);
-
-  saved->ids = ids;
-  saved->index = index;
-  if (vk_restic_saver_push (saver, VK_BLOB_DATA, content, note_id, saved, error))
-    return TRUE;
-  g_free (saved);
-  return FALSE;
-}
-
 VkContent *
 restic_save_file (VkResticSaver *saver, const guint8 *data, gsize length, gsize chunk_bytes, GError **error)
 {
@@ -105,9 +75,8 @@ restic_save_file (VkResticSaver *saver, const guint8 *data, gsize length, gsize 
       gboolean zero = size % RESTIC_ZERO_BYTES == 0 && is_zero (chunk, size);
 
       repeats[i] = zero ? (guint) (size / RESTIC_ZERO_BYTES) : 1;
-      ok = zero ? vk_restic_saver_add (saver, VK_BLOB_DATA, zeros, sizeof zeros, &ids[i], error) : push_chunk (saver, chunk, size, ids, i, error);
+      ok = vk_restic_saver_add (saver, VK_BLOB_DATA, zero ? zeros : chunk, zero ? sizeof zeros : size, &ids[i], error);
     }
-  /* The ids of what was pushed are known after this. */
   if (!ok || !vk_restic_saver_flush (saver, error))
     return NULL;
   for (gsize i = 0; i < chunks; i++)

@@ -21,7 +21,6 @@ struct VkChunkFeeder
 {
   VkResticDisk *disk;
   VkResticSaver *saver;
-  GThreadPool *thread;  /* one, which may wait for the saver; NULL once it has ended */
   int event;
 
   GMutex lock;          /* over what follows */
@@ -31,7 +30,6 @@ struct VkChunkFeeder
   guint feeding;        /* chunks that the saver has not let go of */
   VkDiskContent *content;
   guint64 bytes_added;
-  GError *failure;      /* of the thread */
 };
 
 struct chunk
@@ -70,24 +68,6 @@ on_released (gpointer user_data)
   g_mutex_unlock (&feeder->lock);
 }
 
-/* The thread: waits where the transfer's must not. */
-static void
-feed (gpointer data, gpointer user_data)
-{
-  struct chunk *chunk = data;
-  VkChunkFeeder *feeder = user_data;
-  g_autoptr (GBytes) content = g_bytes_new_with_free_func (chunk->data, chunk->length, on_released, chunk);
-  GError *failure = NULL;
-
-  if (vk_restic_saver_push (feeder->saver, VK_BLOB_DATA, content, on_saved, chunk, &failure))
-    return;
-  g_mutex_lock (&feeder->lock);
-  if (feeder->failure == NULL)
-    feeder->failure = g_steal_pointer (&failure);
-  g_mutex_unlock (&feeder->lock);
-  g_clear_error (&failure);
-}
-
 int
 vk_chunk_feeder_event (const VkChunkFeeder *feeder)
 {
@@ -111,16 +91,19 @@ vk_chunk_feeder_take_buffer (VkChunkFeeder *feeder)
   return buffer;
 }
 
+/* That the saver has failed is known to vk_chunk_feeder_check(), too. */
 void
 vk_chunk_feeder_give (VkChunkFeeder *feeder, guint64 index, guint8 *buffer)
 {
   struct chunk *chunk = g_new (struct chunk, 1);
+  g_autoptr (GBytes) content = NULL;
 
   *chunk = (struct chunk) { .feeder = feeder, .index = index, .length = vk_chunks_length (&feeder->disk->chunks, index), .data = buffer };
   g_mutex_lock (&feeder->lock);
   feeder->feeding++;
   g_mutex_unlock (&feeder->lock);
-  g_thread_pool_push (feeder->thread, chunk, NULL);
+  content = g_bytes_new_with_free_func (buffer, chunk->length, on_released, chunk);
+  vk_restic_saver_push (feeder->saver, VK_BLOB_DATA, content, on_saved, chunk, NULL);
 }
 
 void
@@ -134,22 +117,12 @@ vk_chunk_feeder_give_zeroes (VkChunkFeeder *feeder, guint64 index, guint64 count
 gboolean
 vk_chunk_feeder_check (VkChunkFeeder *feeder, GError **error)
 {
-  gboolean ok;
-
-  g_mutex_lock (&feeder->lock);
-  ok = feeder->failure == NULL;
-  if (!ok)
-    g_propagate_error (error, g_error_copy (feeder->failure));
-  g_mutex_unlock (&feeder->lock);
-  return ok && vk_restic_saver_check (feeder->saver, error);
+  return vk_restic_saver_check (feeder->saver, error);
 }
 
 static void
 drain (VkChunkFeeder *feeder)
 {
-  if (feeder->thread == NULL)
-    return;
-  g_thread_pool_free (g_steal_pointer (&feeder->thread), FALSE, TRUE);
   g_mutex_lock (&feeder->lock);
   while (feeder->feeding > 0)
     g_cond_wait (&feeder->changed, &feeder->lock);
@@ -206,7 +179,6 @@ vk_chunk_feeder_new (VkResticDisk *disk, VkResticSaver *saver)
   feeder->buffers = MAX (MIN_BUFFERS, BUFFER_BYTES / disk->chunks.chunk_size);
   g_mutex_init (&feeder->lock);
   g_cond_init (&feeder->changed);
-  feeder->thread = g_thread_pool_new (feed, feeder, 1, FALSE, NULL);
   return feeder;
 }
 
@@ -216,7 +188,6 @@ vk_chunk_feeder_free (VkChunkFeeder *feeder)
   drain (feeder);
   g_ptr_array_unref (feeder->idle);
   vk_disk_content_free (feeder->content);
-  g_clear_error (&feeder->failure);
   g_mutex_clear (&feeder->lock);
   g_cond_clear (&feeder->changed);
   close (feeder->event);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Chunks of a disk on their way to a saver: buffers for their data, a thread that
- * may wait for the saver, and what becomes known of them. */
+/* Chunks of a disk on their way to a saver: buffers for their data, which bound how many
+ * there are, and what becomes known of them. */
 #pragma once
 
 #include "store/restic/restic-sink.h"

@@ -10,9 +10,6 @@
 #include "store/restic/saver-private.h"
 #include "store/restic/zstd.h"
 
-/* Blobs that wait for each thread that works on them. */
-enum { QUEUED_PER_THREAD = 2 };
-
 /* A blob for the workers. */
 struct job
 {
@@ -251,7 +248,7 @@ vk_restic_saver_push (VkResticSaver *saver, VkBlobType type, GBytes *content, Vk
   gboolean ok;
 
   g_mutex_lock (&saver->lock);
-  ok = vk_saver_wait_below (saver, &saver->queued, saver->options.threads * QUEUED_PER_THREAD, error);
+  ok = check_locked (saver, error);
   if (ok)
     saver->queued++;
   g_mutex_unlock (&saver->lock);

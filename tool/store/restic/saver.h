@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Blobs into a repository: hashed, looked up, compressed, sealed, packed and
- * stored on threads of the saver's.  Queues are bounded by number, so memory is
- * by about threads x (blob size x 4) + (uploads + 2) x pack size. */
+ * stored on threads of the saver's.  Packs are bounded by number: besides the blobs that
+ * it was given, memory is about (threads + uploads + 2) x pack size at most. */
 #pragma once
 
 #include "store/restic/lock.h"
@@ -38,8 +38,8 @@ typedef void (*VkSavedFunc) (const VkResticId *id, gboolean is_new, gpointer use
  * this saver has been given.  Returns: (transfer full). */
 VkResticSaver *vk_restic_saver_new (VkRestic *repo, const VkResticSaverOptions *options, GCancellable *cancellable);
 
-/* Gives a blob to the threads of the saver; waits while their queue is full.
- * saved may be NULL.  Any number of threads may call it.  FALSE, with the first
+/* Gives a blob to the threads of the saver, and does not wait for them: whoever gives blobs
+ * bounds how many of them there are, by when they are freed.  saved may be NULL.  Any number of threads may call it.  FALSE, with the first
  * error of anything so far, when nothing can be saved any more. */
 gboolean vk_restic_saver_push (VkResticSaver *saver, VkBlobType type, GBytes *content, VkSavedFunc saved, gpointer user_data, GError **error);
 
