@@ -262,6 +262,140 @@ test_transfer (Fixture *fixture, gconstpointer data)
   check_transfer (fixture, "--filter=delay", 65 * MIB + 512, VK_CHUNK_SIZE_MAX);
 }
 
+/* --- without a transfer ------------------------------------------------------- */
+
+enum { DISK_CHUNKS = 64, CHUNK = VK_CHUNK_SIZE_MIN };
+
+/* A disk of which bytes is what it should hold. */
+typedef struct
+{
+  VkSink *sink;
+  guint8 *bytes;
+  guint started;
+  guint done;
+} Driven;
+
+static void
+on_done (gpointer user_data, const GError *error)
+{
+  Driven *driven = user_data;
+
+  g_assert_no_error (error);
+  driven->done++;
+}
+
+static void
+dispatch (Driven *driven)
+{
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (struct pollfd));
+
+  driven->sink->ops->prepare (driven->sink, fds);
+  g_assert_cmpint (poll ((struct pollfd *) (gpointer) fds->data, fds->len, 60000), >, 0);
+  g_assert_true (driven->sink->ops->dispatch (driven->sink, (struct pollfd *) (gpointer) fds->data, fds->len, NULL));
+}
+
+/* Where the bytes are to be read to, NULL when they have no place, and as often as that is asked. */
+static guint8 *
+place_of (Driven *driven, gsize length, guint64 offset)
+{
+  void *place, *again;
+
+  while (!driven->sink->ops->place (driven->sink, length, offset, &place))
+    dispatch (driven);
+  g_assert_true (driven->sink->ops->place (driven->sink, length, offset, &again));
+  g_assert_true (place == again);
+  return place;
+}
+
+static void
+put (Driven *driven, const guint8 *data, gsize length, guint64 offset)
+{
+  driven->started++;
+  g_assert_true (driven->sink->ops->put (driven->sink, data, length, offset, on_done, driven, NULL));
+}
+
+static void
+zero (Driven *driven, gsize length, guint64 offset)
+{
+  driven->started++;
+  memset (driven->bytes + offset, 0, length);
+  g_assert_true (driven->sink->ops->zero (driven->sink, length, offset, on_done, driven, NULL));
+}
+
+/* Reads it to its place. */
+static guint8 *
+read_to_place (Driven *driven, gsize length, guint64 offset)
+{
+  guint8 *place = place_of (driven, length, offset);
+
+  g_assert_nonnull (place);
+  memcpy (place, driven->bytes + offset, length);
+  return place;
+}
+
+/* More chunks than there are buffers for: how many have got one. */
+static guint
+place_all (Driven *driven, guint64 first, guint8 **places)
+{
+  void *place;
+  guint n = 0;
+
+  while (first + n < DISK_CHUNKS && driven->sink->ops->place (driven->sink, CHUNK, (first + n) * CHUNK, &place))
+    places[n++] = place;
+  return n;
+}
+
+static void
+test_places (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GCancellable) stop = g_cancellable_new ();
+  g_autoptr (VkResticSaver) saver = vk_restic_saver_new (fixture->repo, NULL, stop);
+  VkResticDisk disk = { .target = (char *) "vda" };
+  gsize length = (gsize) DISK_CHUNKS * CHUNK;
+  g_autofree guint8 *bytes = g_malloc (length);
+  Driven driven = { .bytes = bytes };
+  g_autoptr (VkSink) sink = NULL;
+  g_autoptr (GError) error = NULL;
+  guint8 *places[DISK_CHUNKS];
+  guint8 *half;
+  guint placed;
+
+  test_fill (bytes, length, 1);
+  vk_chunks_init (&disk.chunks, length, CHUNK);
+  driven.sink = sink = vk_restic_sink_new (&disk, saver, stop);
+  put (&driven, read_to_place (&driven, CHUNK, 0), CHUNK, 0);
+  /* A chunk of which a part, and one of which all turns out to be zeroes. */
+  half = read_to_place (&driven, CHUNK / 2, CHUNK);
+  g_assert_true (read_to_place (&driven, CHUNK / 2, CHUNK + CHUNK / 2) == half + CHUNK / 2);
+  zero (&driven, CHUNK / 2, CHUNK + CHUNK / 2);
+  put (&driven, half, CHUNK / 2, CHUNK);
+  read_to_place (&driven, CHUNK, 2 * CHUNK);
+  zero (&driven, CHUNK, 2 * CHUNK);
+  /* One that is in two chunks has no place. */
+  g_assert_null (place_of (&driven, CHUNK, 3 * CHUNK + CHUNK / 2));
+  put (&driven, bytes + 3 * CHUNK + CHUNK / 2, CHUNK, 3 * CHUNK + CHUNK / 2);
+  put (&driven, read_to_place (&driven, CHUNK / 2, 3 * CHUNK), CHUNK / 2, 3 * CHUNK);
+  put (&driven, read_to_place (&driven, CHUNK / 2, 4 * CHUNK + CHUNK / 2), CHUNK / 2, 4 * CHUNK + CHUNK / 2);
+  /* The others come when there is room again. */
+  placed = place_all (&driven, 5, places);
+  g_assert_cmpuint (placed, >, 1);
+  g_assert_cmpuint (5 + placed, <, DISK_CHUNKS);
+  for (guint i = 0; i < placed; i++)
+    {
+      memcpy (places[i], bytes + (5 + i) * CHUNK, CHUNK);
+      put (&driven, places[i], CHUNK, (5 + i) * CHUNK);
+    }
+  for (guint64 i = 5 + placed; i < DISK_CHUNKS; i++)
+    put (&driven, read_to_place (&driven, CHUNK, i * CHUNK), CHUNK, i * CHUNK);
+  while (driven.done < driven.started)
+    dispatch (&driven);
+  g_assert_true (sink->ops->finish (sink, NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (vk_restic_saver_flush (saver, &error));
+  assert_disk (fixture, &disk, bytes, length);
+  vk_content_unref (disk.content);
+}
+
 /* What cannot be stored ends the transfer, and nothing waits for ever. */
 static void
 test_failing_saver (Fixture *fixture, gconstpointer data)
@@ -326,6 +460,7 @@ main (int argc, char **argv)
   g_test_add_func ("/restic/chunks/scattered", test_scattered);
   g_test_add_func ("/restic/chunks/gaps", test_gaps);
   g_test_add ("/restic/sink/transfer", Fixture, NULL, set_up, test_transfer, tear_down);
+  g_test_add ("/restic/sink/places", Fixture, NULL, set_up, test_places, tear_down);
   g_test_add ("/restic/sink/failing-saver", Fixture, NULL, set_up, test_failing_saver, tear_down);
   g_test_add ("/restic/sink/other-size", Fixture, NULL, set_up, test_other_size, tear_down);
   return g_test_run ();

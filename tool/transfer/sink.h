@@ -16,6 +16,12 @@ typedef void (*VkSinkDone) (gpointer user_data, const GError *error);
 
 typedef struct
 {
+  /* Where length bytes at offset, which are put or zeroed later in any case, are to be read
+   * into and put from: memory of the sink's, or *place is NULL where it has none for them.
+   * FALSE while there is no room for them: ask again after a dispatch().  The whole of it is
+   * NULL where a sink never has any. */
+  gboolean (*place) (VkSink *sink, gsize length, guint64 offset, void **place);
+
   /* Starts writing length bytes of data at offset (bytes, inside the disk).
    * data stays valid and unchanged until done is called.  FALSE with *error
    * set when the sink has failed; done is then not called. */

@@ -31,7 +31,8 @@ struct slot
 {
   struct transfer *transfer;
   GList link;   /* in idle or arrived */
-  guint8 *data; /* SLOT_BYTES */
+  guint8 *own;  /* SLOT_BYTES */
+  guint8 *data; /* own, or the sink's */
   guint64 offset;
   guint32 length;
   VkNbdRead read;
@@ -54,6 +55,7 @@ struct transfer
   GQueue idle;
   GQueue arrived; /* read, to be put */
   guint zeroing;
+  gboolean blocked; /* the sink has no room for the next read */
   gint64 wait; /* microseconds until the rate limit lets the next read be, 0: it does */
   GArray *fds;
   VkStall stall;
@@ -160,6 +162,17 @@ on_read (void *user_data, int *error)
   return 0;
 }
 
+/* Whether the sink has room for so much now; *place is where, or NULL. */
+static gboolean
+find_place (struct transfer *transfer, guint32 length, guint64 offset, void **place)
+{
+  VkSink *sink = transfer->sink;
+
+  *place = NULL;
+  transfer->blocked = sink->ops->place != NULL && !sink->ops->place (sink, length, offset, place);
+  return !transfer->blocked;
+}
+
 /* Whether so much may be read now. */
 static gboolean
 is_within_rate (struct transfer *transfer, guint32 length)
@@ -180,14 +193,16 @@ start_read (struct transfer *transfer, const VkExtent *extent, guint64 *length, 
   struct nbd_handle *nbd;
   struct slot *slot;
   gint64 cookie;
+  void *place;
 
-  if (!is_within_rate (transfer, bytes))
+  if (!find_place (transfer, bytes, extent->offset, &place) || !is_within_rate (transfer, bytes))
     return TRUE;
   slot = g_queue_pop_head_link (&transfer->idle)->data;
   nbd = vk_nbd_pool_idlest (transfer->pool);
   completion.user_data = slot;
   slot->offset = extent->offset;
   slot->length = bytes;
+  slot->data = place != NULL ? place : slot->own;
   *length = bytes;
   slot->read = (VkNbdRead) { 0 };
   cookie = vk_nbd_read_start (&slot->read, nbd, slot->data, slot->length, slot->offset, completion);
@@ -233,6 +248,7 @@ start_extents (struct transfer *transfer, GError **error)
   guint64 length;
 
   transfer->wait = 0;
+  transfer->blocked = FALSE;
   do
     {
       const VkExtent *extent;
@@ -266,15 +282,15 @@ milliseconds_to_wait (const struct transfer *transfer)
   return (int) CLAMP (left / 1000 + 1, 0, G_MAXINT);
 }
 
-/* As long as the sink has work of ours it is the one that is waited for: all that was
- * read comes to it. */
+/* As long as the sink has work of ours, or no room for more, it is the one that is waited
+ * for: all that was read comes to it. */
 static gboolean
 sink_has_work (const struct transfer *transfer)
 {
   for (guint i = 0; i < N_SLOTS; i++)
     if (transfer->slots[i].pending > 0)
       return TRUE;
-  return transfer->zeroing > 0;
+  return transfer->zeroing > 0 || transfer->blocked;
 }
 
 /* Whether either side has given a sign of life lately. */
@@ -391,7 +407,7 @@ transfer_init (struct transfer *transfer)
       struct slot *slot = &transfer->slots[i];
 
       slot->transfer = transfer;
-      slot->data = transfer->memory + (gsize) i * SLOT_BYTES;
+      slot->own = transfer->memory + (gsize) i * SLOT_BYTES;
       slot->link.data = slot;
       g_queue_push_tail_link (&transfer->idle, &slot->link);
     }

@@ -11,9 +11,9 @@
 
 enum
 {
-  /* Memory for the data of chunks: enough to keep the threads that hash and
-   * compress busy, and never less than a few chunks. */
-  BUFFER_BYTES = 8 << 20,
+  /* Memory for the data of chunks, which is read straight into it: enough to keep those
+   * busy that read, hash and compress, and never less than a few chunks. */
+  BUFFER_BYTES = 16 << 20,
   MIN_BUFFERS = 4,
 };
 
@@ -89,6 +89,15 @@ vk_chunk_feeder_take_buffer (VkChunkFeeder *feeder)
     }
   g_mutex_unlock (&feeder->lock);
   return buffer;
+}
+
+void
+vk_chunk_feeder_return_buffer (VkChunkFeeder *feeder, guint8 *buffer)
+{
+  g_mutex_lock (&feeder->lock);
+  g_ptr_array_add (feeder->idle, buffer);
+  eventfd_write (feeder->event, 1);
+  g_mutex_unlock (&feeder->lock);
 }
 
 /* That the saver has failed is known to vk_chunk_feeder_check(), too. */

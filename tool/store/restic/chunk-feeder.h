@@ -20,6 +20,9 @@ int vk_chunk_feeder_event (const VkChunkFeeder *feeder);
 /* A buffer of the size of a chunk, or NULL while all are in use. */
 guint8 *vk_chunk_feeder_take_buffer (VkChunkFeeder *feeder);
 
+/* Gives one back unused. */
+void vk_chunk_feeder_return_buffer (VkChunkFeeder *feeder, guint8 *buffer);
+
 /* The chunk at index is what buffer, which goes back, holds. */
 void vk_chunk_feeder_give (VkChunkFeeder *feeder, guint64 index, guint8 *buffer);
 

@@ -33,7 +33,8 @@ struct chunk
   guint64 index;
   guint64 length;
   guint64 covered; /* bytes that were put or zeroed */
-  guint8 *data;    /* NULL until something is put */
+  guint64 zeroed;  /* of those, the ones that were zeroed */
+  guint8 *data;    /* NULL until something is placed or put */
   GArray *holes;   /* of struct hole, or NULL */
 };
 
@@ -56,37 +57,61 @@ chunk_free (struct chunk *chunk)
 }
 
 static void
-complete_chunk (ResticSink *sink, struct chunk *chunk)
+give_data (ResticSink *sink, struct chunk *chunk)
 {
-  g_ptr_array_remove_fast (sink->open, chunk);
-  for (guint i = 0; chunk->data != NULL && chunk->holes != NULL && i < chunk->holes->len; i++)
+  for (guint i = 0; chunk->holes != NULL && i < chunk->holes->len; i++)
     {
       const struct hole *hole = &g_array_index (chunk->holes, struct hole, i);
 
       memset (chunk->data + hole->offset, 0, hole->length);
     }
+  vk_chunk_feeder_give (sink->feeder, chunk->index, chunk->data);
+}
+
+static void
+give_zeroes (ResticSink *sink, struct chunk *chunk)
+{
   if (chunk->data != NULL)
-    vk_chunk_feeder_give (sink->feeder, chunk->index, chunk->data);
+    vk_chunk_feeder_return_buffer (sink->feeder, chunk->data);
+  vk_chunk_feeder_give_zeroes (sink->feeder, chunk->index, 1);
+}
+
+static void
+complete_chunk (ResticSink *sink, struct chunk *chunk)
+{
+  g_ptr_array_remove_fast (sink->open, chunk);
+  if (chunk->zeroed < chunk->length)
+    give_data (sink, chunk);
   else
-    vk_chunk_feeder_give_zeroes (sink->feeder, chunk->index, 1);
+    give_zeroes (sink, chunk);
   chunk_free (chunk);
 }
 
 /* --- assembling ------------------------------------------------------------- */
 
+/* The chunk at index if it has been begun, or NULL. */
+static struct chunk *
+find_chunk (const ResticSink *sink, guint64 index)
+{
+  /* No more than the transfer has requests on their way. */
+  for (guint i = 0; i < sink->open->len; i++)
+    {
+      struct chunk *chunk = g_ptr_array_index (sink->open, i);
+
+      if (chunk->index == index)
+        return chunk;
+    }
+  return NULL;
+}
+
 /* The chunk at index, which is begun if it has not been. */
 static struct chunk *
 open_chunk (ResticSink *sink, guint64 index)
 {
-  struct chunk *chunk;
+  struct chunk *chunk = find_chunk (sink, index);
 
-  /* No more than the transfer has requests on their way. */
-  for (guint i = 0; i < sink->open->len; i++)
-    {
-      chunk = g_ptr_array_index (sink->open, i);
-      if (chunk->index == index)
-        return chunk;
-    }
+  if (chunk != NULL)
+    return chunk;
   chunk = g_new0 (struct chunk, 1);
   chunk->index = index;
   chunk->length = vk_chunks_length (&sink->disk->chunks, index);
@@ -103,7 +128,7 @@ cover (ResticSink *sink, struct chunk *chunk, guint64 length)
     complete_chunk (sink, chunk);
 }
 
-/* Copies what chunks have room for.  FALSE when a buffer is missing. */
+/* Copies what is not in its place yet.  FALSE when a buffer is missing. */
 static gboolean
 absorb (ResticSink *sink, struct request *request)
 {
@@ -119,7 +144,8 @@ absorb (ResticSink *sink, struct request *request)
         chunk->data = vk_chunk_feeder_take_buffer (sink->feeder);
       if (chunk->data == NULL)
         return FALSE;
-      memcpy (chunk->data + at, request->data, length);
+      if (request->data != chunk->data + at)
+        memcpy (chunk->data + at, request->data, length);
       request->data += length;
       request->offset += length;
       request->length -= length;
@@ -163,6 +189,27 @@ request_new (const void *data, guint64 length, guint64 offset, VkSinkDone done, 
   return request;
 }
 
+/* What is in one chunk is read into its buffer; of what is in several, each gets its own
+ * part later. */
+static gboolean
+restic_place (VkSink *base, gsize length, guint64 offset, void **place)
+{
+  ResticSink *sink = (ResticSink *) base;
+  guint64 at = offset % sink->disk->chunks.chunk_size;
+  struct chunk *chunk;
+
+  *place = NULL;
+  if (!check_range (sink, length, offset, NULL) || length > sink->disk->chunks.chunk_size - at)
+    return TRUE;
+  chunk = open_chunk (sink, offset / sink->disk->chunks.chunk_size);
+  if (chunk->data == NULL && sink->waiting.length == 0)
+    chunk->data = vk_chunk_feeder_take_buffer (sink->feeder);
+  if (chunk->data == NULL)
+    return FALSE;
+  *place = chunk->data + at;
+  return TRUE;
+}
+
 /* Reads are asked for in order, so that only the newest chunk can be one that
  * lacks a read which was not started yet: the others give their buffers back
  * without help, and with two of them nothing can wait for itself. */
@@ -193,6 +240,7 @@ zero_part (ResticSink *sink, guint64 offset, guint64 length)
   if (chunk->holes == NULL)
     chunk->holes = g_array_new (FALSE, FALSE, sizeof (struct hole));
   g_array_append_val (chunk->holes, hole);
+  chunk->zeroed += length;
   cover (sink, chunk, length);
 }
 
@@ -208,7 +256,7 @@ restic_zero (VkSink *base, guint64 length, guint64 offset, VkSinkDone done, gpoi
     {
       guint64 part = MIN (length, chunk_size - offset % chunk_size);
 
-      if (offset % chunk_size == 0 && length >= chunk_size)
+      if (offset % chunk_size == 0 && length >= chunk_size && find_chunk (sink, offset / chunk_size) == NULL)
         {
           part = length / chunk_size * chunk_size;
           vk_chunk_feeder_give_zeroes (sink->feeder, offset / chunk_size, part / chunk_size);
@@ -311,6 +359,7 @@ restic_free (VkSink *base)
 }
 
 static const VkSinkOps restic_sink_ops = {
+  .place = restic_place,
   .put = restic_put,
   .zero = restic_zero,
   .prepare = restic_prepare,
