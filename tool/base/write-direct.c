@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum
@@ -15,15 +16,20 @@ enum
   ALIGNMENT = 4096,
   BUFFER_BYTES = 4 << 20,
   WORTH_BYTES = 1 << 20, /* less is as well in the cache */
+  LARGE_PAGE_BYTES = 2 << 20,
 };
 
+/* Large pages are fewer to fault in, and to look up for the device. */
 void *
 vk_write_direct_memory (gsize length)
 {
+  gboolean large = length >= LARGE_PAGE_BYTES;
   void *memory = NULL;
 
-  if (posix_memalign (&memory, ALIGNMENT, length) != 0)
+  if (posix_memalign (&memory, large ? LARGE_PAGE_BYTES : ALIGNMENT, length) != 0)
     g_error ("there is no memory for %zu bytes", length);
+  if (large)
+    madvise (memory, length, MADV_HUGEPAGE);
   return memory;
 }
 
