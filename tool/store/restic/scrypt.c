@@ -157,7 +157,8 @@ count_threads (const struct mixing *mixing, guint64 memory_limit)
   return (mixing->lanes + rounds - 1) / rounds;
 }
 
-/* FALSE when none of the threads had memory: one is enough for all lanes. */
+/* FALSE when none of the threads had memory.  One is enough for all lanes, if need be this
+ * one. */
 static gboolean
 mix (struct mixing *mixing, guint64 memory_limit)
 {
@@ -165,10 +166,11 @@ mix (struct mixing *mixing, guint64 memory_limit)
   g_autofree GThread **threads = g_new (GThread *, others);
 
   for (guint i = 0; i < others; i++)
-    threads[i] = g_thread_new ("scrypt", mix_lanes, mixing);
+    threads[i] = g_thread_try_new ("scrypt", mix_lanes, mixing, NULL);
   mix_lanes (mixing);
   for (guint i = 0; i < others; i++)
-    g_thread_join (threads[i]);
+    if (threads[i] != NULL)
+      g_thread_join (threads[i]);
   return (guint) mixing->next >= mixing->lanes;
 }
 
