@@ -294,6 +294,34 @@ test_index_split (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (listed, ==, BLOBS);
 }
 
+/* More packs than there is memory for at a time, before it was given back and afterwards. */
+static void
+test_shrunk (Fixture *fixture, gconstpointer data)
+{
+  VkResticSaverOptions options = { .threads = 4, .uploads = 1, .pack_size = VK_PACK_SIZE_MIN };
+  g_autoptr (VkResticSaver) saver = vk_restic_saver_new (fixture->repo, &options, NULL);
+  g_autoptr (GError) error = NULL;
+
+  for (guint i = 0; i < 100; i++)
+    {
+      g_autoptr (GBytes) blob = numbered_blob (i, 1 << 20);
+
+      if (i == 50)
+        vk_restic_saver_shrink (saver);
+      g_assert_true (vk_restic_saver_push (saver, i % 3 == 0 ? VK_BLOB_TREE : VK_BLOB_DATA, blob, NULL, NULL, NULL));
+    }
+  g_assert_true (vk_restic_saver_flush (saver, &error));
+  g_assert_no_error (error);
+  for (guint i = 0; i < 100; i++)
+    {
+      g_autoptr (GBytes) blob = numbered_blob (i, 1 << 20);
+      VkResticId id;
+
+      vk_restic_id_of (g_bytes_get_data (blob, NULL), 1 << 20, &id);
+      g_assert_true (vk_restic_lookup (fixture->repo, i % 3 == 0 ? VK_BLOB_TREE : VK_BLOB_DATA, &id, NULL));
+    }
+}
+
 /* Without an index file nothing refers to what was not flushed. */
 static void
 test_given_up (Fixture *fixture, gconstpointer data)
@@ -536,6 +564,7 @@ main (int argc, char **argv)
   add ("many threads may save the same", test_threads);
   add ("what is there is not stored again", test_deduplication);
   add ("index files are split", test_index_split);
+  add ("more packs than there is memory for", test_shrunk);
   add ("what was given up is not there", test_given_up);
   add ("a failure to write is an error and leaves nothing", test_write_failure);
   add ("saving can be cancelled", test_cancellation);

@@ -161,6 +161,8 @@ vk_chunk_feeder_finish (VkChunkFeeder *feeder, GError **error)
   drain (feeder);
   if (!vk_chunk_feeder_check (feeder, error))
     return FALSE;
+  /* What the disk consists of takes memory, too. */
+  g_ptr_array_set_size (feeder->idle, 0);
   content = vk_disk_content_finish (feeder->content, &writer, error);
   if (content == NULL)
     {

@@ -134,7 +134,7 @@ restic_open_sink (VkPointWriter *base, const char *target, guint64 size, const V
 }
 
 /* What the disks build on is part of what they consist of now: a million chunks take
- * 32 MB. */
+ * 32 MB, and the tree that is written next more. */
 static gboolean
 restic_close_sinks (VkPointWriter *base, GError **error)
 {
@@ -148,6 +148,7 @@ restic_close_sinks (VkPointWriter *base, GError **error)
       disk->base = NULL;
     }
   vk_restic_store_forget_nodes (writer->store);
+  vk_restic_saver_shrink (writer->saver);
   return TRUE;
 }
 

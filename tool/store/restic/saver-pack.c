@@ -5,6 +5,10 @@
 
 #include "store/restic/index-file.h"
 
+/* Besides those that are being uploaded: an open one of either type, and one that is being
+ * hashed. */
+enum { OTHER_PACKS = BLOB_TYPES + 1 };
+
 /* Writes an index file for packs, whose blobs are found in the index in memory
  * from then on. */
 static gboolean
@@ -107,51 +111,76 @@ vk_saver_run_upload (gpointer data, gpointer user_data)
   upload_free (upload);
   vk_pack_builder_reset (builder);
   g_mutex_lock (&saver->lock);
-  g_ptr_array_add (saver->idle, builder);
+  if (saver->idle != NULL)
+    g_ptr_array_add (saver->idle, g_steal_pointer (&builder));
+  saver->packs--;
   saver->uploading--;
   g_cond_broadcast (&saver->changed);
   g_mutex_unlock (&saver->lock);
+  vk_pack_builder_free (builder);
 }
 
-/* Takes over the pack; waits while enough of them are on their way.  It is hashed here, so
- * that uploads have only the backend to wait for, and the processors are busy meanwhile. */
-static gboolean
-dispatch (VkResticSaver *saver, VkPackBuilder *builder, GError **error)
+/* Takes over the pack.  It is hashed here, so that uploads have only the backend to wait
+ * for, and the processors are busy meanwhile. */
+static void
+dispatch (VkResticSaver *saver, VkPackBuilder *builder)
 {
   struct upload *upload = g_new0 (struct upload, 1);
-  gboolean ok;
 
   upload->builder = builder;
   upload->content = vk_pack_builder_finish (builder, vk_restic_crypto (saver->repo), &upload->id, &upload->blobs);
   g_mutex_lock (&saver->lock);
-  ok = vk_saver_wait_below (saver, &saver->uploading, saver->options.uploads, error);
-  if (ok)
-    saver->uploading++;
+  saver->uploading++;
   g_mutex_unlock (&saver->lock);
-  if (ok)
-    g_thread_pool_push (saver->uploaders, upload, NULL);
-  else
-    upload_free (upload);
-  return ok;
+  g_thread_pool_push (saver->uploaders, upload, NULL);
 }
 
-/* With the lock held: the pack that the blob fits into.  *full gets the one, if any, that
- * it does not, unless there is somebody still at it, who dispatches it then. */
+/* With the lock held, but for the time that it takes: nothing more is added to the open
+ * pack.  If somebody is still at it, he dispatches it then. */
+static void
+close_pack (VkResticSaver *saver, VkPackBuilder **open)
+{
+  VkPackBuilder *full = g_steal_pointer (open);
+
+  if (!vk_pack_builder_close (full))
+    return;
+  g_mutex_unlock (&saver->lock);
+  dispatch (saver, full);
+  g_mutex_lock (&saver->lock);
+}
+
+/* With the lock held: opens a pack, unless somebody else has meanwhile.  Waits while there
+ * are enough of them, which whoever has one to dispatch has done before. */
+static gboolean
+begin_pack (VkResticSaver *saver, VkPackBuilder **open, GError **error)
+{
+  while (*open == NULL && saver->packs >= saver->options.uploads + OTHER_PACKS && vk_saver_check_locked (saver, NULL))
+    g_cond_wait (&saver->changed, &saver->lock);
+  if (!vk_saver_check_locked (saver, error))
+    return FALSE;
+  if (*open != NULL)
+    return TRUE;
+  if (saver->idle != NULL && saver->idle->len > 0)
+    *open = g_ptr_array_steal_index_fast (saver->idle, saver->idle->len - 1);
+  else
+    *open = vk_pack_builder_new (saver->options.pack_size);
+  saver->packs++;
+  g_cond_broadcast (&saver->changed);
+  return TRUE;
+}
+
+/* With the lock held, which may have been free meanwhile: an open pack that the blob fits
+ * into, or NULL. */
 static VkPackBuilder *
-open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
+open_pack (VkResticSaver *saver, const VkPackBlob *blob, GError **error)
 {
   VkPackBuilder **open = &saver->open[blob->type];
 
-  *full = NULL;
-  if (*open != NULL && !vk_pack_builder_fits (*open, blob->length))
-    {
-      *full = vk_pack_builder_close (*open) ? *open : NULL;
-      *open = NULL;
-    }
-  if (*open == NULL && saver->idle->len > 0)
-    *open = g_ptr_array_steal_index_fast (saver->idle, saver->idle->len - 1);
-  if (*open == NULL)
-    *open = vk_pack_builder_new (saver->options.pack_size);
+  while (*open == NULL || !vk_pack_builder_fits (*open, blob->length))
+    if (*open != NULL)
+      close_pack (saver, open);
+    else if (!begin_pack (saver, open, error))
+      return NULL;
   return *open;
 }
 
@@ -160,35 +189,49 @@ open_pack (VkResticSaver *saver, const VkPackBlob *blob, VkPackBuilder **full)
 gboolean
 vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const void *content, GError **error)
 {
-  VkPackBuilder *full, *builder;
-  guint8 *room;
-  gboolean is_last, ok;
+  VkPackBuilder *builder;
+  guint8 *room = NULL;
+  gboolean is_last;
 
   g_mutex_lock (&saver->lock);
-  builder = open_pack (saver, blob, &full);
-  room = vk_pack_builder_reserve (builder, blob);
+  builder = open_pack (saver, blob, error);
+  if (builder != NULL)
+    room = vk_pack_builder_reserve (builder, blob);
   g_mutex_unlock (&saver->lock);
+  if (builder == NULL)
+    return FALSE;
   vk_crypto_seal (vk_restic_crypto (saver->repo), content, blob->length - VK_SEAL_OVERHEAD, room);
   g_mutex_lock (&saver->lock);
   is_last = vk_pack_builder_filled (builder);
   g_mutex_unlock (&saver->lock);
-  ok = full == NULL || dispatch (saver, full, error);
-  if (ok && is_last)
-    return dispatch (saver, builder, error);
   if (is_last)
-    vk_pack_builder_free (builder);
-  return ok;
+    dispatch (saver, builder);
+  return TRUE;
 }
 
 gboolean
 vk_saver_append_array (VkResticSaver *saver, VkPackBlob *blob, GByteArray *sealed, GError **error)
 {
-  VkPackBuilder *full;
+  VkPackBuilder *builder;
 
   g_mutex_lock (&saver->lock);
-  vk_pack_builder_add_array (open_pack (saver, blob, &full), blob, sealed);
+  builder = open_pack (saver, blob, error);
+  if (builder != NULL)
+    vk_pack_builder_add_array (builder, blob, sealed);
   g_mutex_unlock (&saver->lock);
-  return full == NULL || dispatch (saver, full, error);
+  if (builder == NULL)
+    g_byte_array_unref (sealed);
+  return builder != NULL;
+}
+
+void
+vk_restic_saver_shrink (VkResticSaver *saver)
+{
+  g_autoptr (GPtrArray) idle = NULL;
+
+  g_mutex_lock (&saver->lock);
+  idle = g_steal_pointer (&saver->idle);
+  g_mutex_unlock (&saver->lock);
 }
 
 static gboolean
@@ -197,7 +240,9 @@ wait_for_none (VkResticSaver *saver, const guint *count, GError **error)
   gboolean ok;
 
   g_mutex_lock (&saver->lock);
-  ok = vk_saver_wait_below (saver, count, 1, error);
+  while (*count > 0 && vk_saver_check_locked (saver, NULL))
+    g_cond_wait (&saver->changed, &saver->lock);
+  ok = vk_saver_check_locked (saver, error);
   g_mutex_unlock (&saver->lock);
   return ok;
 }
@@ -222,8 +267,8 @@ vk_saver_flush_packs (VkResticSaver *saver, GError **error)
     {
       VkPackBuilder *last = g_steal_pointer (&saver->open[type]);
 
-      if (last != NULL && !dispatch (saver, last, error))
-        return FALSE;
+      if (last != NULL)
+        dispatch (saver, last);
     }
   return wait_for_none (saver, &saver->uploading, error) && flush_index (saver, error);
 }

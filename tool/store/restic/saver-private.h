@@ -19,10 +19,11 @@ struct VkResticSaver
   GMutex lock;              /* over what follows */
   GCond changed;            /* a count went down, or there is a failure */
   guint queued;             /* blobs that the workers have not done with */
-  guint uploading;          /* packs that the uploaders have not done with */
+  guint packs;              /* that are open, or on their way: each has memory */
+  guint uploading;          /* of those, the ones that the uploaders have not done with */
   GHashTable *pending;      /* of VkPackBlob (id and type), those that are in no index file yet */
   VkPackBuilder *open[BLOB_TYPES]; /* or NULL */
-  GPtrArray *idle;          /* of VkPackBuilder, empty ones */
+  GPtrArray *idle;          /* of VkPackBuilder, empty ones; NULL when none are kept any more */
   GPtrArray *unindexed;     /* of VkIndexPack, durable */
   guint unindexed_blobs;    /* in those */
   GError *failure;          /* the first one: nothing goes on after it */
@@ -32,8 +33,8 @@ struct VkResticSaver
 /* Takes failure, the first of which ends everything.  Returns FALSE. */
 gboolean vk_saver_fail (VkResticSaver *saver, GError *failure);
 
-/* With the lock held: waits until *count is below limit; FALSE as above. */
-gboolean vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint limit, GError **error);
+/* With the lock held: FALSE with the first failure. */
+gboolean vk_saver_check_locked (VkResticSaver *saver, GError **error);
 
 /* Seals content, of blob->length - VK_SEAL_OVERHEAD bytes, into the open pack of its type. */
 gboolean vk_saver_append (VkResticSaver *saver, VkPackBlob *blob, const void *content, GError **error);

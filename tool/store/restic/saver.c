@@ -36,9 +36,8 @@ vk_saver_fail (VkResticSaver *saver, GError *failure)
   return FALSE;
 }
 
-/* With the lock held: FALSE with the first failure. */
-static gboolean
-check_locked (VkResticSaver *saver, GError **error)
+gboolean
+vk_saver_check_locked (VkResticSaver *saver, GError **error)
 {
   if (saver->failure == NULL)
     g_cancellable_set_error_if_cancelled (saver->cancellable, &saver->failure);
@@ -54,18 +53,9 @@ vk_restic_saver_check (VkResticSaver *saver, GError **error)
   gboolean ok;
 
   g_mutex_lock (&saver->lock);
-  ok = check_locked (saver, error);
+  ok = vk_saver_check_locked (saver, error);
   g_mutex_unlock (&saver->lock);
   return ok;
-}
-
-/* With the lock held: waits until *count is below limit. */
-gboolean
-vk_saver_wait_below (VkResticSaver *saver, const guint *count, guint limit, GError **error)
-{
-  while (*count >= limit && check_locked (saver, NULL))
-    g_cond_wait (&saver->changed, &saver->lock);
-  return check_locked (saver, error);
 }
 
 static void
@@ -147,7 +137,7 @@ vk_restic_saver_free (VkResticSaver *saver)
   g_clear_object (&saver->cancellable);
   for (guint type = 0; type < BLOB_TYPES; type++)
     vk_pack_builder_free (saver->open[type]);
-  g_ptr_array_unref (saver->idle);
+  g_clear_pointer (&saver->idle, g_ptr_array_unref);
   g_hash_table_unref (saver->pending);
   g_ptr_array_unref (saver->unindexed);
   g_clear_error (&saver->failure);
@@ -248,7 +238,7 @@ vk_restic_saver_push (VkResticSaver *saver, VkBlobType type, GBytes *content, Vk
   gboolean ok;
 
   g_mutex_lock (&saver->lock);
-  ok = check_locked (saver, error);
+  ok = vk_saver_check_locked (saver, error);
   if (ok)
     saver->queued++;
   g_mutex_unlock (&saver->lock);

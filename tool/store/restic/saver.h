@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Blobs into a repository: hashed, looked up, compressed, sealed, packed and
  * stored on threads of the saver's.  Packs are bounded by number: besides the blobs that
- * it was given, memory is about (threads + uploads + 2) x pack size at most. */
+ * it was given, memory is about (uploads + 3) x pack size at most. */
 #pragma once
 
 #include "store/restic/lock.h"
@@ -60,6 +60,9 @@ gboolean vk_restic_saver_check (VkResticSaver *saver, GError **error);
  * index files that list them are.  Only then may a snapshot refer to it.  Not
  * while other threads give blobs. */
 gboolean vk_restic_saver_flush (VkResticSaver *saver, GError **error);
+
+/* Gives back the memory that is kept for more packs: only few are to come. */
+void vk_restic_saver_shrink (VkResticSaver *saver);
 
 void vk_restic_saver_get_stats (VkResticSaver *saver, VkResticSaverStats *stats);
 
