@@ -7,6 +7,7 @@
 
 #include "store/restic/scrypt.h"
 
+#include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
@@ -189,6 +190,6 @@ vk_scrypt (const char *password, const void *salt, gsize salt_length, const VkSc
   OPENSSL_cleanse (mixing.blocks, bytes);
   g_free (mixing.blocks);
   if (!ok)
-    return vk_fail (error, VK_ERROR_FAILED, "there is no memory to derive a key with scrypt, which takes %" G_GUINT64_FORMAT " bytes", cost->n * cost->r * 128);
+    return vk_fail (error, VK_ERROR_FAILED, "there is no memory to derive a key with scrypt, which takes %" PRIu64 " bytes", cost->n * cost->r * 128);
   return TRUE;
 }
