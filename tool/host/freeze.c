@@ -30,13 +30,13 @@ struct VkFreeze
   guint thawed_filesystems;
 };
 
-gboolean
-vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
+/* With a limit on the agent's answers. */
+static gboolean
+order_thaw (virDomainPtr domain, guint *filesystems, GError **error)
 {
   g_autoptr (GError) failure = NULL;
   int thawed = -1;
 
-  vk_agent_limit_answers (domain, THAW_SECONDS);
   for (guint try = 0; thawed < 0 && try < THAW_TRIES; try++)
     {
       if (try > 0)
@@ -49,7 +49,6 @@ vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
       if (virDomainIsActive (domain) == 0)
         thawed = 0;
     }
-  vk_agent_limit_answers (domain, 0);
   if (filesystems != NULL)
     *filesystems = (guint) MAX (thawed, 0);
   if (thawed >= 0)
@@ -57,12 +56,26 @@ vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
   return vk_fail (error, VK_ERROR_FROZEN, "the file systems of '%s' may still be frozen, and its programs stand still when they write: %s: thaw them now with virsh domfsthaw, or fsfreeze --unfreeze in the guest", virDomainGetName (domain), failure->message);
 }
 
+gboolean
+vk_thaw (virDomainPtr domain, guint *filesystems, GError **error)
+{
+  gboolean thawed;
+
+  vk_agent_limit_answers (domain, THAW_SECONDS);
+  thawed = order_thaw (domain, filesystems, error);
+  vk_agent_limit_answers (domain, 0);
+  return thawed;
+}
+
 /* Only the thread that thaws writes thawed and what belongs to it, and they are read when
- * it has ended. */
+ * it has ended.
+ * There is one call and no other next to it: while one thread of a process waits for
+ * libvirtd, a call of another right after its last one may not be sent for seconds (in
+ * libvirt's client one of them polls for all, and can miss that it is to look again). */
 static gboolean
 thaw (VkFreeze *freeze, GError **error)
 {
-  freeze->thawed = vk_thaw (freeze->domain, &freeze->thawed_filesystems, error);
+  freeze->thawed = order_thaw (freeze->domain, &freeze->thawed_filesystems, error);
   freeze->thawed_at = g_get_monotonic_time ();
   return freeze->thawed;
 }
@@ -115,20 +128,24 @@ give_order (VkFreeze *freeze, const char *const *mounts, guint limit, GError **e
 {
   guint n = mounts ? g_strv_length ((char **) mounts) : 0;
   g_autoptr (GError) failure = NULL;
+  gboolean unclear;
   int frozen;
 
   vk_agent_limit_answers (freeze->domain, limit);
   freeze->began = g_get_monotonic_time ();
   freeze->deadline = freeze->began + (gint64) limit * G_USEC_PER_SEC;
   frozen = virDomainFSFreeze (freeze->domain, n > 0 ? (const char **) mounts : NULL, n, 0);
+  if (frozen < 0)
+    vk_set_libvirt_error (&failure, NULL, "the guest agent did not freeze the file systems");
+  vk_agent_limit_answers (freeze->domain, THAW_SECONDS);
   if (frozen >= 0)
     {
       freeze->filesystems = (guint) frozen;
       return TRUE;
     }
-  vk_set_libvirt_error (&failure, NULL, "the guest agent did not freeze the file systems");
+  unclear = may_be_frozen (failure->code) && !thaw (freeze, error);
   vk_agent_limit_answers (freeze->domain, 0);
-  if (may_be_frozen (failure->code) && !thaw (freeze, error))
+  if (unclear)
     return FALSE;
   g_propagate_error (error, g_steal_pointer (&failure));
   vk_freeze_marker_remove (freeze->marker, NULL);
@@ -170,6 +187,7 @@ vk_freeze_end (VkFreeze *freeze, VkFreezeReport *report, GError **error)
   g_mutex_unlock (&freeze->mutex);
   g_thread_join (freeze->watchdog);
   thawed = freeze->thawed || thaw (freeze, error);
+  vk_agent_limit_answers (freeze->domain, 0);
   /* One that cannot be removed only has the next backup thaw in vain. */
   if (thawed)
     vk_freeze_marker_remove (freeze->marker, NULL);
