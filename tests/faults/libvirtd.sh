@@ -3,9 +3,8 @@
 # Claim: whatever libvirtd does during a backup, killed and started again or stopped for a
 # while, the guest and its points do not suffer, and the next backup succeeds.
 . "$(dirname "$0")/lib.sh"
-
-daemon=/run/libvirt/private.pid
-[ -e $daemon ] || skip_all "the libvirtd of an ordinary user is started by its clients"
+# shellcheck source=../lab/libvirtd-lib.sh
+. "$(dirname "$0")/../lab/libvirtd-lib.sh"
 
 fault_lab image
 modes="push pull"
@@ -13,9 +12,8 @@ whole || modes=push
 for mode in $modes; do
   fault "libvirtd is killed and started again, $mode"
   held "$mode"
-  kill -KILL "$(cat $daemon)"
-  rm -f $daemon
-  libvirtd --daemon --pid-file $daemon --config /etc/libvirt/libvirtd.conf
+  kill_libvirtd
+  start_libvirtd
   [ "$mode" = push ] || held_go
   keep_ends 60
   exits 8 "$fault_name: that is a failure of its own"

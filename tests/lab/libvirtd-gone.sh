@@ -3,20 +3,13 @@
 # Claim: a libvirtd that goes away during a backup is a failure of its own, and
 # what it left is cleaned up, at once or by the next backup.
 . "$(dirname "$0")/lib.sh"
-
-daemon=/run/libvirt/private.pid
-[ -e $daemon ] || skip_all "the libvirtd of an ordinary user is started by its clients"
-
-start_libvirtd ()
-{
-  rm -f $daemon
-  libvirtd --daemon --pid-file $daemon --config /etc/libvirt/libvirtd.conf
-}
+# shellcheck source=libvirtd-lib.sh
+. "$(dirname "$0")/libvirtd-lib.sh"
 
 make_big_domain guest
 for mode in push pull; do
   held_backup $mode guest
-  kill -KILL "$(cat $daemon)"
+  kill_libvirtd
   [ $mode = push ] || signal_writers CONT
   keep_ends 60
   exits 8 "$mode: libvirtd gone ends with 8"
@@ -29,7 +22,7 @@ done
 
 for mode in push pull; do
   held_backup $mode guest
-  kill -KILL "$(cat $daemon)"
+  kill_libvirtd
   start_libvirtd
   [ $mode = push ] || signal_writers CONT
   keep_ends 60
