@@ -303,31 +303,27 @@ vk_restic_lock_take_timed (VkRestic *repo, gboolean exclusive, gboolean early, g
 
 /* Of two that write theirs and then look, whatever the other does, one has written first,
  * and the other sees it: unless a listing can be old there is nothing to wait for. */
-static VkResticLockTimes
-usual_times (VkRestic *repo)
+static VkResticLock *
+take_usual (VkRestic *repo, gboolean exclusive, gboolean early, guint retry_seconds, GCancellable *cancellable, GError **error)
 {
   VkResticLockTimes times = vk_restic_lock_times_default;
 
   if (vk_backend_lists_at_once (vk_restic_backend (repo)))
     times.settle_ms = 0;
-  return times;
+  return vk_restic_lock_take_timed (repo, exclusive, early, retry_seconds, &times, cancellable, error);
 }
 
 VkResticLock *
 vk_restic_lock_take (VkRestic *repo, gboolean exclusive, guint retry_seconds, GCancellable *cancellable, GError **error)
 {
-  VkResticLockTimes times = usual_times (repo);
-
-  return vk_restic_lock_take_timed (repo, exclusive, FALSE, retry_seconds, &times, cancellable, error);
+  return take_usual (repo, exclusive, FALSE, retry_seconds, cancellable, error);
 }
 
 /* Who wants to wait for a lock waits for it, too: it may take more than one try. */
 VkResticLock *
 vk_restic_lock_take_early (VkRestic *repo, guint retry_seconds, GCancellable *cancellable, GError **error)
 {
-  VkResticLockTimes times = usual_times (repo);
-
-  return vk_restic_lock_take_timed (repo, FALSE, retry_seconds == 0, retry_seconds, &times, cancellable, error);
+  return take_usual (repo, FALSE, retry_seconds == 0, retry_seconds, cancellable, error);
 }
 
 void

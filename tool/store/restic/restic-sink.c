@@ -190,7 +190,7 @@ request_new (const void *data, guint64 length, guint64 offset, VkSinkDone done, 
 }
 
 /* What is in one chunk is read into its buffer; of what is in several, each gets its own
- * part later. */
+ * part later.  Buffers go first to what has been read and waits for one. */
 static gboolean
 restic_place (VkSink *base, gsize length, guint64 offset, void **place)
 {

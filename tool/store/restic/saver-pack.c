@@ -75,12 +75,12 @@ struct upload
   VkResticId id;
 };
 
+/* But for its builder, whose memory is used again. */
 static void
 upload_free (struct upload *upload)
 {
   g_bytes_unref (upload->content);
   g_clear_pointer (&upload->blobs, g_array_unref);
-  vk_pack_builder_free (upload->builder);
   g_free (upload);
 }
 
@@ -103,7 +103,7 @@ vk_saver_run_upload (gpointer data, gpointer user_data)
 {
   struct upload *upload = data; /* taken over */
   VkResticSaver *saver = user_data;
-  VkPackBuilder *builder = g_steal_pointer (&upload->builder);
+  VkPackBuilder *builder = upload->builder;
   GError *failure = NULL;
 
   if (!run_upload (saver, upload, &failure))

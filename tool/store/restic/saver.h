@@ -39,8 +39,9 @@ typedef void (*VkSavedFunc) (const VkResticId *id, gboolean is_new, gpointer use
 VkResticSaver *vk_restic_saver_new (VkRestic *repo, const VkResticSaverOptions *options, GCancellable *cancellable);
 
 /* Gives a blob to the threads of the saver, and does not wait for them: whoever gives blobs
- * bounds how many of them there are, by when they are freed.  saved may be NULL.  Any number of threads may call it.  FALSE, with the first
- * error of anything so far, when nothing can be saved any more. */
+ * bounds how many of them there are, by when they are freed.  saved may be NULL.  Any number
+ * of threads may call it.  FALSE, with the first error of anything so far, when nothing can
+ * be saved any more. */
 gboolean vk_restic_saver_push (VkResticSaver *saver, VkBlobType type, GBytes *content, VkSavedFunc saved, gpointer user_data, GError **error);
 
 /* The same on the calling thread: *id is known on return.  Any number of threads
